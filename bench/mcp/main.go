@@ -1,0 +1,178 @@
+// Command mcp measures MCP servers over stdio, side by side: an echo server on
+// ingot's mcp package, the shipped mcp-stdio, and echo servers on the official
+// Go SDK, mcp-go and the TypeScript SDK (versions 1 and 2).
+//
+// Every server is a child process. In each round every server is measured once
+// (the order rotates), so that what disturbs the machine disturbs all of them;
+// the report gives medians over rounds and the median of the per-round ratios
+// between ingot's echo and each peer.
+//
+// What is measured, for 32-byte and 8-KiB payloads: cold start (spawn,
+// handshake, answer to the first call), one call at a time (rate, p50, p99),
+// 64 calls in flight (rate, CPU of the child per call), and resident memory
+// before and after. Every answer is checked: each id answered exactly once,
+// each with the payload of its own request.
+//
+// Run it from the repository root:
+//
+//	go -C bench run ./mcp                  # five rounds, into docs/BENCHMARKS.md
+//	go -C bench run ./mcp --quick          # one short round, into a temporary file
+//
+// # Caveats
+//
+// The driver shares the machine with the child: on two cores a server that
+// costs less per call than the driver is measured at the driver's speed. CPU
+// per call and resident memory are read from Linux and are left out elsewhere.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	payloadSmall = 32
+	payloadLarge = 8 << 10
+	windowSize   = 64 // calls in flight in the pipelined measure
+)
+
+type options struct {
+	rounds int
+	phase  time.Duration // length of one timed measure
+	out    string
+	only   string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		return 2 // the flag set has said why
+	}
+	if err := bench(ctx, o, stdout); err != nil {
+		fmt.Fprintln(stderr, "bench/mcp:", err)
+		return 1
+	}
+	return 0
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench/mcp", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&o.rounds, "rounds", 5, "how many times each server is measured")
+	flags.DurationVar(&o.phase, "phase", 600*time.Millisecond, "length of each timed measure")
+	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
+	flags.StringVar(&o.only, "only", "", "comma-separated short names of the servers to measure (default all)")
+	quick := flags.Bool("quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if *quick {
+		o.rounds, o.phase = 1, 40*time.Millisecond
+		if o.out == "" {
+			o.out = filepath.Join(os.TempDir(), "ingot-bench-mcp.md")
+		}
+	}
+	if flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 {
+		fmt.Fprintln(stderr, "bench/mcp: want --rounds of at least 1, a --phase above 0 and no other arguments")
+		return o, errors.New("bad arguments")
+	}
+	return o, nil
+}
+
+// bench prepares the servers, runs the rounds and writes the report.
+func bench(ctx context.Context, o options, stdout io.Writer) error {
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	if o.out == "" {
+		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
+	}
+	work, err := os.MkdirTemp("", "ingot-bench-mcp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+
+	// Build and install everything before the first clock starts.
+	servers, skipped, err := prepare(ctx, root, work, o.only, stdout)
+	if err != nil {
+		return err
+	}
+	for _, line := range skipped {
+		fmt.Fprintln(stdout, "skipped:", line)
+	}
+
+	results, err := runRounds(ctx, servers, o, stdout)
+	if err != nil {
+		return err
+	}
+	machine := describeMachine(ctx)
+	section := renderSection(machine, o, servers, results, skipped)
+	fmt.Fprint(stdout, "\n", section)
+	if err := spliceSection(o.out, section); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "\nwritten to", o.out)
+	return nil
+}
+
+// runRounds measures every server once a round. The order rotates so that no
+// server always follows the same neighbour.
+func runRounds(ctx context.Context, servers []server, o options, stdout io.Writer) (map[string][]sample, error) {
+	results := make(map[string][]sample, len(servers))
+	for round := range o.rounds {
+		fmt.Fprintf(stdout, "round %d of %d:", round+1, o.rounds)
+		for i := range servers {
+			s := servers[(i+round)%len(servers)]
+			fmt.Fprintf(stdout, " %s", s.short)
+			one, err := measureServer(ctx, s, o.phase)
+			if err != nil {
+				fmt.Fprintln(stdout)
+				return nil, fmt.Errorf("measuring %s: %w", s.short, err)
+			}
+			results[s.short] = append(results[s.short], one)
+		}
+		fmt.Fprintln(stdout)
+	}
+	return results, nil
+}
+
+// findRoot walks up from the working directory to the repository's root, which
+// is the directory that holds bench/go.mod.
+func findRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "bench", "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module github.com/ingot-run/ingot/bench") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no repository root found: run this inside the ingot repository")
+		}
+		dir = parent
+	}
+}
