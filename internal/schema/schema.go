@@ -1,0 +1,178 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	// SchemaBytesMax bounds a schema's source. The validator's compile time
+	// grows with the square of the number of subschemas: at this size a
+	// worst-case schema takes about half a second.
+	SchemaBytesMax = 64 << 10
+
+	// StepsMax bounds how many (subschema, value) pairs one Validate looks at;
+	// each byte of the document allows one more. A tool's arguments need tens
+	// to thousands.
+	StepsMax = 50_000
+)
+
+// location is the name the schema has while it is compiled. It is never fetched.
+const location = "schema:///arguments"
+
+// Schema is a compiled JSON Schema. It is safe for concurrent use.
+type Schema struct {
+	source []byte
+	idle   sync.Pool // of *program
+}
+
+// program is one compiled copy of the schema with its own step counter. A copy
+// serves one Validate at a time.
+type program struct {
+	root       *jsonschema.Schema
+	byLocation map[string]*jsonschema.Schema
+	steps      int // taken by the Validate that is running
+	stepsMax   int // what it may take
+}
+
+// Compile reads a JSON Schema. The error says where in the schema the fault is:
+// source over [SchemaBytesMax], invalid JSON (duplicate keys included), a
+// keyword of the wrong shape, or a $ref that leads outside.
+func Compile(source []byte) (*Schema, error) {
+	if len(source) > SchemaBytesMax {
+		return nil, fmt.Errorf("schema: %d bytes, at most %d are allowed: make it smaller", len(source), SchemaBytesMax)
+	}
+	s := &Schema{source: bytes.Clone(source)}
+	p, err := compile(s.source)
+	if err != nil {
+		return nil, err
+	}
+	s.idle.Put(p)
+	return s, nil
+}
+
+// compile makes one program, with a step counter in each of its subschemas.
+func compile(source []byte) (*program, error) {
+	doc, err := decode(source)
+	if err != nil {
+		return nil, fmt.Errorf("schema: not valid JSON: %w", err)
+	}
+	p := &program{byLocation: map[string]*jsonschema.Schema{}}
+	var all []*jsonschema.Schema
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(noLoader{})
+	c.RegisterVocabulary(collector(&all))
+	c.AssertVocabs()
+	if err := c.AddResource(location, doc); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if p.root, err = c.Compile(location); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	for _, sub := range all {
+		p.count(sub)
+		p.byLocation[sub.Location] = sub
+	}
+	return p, nil
+}
+
+// collector is a vocabulary without keywords: its Compile runs once for each
+// object subschema, and asking for the empty path gives that subschema itself.
+func collector(all *[]*jsonschema.Schema) *jsonschema.Vocabulary {
+	return &jsonschema.Vocabulary{
+		URL: "schema:///steps",
+		Compile: func(ctx *jsonschema.CompilerContext, _ map[string]any) (jsonschema.SchemaExt, error) {
+			*all = append(*all, ctx.Enqueue(nil))
+			return nil, nil
+		},
+	}
+}
+
+// count makes sub take a step each time a value is looked at. The validator
+// calls the format check before it descends into any other subschema, so it is
+// the one place that every recursion passes.
+func (p *program) count(sub *jsonschema.Schema) {
+	wrapped := sub.Format
+	counted := &jsonschema.Format{Name: "steps"}
+	if wrapped != nil {
+		counted.Name = wrapped.Name
+	}
+	counted.Validate = func(v any) error {
+		if p.steps++; p.steps > p.stepsMax {
+			panic(tooManySteps{})
+		}
+		if wrapped == nil {
+			return nil
+		}
+		return wrapped.Validate(v)
+	}
+	sub.Format = counted
+}
+
+// tooManySteps is what count panics with and Validate recovers.
+type tooManySteps struct{}
+
+// noLoader refuses to load anything, so that no $ref reaches a network or a disk.
+type noLoader struct{}
+
+// Load implements jsonschema.URLLoader.
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("a $ref to %q is not followed: put the definition under $defs and refer to it with #/$defs/…", url)
+}
+
+// Validate checks one JSON document. It returns nil, an [*Error] that names
+// each argument at fault, or another error when the document is not JSON or the
+// schema took more than [StepsMax] steps.
+func (s *Schema) Validate(document []byte) error {
+	value, err := decode(document)
+	if err != nil {
+		return fmt.Errorf("not valid JSON: %w", err)
+	}
+	p, _ := s.idle.Get().(*program)
+	if p == nil {
+		if p, err = compile(s.source); err != nil {
+			return err
+		}
+	}
+	defer s.idle.Put(p)
+	p.steps, p.stepsMax = 0, StepsMax+len(document)
+	return p.translate(p.validate(value))
+}
+
+// validate runs the program and turns an exhausted step count into an error.
+func (p *program) validate(value any) (err error) {
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case tooManySteps:
+			err = fmt.Errorf("checking the arguments took more than %d steps: the schema branches too much for this input; simplify the schema or send less", p.stepsMax)
+		default:
+			panic(r)
+		}
+	}()
+	return p.root.Validate(value)
+}
+
+// decode parses JSON strictly (no duplicate keys, valid UTF-8) and keeps the
+// digits of numbers.
+func decode(b []byte) (any, error) {
+	if v := jsontext.Value(b); !v.IsValid() {
+		return nil, syntaxError(v)
+	}
+	return jsonschema.UnmarshalJSON(bytes.NewReader(b))
+}
+
+// syntaxError finds the words for what IsValid only answered with false.
+func syntaxError(v jsontext.Value) error {
+	d := jsontext.NewDecoder(bytes.NewReader(v))
+	if _, err := d.ReadValue(); err != nil {
+		return err
+	}
+	return errors.New("more than one JSON value")
+}
