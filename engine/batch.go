@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+)
+
+// OpKind says what an Op does.
+type OpKind uint8
+
+// The kinds of operation in a batch.
+const (
+	OpSet       OpKind = iota + 1 // store Value
+	OpDelete                      // remove the key
+	OpIncrement                   // add Delta to the decimal number
+	OpExpire                      // give a new TTL; 0 is for ever
+	OpCheck                       // only check the condition
+)
+
+// Op is one operation of a batch. IfVersion and IfAbsent are conditions on the
+// key before the batch; TTL and KeepTTL are as in SetOptions.
+type Op struct {
+	Kind      OpKind
+	Key       string
+	Value     []byte
+	Delta     int64
+	TTL       time.Duration
+	KeepTTL   bool
+	IfVersion uint64
+	IfAbsent  bool
+}
+
+// OpResult tells what an Op did.
+type OpResult struct {
+	// Version is the version of the write or the removal. For an operation
+	// that changed nothing it is the version found; 0 means absent.
+	Version uint64
+	// Existed reports whether the key was there before.
+	Existed bool
+	// Number is the sum after OpIncrement.
+	Number int64
+}
+
+// Item is a key and its value, for SetMany.
+type Item struct {
+	Key   string
+	Value []byte
+	TTL   time.Duration // 0 means for ever
+}
+
+// Batch runs all operations as one: other writers see all of it or nothing, and
+// when any condition, limit or budget fails, nothing changes. Conditions look
+// at the store before the batch. A key may be named once (ErrDuplicateKey).
+// The errors are those of Set, Delete, Increment and Expire; a *ConflictError
+// carries the index of the operation.
+func (s *Store) Batch(ops []Op) ([]OpResult, error) {
+	set, err := s.checkBatch(ops)
+	if err != nil {
+		return nil, err
+	}
+	owned := make([]Op, len(ops))
+	for i := range ops {
+		owned[i] = ops[i]
+		owned[i].Value = append(make([]byte, 0, len(ops[i].Value)), ops[i].Value...)
+	}
+	s.lock(set)
+	defer s.unlock(set)
+	if s.closed.Load() {
+		return nil, ErrClosed
+	}
+	plans, err := s.planBatchLocked(owned)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]OpResult, len(owned))
+	for i := range owned {
+		sh := &s.shards[s.shardIndex(owned[i].Key)]
+		results[i] = s.commitLocked(sh, &owned[i], plans[i].cur, plans[i].out)
+	}
+	return results, nil
+}
+
+// SetMany stores all items as one batch and returns their versions.
+func (s *Store) SetMany(items []Item) ([]uint64, error) {
+	ops := make([]Op, len(items))
+	for i, it := range items {
+		ops[i] = Op{Kind: OpSet, Key: it.Key, Value: it.Value, TTL: it.TTL}
+	}
+	results, err := s.Batch(ops)
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]uint64, len(results))
+	for i, r := range results {
+		versions[i] = r.Version
+	}
+	return versions, nil
+}
+
+// DeleteMany removes all keys as one batch and returns how many were present.
+func (s *Store) DeleteMany(keys []string) (deleted int, err error) {
+	ops := make([]Op, len(keys))
+	for i, key := range keys {
+		ops[i] = Op{Kind: OpDelete, Key: key}
+	}
+	results, err := s.Batch(ops)
+	for _, r := range results {
+		if r.Existed {
+			deleted++
+		}
+	}
+	return deleted, err
+}
+
+// checkBatch checks each operation on its own and finds the shards involved.
+func (s *Store) checkBatch(ops []Op) (shardSet, error) {
+	var set shardSet
+	if s.closed.Load() {
+		return set, ErrClosed
+	}
+	if len(ops) > BatchOpsMax {
+		return set, fmt.Errorf("%w, not %d", ErrBatchSize, len(ops))
+	}
+	seen := make(map[string]struct{}, len(ops))
+	for i := range ops {
+		op := &ops[i]
+		if err := s.checkOp(op); err != nil {
+			return set, fmt.Errorf("operation %d of the batch: %w", i, err)
+		}
+		if _, twice := seen[op.Key]; twice {
+			return set, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(op.Key), i)
+		}
+		seen[op.Key] = struct{}{}
+		set.add(s.shardIndex(op.Key))
+	}
+	return set, nil
+}
+
+// planned is an operation's outcome with the entry it was planned on.
+type planned struct {
+	cur entry
+	out outcome
+}
+
+// planBatchLocked plans every operation and reserves the bytes of all.
+func (s *Store) planBatchLocked(ops []Op) ([]planned, error) {
+	plans := make([]planned, len(ops))
+	changes := make([]budgetChange, len(ops))
+	for i := range ops {
+		op := &ops[i]
+		cur := s.liveLocked(&s.shards[s.shardIndex(op.Key)], op.Key)
+		out, err := s.plan(op, cur)
+		if conflict, ok := err.(*ConflictError); ok {
+			conflict.Index = i
+			return nil, conflict
+		}
+		if err != nil {
+			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
+		}
+		plans[i] = planned{cur: cur, out: out}
+		changes[i] = budgetChange{key: op.Key, delta: out.chargeDelta(op.Key, cur)}
+	}
+	return plans, s.budget.reserveAll(changes)
+}
+
+// shardSet is a set of shard numbers.
+type shardSet [shardCountMax / 64]uint64
+
+func (b *shardSet) add(i int) { b[i/64] |= 1 << (i % 64) }
+
+// each calls f for every shard of the set, in rising order: all who lock
+// several shards lock them in this order, so that no two wait for each other.
+func (b *shardSet) each(f func(i int)) {
+	for w, word := range b {
+		for ; word != 0; word &= word - 1 {
+			f(w*64 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
+// lock locks the shards of the set for writing; unlock is its partner.
+func (s *Store) lock(set shardSet) { set.each(func(i int) { s.shards[i].mu.Lock() }) }
+
+func (s *Store) unlock(set shardSet) { set.each(func(i int) { s.shards[i].mu.Unlock() }) }
+
+// allShards is the set of every shard.
+func (s *Store) allShards() (set shardSet) {
+	for i := range s.shards {
+		set.add(i)
+	}
+	return set
+}

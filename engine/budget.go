@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ingot-run/ingot/internal/invariant"
+)
+
+// budget counts the resident bytes of the store and of each namespace, and
+// refuses what would exceed a limit.
+type budget struct {
+	bytesMax atomic.Int64 // 0: no limit
+	used     atomic.Int64
+
+	mu         sync.Mutex                   // guards the replacement of namespaces
+	namespaces atomic.Pointer[[]*namespace] // nil when there are none
+}
+
+// namespace is a prefix with a budget of its own.
+type namespace struct {
+	prefix   string
+	bytesMax int64
+	used     atomic.Int64
+}
+
+// budgetChange is by how much a key's resident bytes change.
+type budgetChange struct {
+	key   string
+	delta int64
+}
+
+// SetBudget gives all keys that begin with prefix a byte budget of their own,
+// beside the store's; bytesMax 0 takes it away. The empty prefix sets the
+// budget of the whole store. What is stored already stays, also where it
+// exceeds the new budget: then every write that grows it returns ErrFull.
+// It stops the store while it counts what is there.
+func (s *Store) SetBudget(prefix string, bytesMax int64) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if bytesMax < 0 || len(prefix) > KeyBytesMax {
+		return fmt.Errorf("%w: a budget is 0 or more bytes on a prefix of at most %d bytes", ErrOptions, KeyBytesMax)
+	}
+	if prefix == "" {
+		s.budget.bytesMax.Store(bytesMax)
+		return nil
+	}
+	all := s.allShards()
+	s.lock(all)
+	defer s.unlock(all)
+	ns := &namespace{prefix: prefix, bytesMax: bytesMax}
+	for i := range s.shards {
+		for key, e := range s.shards[i].m {
+			if strings.HasPrefix(key, prefix) {
+				ns.used.Add(charge(key, e.value))
+			}
+		}
+	}
+	s.budget.replace(ns)
+	return nil
+}
+
+// replace puts ns in the place of the namespace of the same prefix.
+func (b *budget) replace(ns *namespace) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []*namespace
+	if old := b.namespaces.Load(); old != nil {
+		list = slices.DeleteFunc(slices.Clone(*old), func(o *namespace) bool { return o.prefix == ns.prefix })
+	}
+	if ns.bytesMax > 0 {
+		list = append(list, ns)
+	}
+	b.namespaces.Store(&list)
+}
+
+// reserve books delta bytes for key, or returns ErrFull and books nothing.
+func (b *budget) reserve(key string, delta int64) error {
+	return b.reserveAll([]budgetChange{{key: key, delta: delta}})
+}
+
+// reserveAll books the sum of the changes, or returns ErrFull and books
+// nothing. The sum counts, so that a batch may delete to make room.
+func (b *budget) reserveAll(changes []budgetChange) error {
+	var net int64
+	for _, c := range changes {
+		net += c.delta
+	}
+	if !book(&b.used, b.bytesMax.Load(), net) {
+		return fmt.Errorf("%w: %d of the store's %d bytes are in use", ErrFull, b.used.Load(), b.bytesMax.Load())
+	}
+	list := b.namespaces.Load()
+	if list == nil {
+		return nil
+	}
+	for i, ns := range *list {
+		if book(&ns.used, ns.bytesMax, ns.net(changes)) {
+			continue
+		}
+		b.used.Add(-net)
+		for _, done := range (*list)[:i] {
+			done.used.Add(-done.net(changes))
+		}
+		return fmt.Errorf("%w: %d of the %d bytes of prefix %q are in use", ErrFull, ns.used.Load(), ns.bytesMax, clip(ns.prefix))
+	}
+	return nil
+}
+
+// release gives back what an entry that was removed had booked.
+func (b *budget) release(key string, bytes int64) {
+	used := b.used.Add(-bytes)
+	invariant.Check(used >= 0, "engine: resident bytes below zero")
+	if list := b.namespaces.Load(); list != nil {
+		for _, ns := range *list {
+			if strings.HasPrefix(key, ns.prefix) {
+				ns.used.Add(-bytes)
+			}
+		}
+	}
+}
+
+// fits reports, as ErrFull, whether contents would exceed a limit.
+func (b *budget) fits(records []record) error {
+	changes := make([]budgetChange, len(records))
+	var net int64
+	for i, r := range records {
+		changes[i] = budgetChange{key: r.key, delta: charge(r.key, r.value)}
+		net += changes[i].delta
+	}
+	if limit := b.bytesMax.Load(); limit > 0 && net > limit {
+		return fmt.Errorf("%w: the contents need %d bytes and the store may hold %d", ErrFull, net, limit)
+	}
+	if list := b.namespaces.Load(); list != nil {
+		for _, ns := range *list {
+			if net := ns.net(changes); net > ns.bytesMax {
+				return fmt.Errorf("%w: the contents need %d bytes under prefix %q, which may hold %d", ErrFull, net, clip(ns.prefix), ns.bytesMax)
+			}
+		}
+	}
+	return nil
+}
+
+// recount sets every counter from the contents, which the caller has locked.
+func (b *budget) recount(s *Store) {
+	var used int64
+	list := b.namespaces.Load()
+	if list != nil {
+		for _, ns := range *list {
+			ns.used.Store(0)
+		}
+	}
+	for i := range s.shards {
+		for key, e := range s.shards[i].m {
+			used += charge(key, e.value)
+			if list == nil {
+				continue
+			}
+			for _, ns := range *list {
+				if strings.HasPrefix(key, ns.prefix) {
+					ns.used.Add(charge(key, e.value))
+				}
+			}
+		}
+	}
+	b.used.Store(used)
+}
+
+// net is the sum of the changes that fall into the namespace.
+func (n *namespace) net(changes []budgetChange) (sum int64) {
+	for _, c := range changes {
+		if strings.HasPrefix(c.key, n.prefix) {
+			sum += c.delta
+		}
+	}
+	return sum
+}
+
+// book adds delta to used unless that grows it beyond limit (0: no limit).
+func book(used *atomic.Int64, limit, delta int64) bool {
+	if now := used.Add(delta); delta > 0 && limit > 0 && now > limit {
+		used.Add(-delta)
+		return false
+	}
+	return true
+}

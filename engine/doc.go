@@ -1,0 +1,27 @@
+// Package engine is a concurrent key-value store: byte-string keys, byte
+// values, a version and an optional end for every entry. It compiles to native
+// code and to WebAssembly, and behaves the same in both.
+//
+// Open makes a Store. Get, AppendGet, Exists, Stat, GetMany and List read; Set,
+// Delete, Increment, CompareAndSwap, Expire, SetMany, DeleteMany, Clear and
+// Batch write; Watch tells of changes; Snapshot and Restore move the contents
+// between builds; SetBudget bounds the bytes under a prefix.
+//
+// Every write takes the next version of the store. A version can be a
+// condition of a later write, which is how callers change an entry without
+// losing each other's changes. A Batch runs many operations, conditions
+// included, as one: all of it or nothing.
+//
+// # Caveats
+//
+//   - The contents are in memory only; Snapshot is how they outlive the process.
+//   - The engine starts no goroutine and no timer. An entry whose time is over
+//     is never read again, but its bytes are freed by the next write to its key
+//     or by Tick, which the owner calls now and then.
+//   - Time is what Options.Now returns, held at the latest time seen: when the
+//     clock goes backwards, entries live longer by the difference, and what has
+//     expired stays expired.
+//   - GetMany and List read key by key; they are not one moment of the store.
+//     Snapshot is.
+//   - List and Clear walk over all keys.
+package engine

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ListLimitMax is the longest page of List, in entries.
+const ListLimitMax = 10_000
+
+// listLimitDefault is the page length when ListOptions names none.
+const listLimitDefault = 100
+
+// ListOptions choose a page of keys.
+type ListOptions struct {
+	// Prefix limits the list to keys that begin with it; empty is all keys.
+	Prefix string
+	// After is the cursor: the list starts behind this key, whether or not it
+	// still exists. Empty starts at the first key.
+	After string
+	// Limit is the page length in entries, at most ListLimitMax; 0 means 100.
+	Limit int
+	// Values asks for copies of the values too.
+	Values bool
+}
+
+// ListEntry is a key with its Meta and the length of its value in bytes. Value
+// is nil unless ListOptions.Values asked for it.
+type ListEntry struct {
+	Key  string
+	Size int
+	Entry
+}
+
+// Page is a part of a list in key order (by byte).
+type Page struct {
+	Entries []ListEntry
+	// Next is the After of the next page; empty when this one is the last.
+	Next string
+}
+
+// List returns the keys that begin with a prefix, in byte order, a page at a
+// time. A key that is there during the whole walk is listed once; one that is
+// written or deleted meanwhile may or may not be. It costs a walk over all keys
+// per page. Errors: ErrOptions for a limit or prefix out of range, ErrClosed.
+func (s *Store) List(o ListOptions) (Page, error) {
+	if s.closed.Load() {
+		return Page{}, ErrClosed
+	}
+	if o.Limit < 0 || o.Limit > ListLimitMax || len(o.Prefix) > KeyBytesMax || len(o.After) > KeyBytesMax {
+		return Page{}, fmt.Errorf("%w: a limit is 0 to %d, a prefix and a cursor have at most %d bytes", ErrOptions, ListLimitMax, KeyBytesMax)
+	}
+	if o.Limit == 0 {
+		o.Limit = listLimitDefault
+	}
+	found := smallest{limit: o.Limit + 1} // one more tells whether there is a next page
+	for i := range s.shards {
+		s.collect(&s.shards[i], o, &found)
+	}
+	return found.page(o.Limit), nil
+}
+
+// collect offers the shard's live keys of the page to found.
+func (s *Store) collect(sh *shard, o ListOptions, found *smallest) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for key, e := range sh.m {
+		if key <= o.After || !strings.HasPrefix(key, o.Prefix) || !found.wants(key) || s.expired(e) {
+			continue
+		}
+		item := ListEntry{Key: key, Size: len(e.value), Entry: Entry{Meta: e.Meta}}
+		if o.Values {
+			item.Value = append(make([]byte, 0, len(e.value)), e.value...)
+		}
+		found.add(item)
+	}
+}
+
+// smallest keeps the entries with the smallest keys in twice the space of the
+// page: when it is full it is sorted and cut.
+type smallest struct {
+	limit   int
+	entries []ListEntry
+	bound   string // once set, only smaller keys can be on the page
+}
+
+func (m *smallest) wants(key string) bool { return m.bound == "" || key < m.bound }
+
+func (m *smallest) add(e ListEntry) {
+	m.entries = append(m.entries, e)
+	if len(m.entries) >= 2*m.limit {
+		m.cut()
+		m.bound = m.entries[m.limit-1].Key
+	}
+}
+
+// cut sorts and keeps the first limit entries.
+func (m *smallest) cut() {
+	slices.SortFunc(m.entries, func(a, b ListEntry) int { return strings.Compare(a.Key, b.Key) })
+	if len(m.entries) > m.limit {
+		clear(m.entries[m.limit:])
+		m.entries = m.entries[:m.limit]
+	}
+}
+
+// page is the finished page of at most limit entries.
+func (m *smallest) page(limit int) Page {
+	m.cut()
+	if len(m.entries) <= limit {
+		return Page{Entries: m.entries}
+	}
+	return Page{Entries: m.entries[:limit], Next: m.entries[limit-1].Key}
+}
+
+// Clear removes every key that begins with prefix as one change and returns how
+// many; the empty prefix clears the store. Watchers get an event per key.
+// It costs a walk over all keys, during which nobody else writes.
+func (s *Store) Clear(prefix string) (deleted int, err error) {
+	if len(prefix) > KeyBytesMax {
+		return 0, fmt.Errorf("%w: a prefix has at most %d bytes", ErrOptions, KeyBytesMax)
+	}
+	all := s.allShards()
+	s.lock(all)
+	defer s.unlock(all)
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		for key, e := range sh.m {
+			switch {
+			case !strings.HasPrefix(key, prefix):
+			case s.expired(e):
+				s.removeExpiredLocked(sh, key, e)
+			default:
+				s.budget.release(key, charge(key, e.value))
+				s.commitLocked(sh, &Op{Key: key}, e, outcome{remove: true})
+				deleted++
+			}
+		}
+	}
+	return deleted, nil
+}

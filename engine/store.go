@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ingot-run/ingot/hash"
+)
+
+// Limits that hold for every store.
+const (
+	// KeyBytesMax is the longest key, in bytes.
+	KeyBytesMax = 64 << 10
+	// ValueBytesMax is the longest value, in bytes, unless Options lowers it.
+	ValueBytesMax = 64 << 20
+	// BatchOpsMax is the largest number of operations in one batch.
+	BatchOpsMax = 1 << 20
+	// TTLMax is the longest time to live.
+	TTLMax = 100 * 365 * 24 * time.Hour
+)
+
+// shardCountMax bounds the shards, so that a set of them fits in a shardSet.
+const shardCountMax = 256
+
+// entryOverheadBytes is what an entry is charged beside its key and value: its
+// slot in the table, version, expiry and slice headers.
+const entryOverheadBytes = 96
+
+// Options says how a store is opened. The zero value works: system clock,
+// random seed, no byte budget.
+type Options struct {
+	// Now returns the time in Unix milliseconds. Nil means the system clock.
+	// The store never lets its own time run backwards: see Caveats.
+	Now func() int64
+	// Seed keys the hash that spreads keys over shards, so that nobody who
+	// chooses keys can choose a shard. 0 draws one from crypto/rand.
+	Seed uint64
+	// BytesMax is the byte budget of the store: keys, values and a fixed charge
+	// per entry. 0 means no budget.
+	BytesMax int64
+	// ValueBytesMax lowers the longest value. 0 means the constant of that name.
+	ValueBytesMax int
+}
+
+// Meta is what the store knows of an entry beside its value.
+type Meta struct {
+	// Version is the store-wide number of the write that made the entry. It
+	// grows with every write. 0 means that the key is absent.
+	Version uint64
+	// ExpiresAt is when the entry ends, in Unix milliseconds; 0 means never.
+	ExpiresAt int64
+}
+
+// Found reports whether the key was present.
+func (m Meta) Found() bool { return m.Version != 0 }
+
+// Entry is a value with its Meta. The value belongs to the caller.
+type Entry struct {
+	Value []byte
+	Meta
+}
+
+// Store is a concurrent key-value store. Open makes one; all methods may be
+// called from many goroutines.
+type Store struct {
+	clock         func() int64
+	seed          uint64
+	valueBytesMax int
+	shards        []shard
+	shardShift    uint8 // 64 - log2(len(shards)): the high bits of the hash choose
+
+	closed   atomic.Bool
+	version  atomic.Uint64
+	lastTime atomic.Int64 // the latest time seen, so that time never runs back
+	budget   budget
+	counts   counters
+	watchers watchers
+}
+
+// shard holds the keys whose hash starts with its number.
+type shard struct {
+	mu     sync.RWMutex
+	m      map[string]entry // guarded by mu
+	expiry expiryHeap       // guarded by mu
+	_      [64]byte         // keeps two shards' locks off one cache line
+}
+
+// entry is a stored value. Its bytes are never written after they are stored,
+// so that readers may use them once the lock is released.
+type entry struct {
+	value []byte
+	Meta
+}
+
+// Open makes an empty store. It fails only when no random seed can be drawn or
+// an option is out of range.
+func Open(o Options) (*Store, error) {
+	if o.BytesMax < 0 || o.ValueBytesMax < 0 || o.ValueBytesMax > ValueBytesMax {
+		return nil, fmt.Errorf("%w: BytesMax must be 0 or more and ValueBytesMax 0 to %d", ErrOptions, ValueBytesMax)
+	}
+	if o.ValueBytesMax == 0 {
+		o.ValueBytesMax = ValueBytesMax
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	if o.Seed == 0 {
+		var b [8]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return nil, fmt.Errorf("engine: drawing a hash seed: %w", err)
+		}
+		o.Seed = binary.LittleEndian.Uint64(b[:])
+	}
+	n := shardCount()
+	s := &Store{
+		clock:         o.Now,
+		seed:          o.Seed,
+		valueBytesMax: o.ValueBytesMax,
+		shards:        make([]shard, n),
+		shardShift:    uint8(64 - bits.TrailingZeros(uint(n))),
+	}
+	for i := range s.shards {
+		s.shards[i].m = make(map[string]entry)
+	}
+	s.budget.bytesMax.Store(o.BytesMax)
+	return s, nil
+}
+
+// shardCount is a power of two: one where there is one thread, else enough
+// that writers seldom meet.
+func shardCount() int {
+	if runtime.GOARCH == "wasm" {
+		return 1
+	}
+	n := 8 * runtime.GOMAXPROCS(0)
+	return min(1<<bits.Len(uint(n-1)), shardCountMax)
+}
+
+// Close ends the store: later calls return ErrClosed, watchers end. The
+// contents are dropped. Closing twice is harmless.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.watchers.closeAll()
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		sh.m, sh.expiry = nil, nil
+		sh.mu.Unlock()
+	}
+	return nil
+}
+
+// shardIndex is the shard of a key. The high bits choose, since a weak hash
+// shows first in its low ones.
+func (s *Store) shardIndex(key string) int {
+	if len(s.shards) == 1 {
+		return 0
+	}
+	return int(hash.SeededString(key, s.seed) >> s.shardShift)
+}
+
+// now is the clock in Unix milliseconds, held at the latest time seen when the
+// clock goes backwards, so that what has expired stays expired.
+func (s *Store) now() int64 {
+	t := s.clock()
+	for {
+		last := s.lastTime.Load()
+		if t <= last {
+			return last
+		}
+		if s.lastTime.CompareAndSwap(last, t) {
+			return t
+		}
+	}
+}
+
+// expired reports whether e has ended. The clock is read only for entries that
+// can end.
+func (s *Store) expired(e entry) bool {
+	return e.ExpiresAt != 0 && e.ExpiresAt <= s.now()
+}
+
+// checkKey is what every operation asks of a key.
+func (s *Store) checkKey(key string) error {
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if len(key) == 0 || len(key) > KeyBytesMax {
+		return fmt.Errorf("%w, not %d", ErrKeySize, len(key))
+	}
+	return nil
+}
