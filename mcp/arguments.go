@@ -1,0 +1,380 @@
+package mcp
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+)
+
+// DecodeArguments decodes a call's arguments into the struct that into points
+// to. Names come from json tags as usual, and are case-sensitive. A field is
+// optional when its tag has omitzero or omitempty, or when it is a pointer;
+// null is accepted for pointers only. An integer may be written 60 or 60.0.
+//
+// The error is an [*ArgumentError] that names the argument: one that is
+// unknown (with the nearest known name), missing, of the wrong type or out of
+// range, also inside nested structs and slices (entries[2].key).
+//
+// DecodeArguments panics on a programmer's mistake: into is not a pointer to a
+// struct, or has embedded fields or tag options other than those above.
+func DecodeArguments(args []byte, into any) error {
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		panic(fmt.Sprintf("mcp: DecodeArguments: into is %T, not a pointer to a struct", into))
+	}
+	s := argumentScanners.Get().(*scanner)
+	defer argumentScanners.Put(s)
+	if !s.scan(args) {
+		return &ArgumentError{Argument: "arguments", Problem: "not valid JSON: " + s.fault.problem}
+	}
+	problem := decodeStruct(s, args[s.space(0):], v.Elem())
+	s.data = nil
+	if problem == nil {
+		return nil
+	}
+	if problem.Argument == "" {
+		problem.Argument = "arguments"
+	}
+	return problem
+}
+
+var argumentScanners = sync.Pool{New: func() any { return &scanner{depthMax: depthDefault} }}
+
+// decodeStruct decodes raw, which s has just scanned, into the struct v. The
+// Argument of its error is relative to v.
+func decodeStruct(s *scanner, raw []byte, v reflect.Value) *ArgumentError {
+	if raw[0] != '{' {
+		return &ArgumentError{Problem: "must be an object, not " + describe(raw)}
+	}
+	shape := shapeOf(v.Type())
+	required := 0
+	for i := range s.top {
+		m := &s.top[i]
+		f := shape.field(m.name)
+		if f == nil {
+			return shape.unknown(string(m.name))
+		}
+		if f.required {
+			required++
+		}
+		if problem := decodeValue(m.value, v.Field(f.index), f.how); problem != nil {
+			return problem.within(f.name)
+		}
+	}
+	if required < shape.required {
+		return shape.missing(s.top)
+	}
+	return nil
+}
+
+// within returns e as seen from one level further out.
+func (e *ArgumentError) within(outer string) *ArgumentError {
+	if e.Argument != "" && e.Argument[0] != '[' {
+		outer += "."
+	}
+	e.Argument = outer + e.Argument
+	return e
+}
+
+// how is the way to decode a type.
+type how uint8
+
+const (
+	howOther how = iota // by package json
+	howString
+	howBool
+	howInt
+	howUint
+	howFloat
+	howStruct
+	howSlice
+	howPointer
+)
+
+// howOf chooses the way for t. Types with their own UnmarshalJSON, maps,
+// arrays, byte slices (base64) and interfaces go to package json.
+func howOf(t reflect.Type) how {
+	for _, own := range ownDecoders {
+		if reflect.PointerTo(t).Implements(own) {
+			return howOther
+		}
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return howString
+	case reflect.Bool:
+		return howBool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return howInt
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return howUint
+	case reflect.Float32, reflect.Float64:
+		return howFloat
+	case reflect.Struct:
+		return howStruct
+	case reflect.Pointer:
+		return howPointer
+	case reflect.Slice:
+		if t.Elem().Kind() != reflect.Uint8 {
+			return howSlice
+		}
+	}
+	return howOther
+}
+
+var ownDecoders = []reflect.Type{
+	reflect.TypeFor[json.Unmarshaler](),
+	reflect.TypeFor[json.UnmarshalerFrom](),
+	reflect.TypeFor[interface{ UnmarshalText([]byte) error }](),
+}
+
+// decodeValue decodes one scanned value into v.
+func decodeValue(raw []byte, v reflect.Value, way how) *ArgumentError {
+	switch way {
+	case howString:
+		if raw[0] != '"' {
+			return mustBe("a string", raw)
+		}
+		v.SetString(unquoted(raw))
+	case howBool:
+		if raw[0] != 't' && raw[0] != 'f' {
+			return mustBe("true or false", raw)
+		}
+		v.SetBool(raw[0] == 't')
+	case howInt, howUint:
+		return decodeInteger(raw, v, way)
+	case howFloat:
+		f, err := strconv.ParseFloat(string(raw), v.Type().Bits())
+		if raw[0] != '-' && !isDigit(raw[0]) {
+			return mustBe("a number", raw)
+		} else if err != nil {
+			return &ArgumentError{Problem: "is out of range"}
+		}
+		v.SetFloat(f)
+	case howStruct:
+		s := &scanner{depthMax: len(raw)}
+		s.scan(raw)
+		return decodeStruct(s, raw, v)
+	case howSlice:
+		return decodeSlice(raw, v)
+	case howPointer:
+		if raw[0] == 'n' {
+			v.SetZero()
+			return nil
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		return decodeValue(raw, v.Elem(), howOf(v.Type().Elem()))
+	default:
+		return decodeOther(raw, v)
+	}
+	return nil
+}
+
+func mustBe(wanted string, raw []byte) *ArgumentError {
+	if raw[0] == 'n' {
+		return &ArgumentError{Problem: "must be " + wanted + ", not null; leave an optional argument out"}
+	}
+	return &ArgumentError{Problem: "must be " + wanted + ", not " + describe(raw)}
+}
+
+// unquoted returns the value of a scanned string.
+func unquoted(raw []byte) string {
+	inner := raw[1 : len(raw)-1]
+	for _, c := range inner {
+		if c == '\\' {
+			return string(appendUnescaped(make([]byte, 0, len(inner)), inner))
+		}
+	}
+	return string(inner)
+}
+
+// floatExactMax is 2^53: up to it a float64 holds every integer.
+const floatExactMax = 1 << 53
+
+// decodeInteger reads 60 and, since JSON Schema counts it as an integer, 60.0.
+func decodeInteger(raw []byte, v reflect.Value, way how) *ArgumentError {
+	if raw[0] != '-' && !isDigit(raw[0]) {
+		return mustBe("an integer", raw)
+	}
+	text := string(raw)
+	if !validID(raw) { // it has a fraction or an exponent
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || f != math.Trunc(f) || math.Abs(f) > floatExactMax {
+			return mustBe("an integer", raw)
+		}
+		text = strconv.FormatInt(int64(f), 10)
+	}
+	bits := v.Type().Bits()
+	if way == howUint {
+		n, err := strconv.ParseUint(text, 10, bits)
+		if err != nil {
+			return &ArgumentError{Problem: fmt.Sprintf("must be between 0 and %d", uint64(math.MaxUint64)>>(64-bits))}
+		}
+		v.SetUint(n)
+		return nil
+	}
+	n, err := strconv.ParseInt(text, 10, bits)
+	if err != nil {
+		limit := int64(math.MaxInt64) >> (64 - bits)
+		return &ArgumentError{Problem: fmt.Sprintf("must be between %d and %d", -limit-1, limit)}
+	}
+	v.SetInt(n)
+	return nil
+}
+
+// decodeSlice decodes an array element by element.
+func decodeSlice(raw []byte, v reflect.Value) *ArgumentError {
+	if raw[0] != '[' {
+		return mustBe("an array", raw)
+	}
+	s := scanner{depthMax: len(raw), data: raw}
+	way := howOf(v.Type().Elem())
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	for i := s.space(1); raw[i] != ']'; {
+		end := s.value(i, 0)
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		last := v.Len() - 1
+		if problem := decodeValue(raw[i:end], v.Index(last), way); problem != nil {
+			return problem.within("[" + strconv.Itoa(last) + "]")
+		}
+		if i = s.space(end); raw[i] == ',' {
+			i = s.space(i + 1)
+		}
+	}
+	return nil
+}
+
+// decodeOther leaves the value to package json.
+func decodeOther(raw []byte, v reflect.Value) *ArgumentError {
+	err := json.Unmarshal(raw, v.Addr().Interface(), json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	var semantic *json.SemanticError
+	problem := &ArgumentError{Problem: err.Error()}
+	if !errors.As(err, &semantic) {
+		return problem
+	}
+	problem.Problem = fmt.Sprintf("does not fit %v", semantic.GoType)
+	if semantic.Err != nil {
+		problem.Problem += ": " + semantic.Err.Error()
+	}
+	for token := range semantic.JSONPointer.Tokens() {
+		problem.Argument += "." + token
+	}
+	problem.Argument = strings.TrimPrefix(problem.Argument, ".")
+	return problem
+}
+
+// shape is what decoding needs to know of a struct type.
+type shape struct {
+	fields   []shapeField
+	required int // fields that must be there
+}
+
+type shapeField struct {
+	name     string
+	index    int
+	how      how
+	required bool
+}
+
+var shapes sync.Map // reflect.Type -> *shape
+
+func shapeOf(t reflect.Type) *shape {
+	if known, ok := shapes.Load(t); ok {
+		return known.(*shape)
+	}
+	made := newShape(t)
+	known, _ := shapes.LoadOrStore(t, made)
+	return known.(*shape)
+}
+
+func newShape(t reflect.Type) *shape {
+	made := &shape{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		if tag == "-" || !f.IsExported() && !f.Anonymous {
+			continue
+		}
+		if f.Anonymous {
+			panic(fmt.Sprintf("mcp: DecodeArguments: %v embeds %v; name the field", t, f.Type))
+		}
+		field := shapeField{name: f.Name, index: i, how: howOf(f.Type), required: f.Type.Kind() != reflect.Pointer}
+		name, options, _ := strings.Cut(tag, ",")
+		if name != "" {
+			field.name = name
+		}
+		for option := range strings.SplitSeq(options, ",") {
+			switch option {
+			case "":
+			case "omitzero", "omitempty":
+				field.required = false
+			default:
+				panic(fmt.Sprintf("mcp: DecodeArguments: %v.%s has the tag option %q, which is not supported", t, f.Name, option))
+			}
+		}
+		if field.required {
+			made.required++
+		}
+		made.fields = append(made.fields, field)
+	}
+	return made
+}
+
+func (sh *shape) field(name []byte) *shapeField {
+	for i := range sh.fields {
+		if sh.fields[i].name == string(name) {
+			return &sh.fields[i]
+		}
+	}
+	return nil
+}
+
+// unknown is the error for a name that no field has.
+func (sh *shape) unknown(name string) *ArgumentError {
+	names := func(yield func(string) bool) {
+		for _, f := range sh.fields {
+			if !yield(f.name) {
+				return
+			}
+		}
+	}
+	e := &ArgumentError{Argument: shown([]byte(name)), Problem: "is not known"}
+	switch near := nearest(name, names); {
+	case near != "":
+		e.Problem += "; did you mean " + strconv.Quote(near) + "?"
+	case len(sh.fields) == 0:
+		e.Problem += "; there are no arguments here"
+	default:
+		e.Problem += "; known are"
+		for i, f := range sh.fields {
+			if i > 0 {
+				e.Problem += ","
+			}
+			e.Problem += " " + f.name
+		}
+	}
+	return e
+}
+
+// missing is the error for the first required field that got lacks.
+func (sh *shape) missing(got []member) *ArgumentError {
+	for _, f := range sh.fields {
+		found := !f.required
+		for _, m := range got {
+			found = found || string(m.name) == f.name
+		}
+		if !found {
+			return &ArgumentError{Argument: f.name, Problem: "is missing"}
+		}
+	}
+	return nil
+}

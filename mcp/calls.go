@@ -1,0 +1,230 @@
+package mcp
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// queuedPerWorker bounds the calls that wait for a worker. Beyond it the
+// connection is not read, so that a client feels it is too fast.
+const queuedPerWorker = 16
+
+// heldMessages bounds the bytes of all calls that run or wait, in messages of
+// the greatest length.
+const heldMessages = 4
+
+// callPool runs the calls of one connection on at most workersMax goroutines,
+// started when first needed, and knows which are in flight.
+type callPool struct {
+	server     *Server
+	ctx        context.Context
+	out        *frameWriter
+	workersMax int
+	bytesMax   int
+
+	mu       sync.Mutex
+	arrived  sync.Cond // a call was queued, or the pool closes
+	left     sync.Cond // a call is done, or the pool closes
+	queue    jobRing
+	inFlight map[string]*job // by idKey: queued or running, not cancelled
+	spare    []*job
+	workers  int // goroutines
+	idle     int // of them, those that wait for a call
+	running  int // of them, those inside a handler
+	held     int // bytes of the calls that are not done
+	undone   int // calls submitted whose answers are not written yet
+	closed   bool
+}
+
+// job is one call that was taken off the reading goroutine.
+type job struct {
+	request
+	key       string
+	held      []byte // backs the request's slices
+	ctx       context.Context
+	stop      context.CancelFunc
+	call      CallRequest
+	cancelled bool // guarded by callPool.mu
+}
+
+func newCallPool(ctx context.Context, s *Server, out *frameWriter) *callPool {
+	p := &callPool{
+		server: s, ctx: ctx, out: out,
+		workersMax: s.options.MaxInFlight,
+		bytesMax:   heldMessages * s.options.MaxMessageBytes,
+		inFlight:   make(map[string]*job),
+	}
+	p.arrived.L, p.left.L = &p.mu, &p.mu
+	return p
+}
+
+// submit takes a copy of r and has a worker run it. It waits while too much is
+// queued. It refuses an id that a call in flight has.
+func (p *callPool) submit(r *request, key string) *wireError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := len(r.id) + len(r.arguments) + len(r.meta)
+	for !p.closed && (p.queue.count >= queuedPerWorker*p.workersMax || p.held > 0 && p.held+size > p.bytesMax) {
+		p.left.Wait()
+	}
+	if p.closed {
+		return nil
+	}
+	if p.inFlight[key] != nil {
+		return &wireError{code: codeInvalidRequest, message: "the id is that of a request still in flight"}
+	}
+	j := p.newJob(r, key)
+	p.inFlight[key] = j
+	p.held += len(j.held)
+	p.undone++
+	p.queue.push(j)
+	if p.idle >= p.queue.count {
+		p.arrived.Signal()
+	} else if p.workers < p.workersMax {
+		p.workers++
+		go p.work() // ends when the pool is closed
+	}
+	return nil
+}
+
+// newJob copies r, whose slices are the reader's, into a job.
+func (p *callPool) newJob(r *request, key string) *job {
+	j := &job{}
+	if n := len(p.spare); n > 0 {
+		j, p.spare = p.spare[n-1], p.spare[:n-1]
+	}
+	held := append(append(append(j.held[:0], r.id...), r.arguments...), r.meta...)
+	*j = job{request: *r, key: key, held: held}
+	a, b := len(r.id), len(r.id)+len(r.arguments)
+	j.id, j.arguments = held[:a:a], held[a:b:b]
+	if r.meta != nil {
+		j.meta = held[b:]
+	}
+	j.ctx, j.stop = context.WithCancel(p.ctx)
+	return j
+}
+
+// work runs calls until the pool is closed.
+func (p *callPool) work() {
+	var frame []byte
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		for p.queue.count == 0 && !p.closed {
+			p.idle++
+			p.arrived.Wait()
+			p.idle--
+		}
+		if p.closed {
+			return
+		}
+		j := p.queue.pop()
+		if !j.cancelled {
+			frame = p.run(j, frame[:0])
+		}
+		p.finish(j)
+		if cap(frame) > bufferKeptMax {
+			frame = nil
+		}
+	}
+}
+
+// run answers j, unless it is cancelled meanwhile. It is called and returns
+// with mu held, and gives frame back for reuse.
+func (p *callPool) run(j *job, frame []byte) []byte {
+	p.running++
+	p.mu.Unlock()
+	frame = append(p.server.respond(j.ctx, &j.request, &j.call, frame), '\n')
+	p.mu.Lock()
+	p.running--
+	if p.inFlight[j.key] == j {
+		delete(p.inFlight, j.key)
+	}
+	if j.cancelled || p.closed {
+		p.left.Broadcast()
+		return frame
+	}
+	p.mu.Unlock()
+	p.out.write(frame)
+	p.mu.Lock()
+	return frame
+}
+
+// finish gives back what j held.
+func (p *callPool) finish(j *job) {
+	j.stop()
+	p.held -= len(j.held)
+	p.undone--
+	if len(p.spare) < p.workersMax && cap(j.held) <= readBytesMin {
+		p.spare = append(p.spare, j)
+	}
+	p.left.Broadcast()
+}
+
+// cancel ends the call in flight that has key; its answer is dropped. A call
+// that is unknown or done is no mistake (basic/patterns/cancellation).
+func (p *callPool) cancel(key string, reason []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	j := p.inFlight[key]
+	if j == nil {
+		return
+	}
+	delete(p.inFlight, key)
+	j.cancelled = true
+	j.stop()
+	p.server.options.Logger.Debug("call cancelled", slog.String("tool", j.tool.Name), slog.String("reason", shown(reason)))
+}
+
+// wait returns when each call that was submitted is done and its answer
+// written, or when the pool is closed.
+func (p *callPool) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.undone > 0 && !p.closed {
+		p.left.Wait()
+	}
+}
+
+// close has the workers end and waits for the handlers that run; their context
+// has ended already.
+func (p *callPool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.arrived.Broadcast()
+	p.left.Broadcast()
+	for p.running > 0 {
+		p.left.Wait()
+	}
+	for p.queue.count > 0 {
+		p.queue.pop().stop()
+	}
+}
+
+// jobRing is a queue that grows by doubling and reuses its slots.
+type jobRing struct {
+	slots []*job
+	first int
+	count int
+}
+
+func (q *jobRing) push(j *job) {
+	if q.count == len(q.slots) {
+		grown := make([]*job, max(16, 2*len(q.slots)))
+		n := copy(grown, q.slots[q.first:])
+		copy(grown[n:], q.slots[:q.first])
+		q.slots, q.first = grown, 0
+	}
+	q.slots[(q.first+q.count)%len(q.slots)] = j
+	q.count++
+}
+
+func (q *jobRing) pop() *job {
+	j := q.slots[q.first]
+	q.slots[q.first] = nil
+	q.first = (q.first + 1) % len(q.slots)
+	q.count--
+	return j
+}

@@ -1,0 +1,188 @@
+package mcp
+
+import (
+	"fmt"
+	"strings"
+)
+
+// kind is what a JSON-RPC message is for.
+type kind uint8
+
+const (
+	kindRequest      kind = iota // it has an id and a method: answer it
+	kindNotification             // it has a method and no id: never answer it
+	kindResponse                 // it answers a request of ours
+)
+
+// message is one JSON-RPC message after the scan. Its slices point into the
+// frame (or the scanner's scratch) and live as long as they do.
+type message struct {
+	kind   kind
+	id     []byte // the raw JSON string or integer; nil for a notification
+	method []byte // without quotes and escapes
+	params []member
+}
+
+// param returns the raw value of a member of params, or nil.
+func (m *message) param(name string) []byte {
+	for i := range m.params {
+		if string(m.params[i].name) == name {
+			return m.params[i].value
+		}
+	}
+	return nil
+}
+
+// parse scans frame and sorts its members. When the frame is no message that
+// can be served, the error says why and the returned message has the id, when
+// that could be read.
+func (s *scanner) parse(frame []byte) (message, *wireError) {
+	var m message
+	if !s.scan(frame) {
+		return m, s.parseError()
+	}
+	first := s.space(0)
+	if frame[first] != '{' {
+		return m, &wireError{code: codeInvalidRequest, message: "a JSON-RPC message is an object, not " + describe(frame[first:])}
+	}
+	var version, method, params, id, result []byte
+	var slip string
+	for i := range s.top {
+		member := &s.top[i]
+		switch string(member.name) {
+		case "jsonrpc":
+			version = member.value
+		case "id":
+			id = member.value
+		case "method":
+			method = member.value
+		case "params":
+			params = member.value
+		case "result", "error":
+			result = member.value
+		default:
+			if known := envelopeName(member.name); known != "" {
+				slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", member.name, known)
+			}
+		}
+	}
+	if id != nil && !validID(id) {
+		return m, &wireError{code: codeInvalidRequest, message: "the id is a string or an integer, not " + describe(id)}
+	}
+	m.id, m.params = id, s.params
+	if slip != "" {
+		return m, &wireError{code: codeInvalidRequest, message: slip}
+	}
+	if string(version) != `"2.0"` {
+		return m, &wireError{code: codeInvalidRequest, message: `the member "jsonrpc" must be "2.0"`}
+	}
+	return m, s.classify(&m, method, params, result)
+}
+
+// classify sets m's kind and method from the raw members.
+func (s *scanner) classify(m *message, method, params, result []byte) *wireError {
+	switch {
+	case method == nil && result != nil:
+		m.kind = kindResponse
+		return nil
+	case method == nil:
+		return &wireError{code: codeInvalidRequest, message: `the member "method" is missing`}
+	case result != nil:
+		return &wireError{code: codeInvalidRequest, message: `a message has "method" or "result"/"error", not both`}
+	case method[0] != '"':
+		return &wireError{code: codeInvalidRequest, message: `the member "method" is a string, not ` + describe(method)}
+	}
+	m.method = s.unquote(method)
+	m.kind = kindNotification
+	if m.id != nil {
+		m.kind = kindRequest
+	}
+	if params != nil && params[0] == '[' {
+		return &wireError{code: codeInvalidParams, message: "params is an object in MCP, not an array"}
+	}
+	if params != nil && params[0] != '{' {
+		return &wireError{code: codeInvalidRequest, message: "params is an object, not " + describe(params)}
+	}
+	return nil
+}
+
+// unquote returns the value of a scanned string.
+func (s *scanner) unquote(raw []byte) []byte {
+	inner := raw[1 : len(raw)-1]
+	for _, c := range inner {
+		if c == '\\' {
+			from := len(s.scratch)
+			s.scratch = appendUnescaped(s.scratch, inner)
+			return s.scratch[from:len(s.scratch):len(s.scratch)]
+		}
+	}
+	return inner
+}
+
+// parseError turns the scan's fault into the answer to the frame.
+func (s *scanner) parseError() *wireError {
+	problem := s.fault.problem
+	if problem == problemDepth {
+		problem = fmt.Sprintf("%s: at most %d levels are read", problem, s.depthMax)
+	}
+	return &wireError{code: codeParse, message: fmt.Sprintf("parse error at byte %d: %s", s.fault.offset, problem)}
+}
+
+// envelopeName returns the envelope member that name is when letter case is
+// put aside, or "".
+func envelopeName(name []byte) string {
+	for _, known := range [...]string{"jsonrpc", "id", "method", "params", "result", "error"} {
+		if len(name) == len(known) && strings.EqualFold(string(name), known) {
+			return known
+		}
+	}
+	return ""
+}
+
+// validID reports whether raw is a string or an integer without fraction and
+// exponent.
+func validID(raw []byte) bool {
+	if raw[0] == '"' {
+		return true
+	}
+	if raw[0] == '-' {
+		raw = raw[1:]
+	}
+	for _, c := range raw {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// describe names the kind of a scanned value for an error.
+func describe(raw []byte) string {
+	switch raw[0] {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	for _, c := range raw {
+		if c == '.' || c == 'e' || c == 'E' {
+			return "a number with a fraction or exponent"
+		}
+	}
+	return "a number"
+}
+
+// idKey returns what two ids have in common exactly when they are the same id:
+// the raw text of an integer, and a quote with the value of a string.
+func (s *scanner) idKey(raw []byte) string {
+	if raw[0] != '"' {
+		return string(raw)
+	}
+	return `"` + string(s.unquote(raw))
+}

@@ -1,0 +1,135 @@
+package mcp
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Protocol versions. Legacy ones begin with initialize, modern ones carry
+// their version in each request's _meta.
+const (
+	VersionModern = "2026-07-28" // the newest modern version
+	VersionLegacy = "2025-11-25" // the newest legacy version
+)
+
+// supportedVersions are all versions served, newest first.
+var supportedVersions = []string{VersionModern, VersionLegacy, "2025-06-18", version2025March, "2024-11-05"}
+
+// version2025March is the only version with JSON-RPC batches.
+const version2025March = "2025-03-26"
+
+// Members of a modern request's _meta (basic/index, "Per-request protocol
+// fields"), and of a result's.
+const (
+	metaPrefix             = "io.modelcontextprotocol/"
+	metaProtocolVersion    = metaPrefix + "protocolVersion"
+	metaClientInfo         = metaPrefix + "clientInfo"
+	metaClientCapabilities = metaPrefix + "clientCapabilities"
+	metaServerInfo         = metaPrefix + "serverInfo"
+)
+
+// Methods.
+const (
+	methodInitialize  = "initialize"
+	methodPing        = "ping"
+	methodDiscover    = "server/discover"
+	methodToolsList   = "tools/list"
+	methodToolsCall   = "tools/call"
+	methodCancelled   = "notifications/cancelled"
+	methodInitialized = "notifications/initialized"
+)
+
+func isLegacyVersion(v string) bool {
+	return v != VersionModern && slices.Contains(supportedVersions, v)
+}
+
+// unsupportedVersion is the error for a version that is not served
+// (basic/versioning, "Protocol Version Negotiation").
+func unsupportedVersion(requested string) *wireError {
+	data := []byte(`{"supported":[`)
+	for i, v := range supportedVersions {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = appendString(data, v)
+	}
+	data = append(data, `],"requested":`...)
+	data = append(appendString(data, requested), '}')
+	message := "Unsupported protocol version " + requested
+	if isLegacyVersion(requested) {
+		message = fmt.Sprintf("protocol version %s begins with initialize and is not asked for in _meta", requested)
+	}
+	return &wireError{code: codeUnsupportedVersion, message: message, data: data}
+}
+
+// requestMeta is what a request's _meta says about the protocol.
+type requestMeta struct {
+	raw     []byte // a copy of the _meta object this was read from
+	modern  bool   // it has a per-request protocol field
+	problem *wireError
+}
+
+// metaReader reads _meta objects and keeps the last one, since clients send
+// the same bytes with each request.
+type metaReader struct {
+	last    requestMeta
+	scanner scanner
+}
+
+// read returns what raw, a scanned value or nil, says.
+func (r *metaReader) read(raw []byte) *requestMeta {
+	if r.last.raw != nil && string(raw) == string(r.last.raw) {
+		return &r.last
+	}
+	r.last = requestMeta{raw: append(r.last.raw[:0], raw...)}
+	if raw == nil {
+		return &r.last
+	}
+	if raw[0] != '{' {
+		r.last.problem = &wireError{code: codeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
+		return &r.last
+	}
+	r.scanner.depthMax = len(raw) // the frame's scan bounded it
+	r.scanner.scan(raw)
+	var version, capabilities, client []byte
+	for _, m := range r.scanner.top {
+		switch string(m.name) {
+		case metaProtocolVersion:
+			version = m.value
+		case metaClientCapabilities:
+			capabilities = m.value
+		case metaClientInfo:
+			client = m.value
+		}
+	}
+	r.last.modern = version != nil || capabilities != nil || client != nil
+	if r.last.modern {
+		r.last.problem = r.check(version, capabilities, client)
+	}
+	return &r.last
+}
+
+// check returns what is wrong with the per-request protocol fields. The
+// version comes first: what else is required depends on it.
+func (r *metaReader) check(version, capabilities, client []byte) *wireError {
+	switch {
+	case version == nil:
+		return missingMeta(metaProtocolVersion)
+	case version[0] != '"':
+		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaProtocolVersion + " is a string, not " + describe(version)}
+	case string(r.scanner.unquote(version)) != VersionModern:
+		return unsupportedVersion(shown(r.scanner.unquote(version)))
+	case capabilities == nil:
+		return missingMeta(metaClientCapabilities)
+	case capabilities[0] != '{':
+		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaClientCapabilities + " is an object, not " + describe(capabilities)}
+	case client != nil && client[0] != '{':
+		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaClientInfo + " is an object, not " + describe(client)}
+	}
+	return nil
+}
+
+func missingMeta(name string) *wireError {
+	return &wireError{code: codeInvalidParams, message: "params._meta lacks " + name +
+		"; each request of " + VersionModern + " carries it, earlier versions begin with initialize"}
+}

@@ -1,0 +1,66 @@
+package mcp
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+)
+
+// ContentType says what a Content holds.
+type ContentType string
+
+// The kinds of content a result may hold.
+const (
+	ContentText  ContentType = "text"
+	ContentImage ContentType = "image"
+	ContentAudio ContentType = "audio"
+)
+
+// Content is one block of a result's content.
+type Content struct {
+	Type     ContentType
+	Text     string // for ContentText
+	Data     []byte // for ContentImage and ContentAudio: the bytes, not yet base64
+	MIMEType string // for ContentImage and ContentAudio
+}
+
+// TextResult returns a result with one text block.
+func TextResult(text string) *CallResult {
+	// One allocation for the result and its only block.
+	r := &struct {
+		CallResult
+		only [1]Content
+	}{}
+	r.only[0] = Content{Type: ContentText, Text: text}
+	r.Content = r.only[:]
+	return &r.CallResult
+}
+
+// ErrorResult returns a result with one text block and IsError set.
+func ErrorResult(text string) *CallResult {
+	r := TextResult(text)
+	r.IsError = true
+	return r
+}
+
+// StructuredResult encodes v, which must make a JSON object, as the result's
+// structured content and, for clients that know none, as its text.
+func StructuredResult(v any) (*CallResult, error) {
+	raw, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encoding a structured result: %w", err)
+	}
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, fmt.Errorf("a structured result is a JSON object; %T makes %.20s", v, raw)
+	}
+	return StructuredJSON(raw), nil
+}
+
+// StructuredJSON is StructuredResult for a JSON object that is ready. The
+// server keeps raw, and checks it when it sends the result: a text that is not
+// a JSON object is answered with -32603.
+func StructuredJSON(raw []byte) *CallResult {
+	r := TextResult(string(raw))
+	r.Structured = raw
+	return r
+}
