@@ -129,6 +129,7 @@ func Open(o Options) (*Store, error) {
 		s.shards[i].m = make(map[string]entry)
 	}
 	s.budget.bytesMax.Store(o.BytesMax)
+	s.now() // from here on time only grows
 	return s, nil
 }
 
