@@ -45,6 +45,10 @@ const (
 	k104 = 0x1d4f0bc7c7bbdcf9
 	k112 = 0x3159b4cd4be0518a
 	k120 = 0x647378d9c97e9fc8
+
+	k119 = k112>>56 | k120&(1<<56-1)<<8
+	k127 = k120>>56 | k128&(1<<56-1)<<8
+	k128 = 0xc3ebd33483acc5ea
 )
 
 const (
@@ -77,52 +81,85 @@ var defaultSecret = secretTable{
 	0x45, 0xcb, 0x3a, 0x8f, 0x95, 0x16, 0x04, 0x28, 0xaf, 0xd7, 0xfb, 0xca, 0xbb, 0x4b, 0x40, 0x7e,
 }
 
-// sum is the hash with seed 0. It is seeded with the secret's words folded at
-// compile time.
+// sum is the hash with seed 0: seeded with the seed folded away, and with every
+// length up to 128 bytes in one function, since a call costs more than the hash of a
+// short key.
 func sum(p unsafe.Pointer, n uintptr) uint64 {
-	switch {
-	case n > midMax:
-		return sumLong(p, n, &defaultSecret)
-	case n > 128:
-		return sum129to240(p, n, 0)
-	case n > 32:
-		return sum33to128(p, n, 0)
-	case n > 16:
-		return sum17to32(p, n, 0)
-	case n > 8:
-		return sum9to16(p, n, 0)
-	case n > 3:
-		return sum4to8(p, n, 0)
-	case n > 0:
-		return sum1to3(p, n, 0)
+	if n <= 16 {
+		switch {
+		case n > 8:
+			lo := load64(p, 0) ^ k024 ^ k032
+			hi := load64(p, n-8) ^ k040 ^ k048
+			return avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
+		case n > 3:
+			return sum4to8(p, n, k008^k016)
+		case n > 0:
+			return sum1to3(p, n, 0)
+		}
+		return avalanche64(k056 ^ k064)
 	}
-	return avalanche64(k056 ^ k064)
+	if n > 128 {
+		if n > midMax {
+			return sumLong(p, n, &defaultSecret)
+		}
+		return sum129to240(p, n)
+	}
+	x := uint64(n) * prime64_1
+	if n > 32 {
+		if n > 64 {
+			if n > 96 {
+				x += mix16(p, 48, k096, k104)
+				x += mix16(p, n-64, k112, k120)
+			}
+			x += mix16(p, 32, k064, k072)
+			x += mix16(p, n-48, k080, k088)
+		}
+		x += mix16(p, 16, k032, k040)
+		x += mix16(p, n-32, k048, k056)
+	}
+	x += mix16(p, 0, k000, k008)
+	x += mix16(p, n-16, k016, k024)
+	return avalanche(x)
 }
 
 // seeded is the hash with any seed.
 func seeded(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
-	switch {
-	case n > midMax:
-		if seed == 0 {
-			return sumLong(p, n, &defaultSecret)
+	if n <= 16 {
+		switch {
+		case n > 8:
+			lo := load64(p, 0) ^ (k024 ^ k032 + seed)
+			hi := load64(p, n-8) ^ (k040 ^ k048 - seed)
+			return avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
+		case n > 3:
+			seed ^= uint64(bits.ReverseBytes32(uint32(seed))) << 32
+			return sum4to8(p, n, k008^k016-seed)
+		case n > 0:
+			return sum1to3(p, n, seed)
 		}
-		var secret secretTable
-		deriveSecret(&secret, seed)
-		return sumLong(p, n, &secret)
-	case n > 128:
-		return sum129to240(p, n, seed)
-	case n > 32:
-		return sum33to128(p, n, seed)
-	case n > 16:
-		return sum17to32(p, n, seed)
-	case n > 8:
-		return sum9to16(p, n, seed)
-	case n > 3:
-		return sum4to8(p, n, seed)
-	case n > 0:
-		return sum1to3(p, n, seed)
+		return avalanche64(seed ^ k056 ^ k064)
 	}
-	return avalanche64(seed ^ k056 ^ k064)
+	if n > 128 {
+		if n > midMax {
+			return seededLong(p, n, seed)
+		}
+		return seeded129to240(p, n, seed)
+	}
+	x := uint64(n) * prime64_1
+	if n > 32 {
+		if n > 64 {
+			if n > 96 {
+				x += mix16(p, 48, k096+seed, k104-seed)
+				x += mix16(p, n-64, k112+seed, k120-seed)
+			}
+			x += mix16(p, 32, k064+seed, k072-seed)
+			x += mix16(p, n-48, k080+seed, k088-seed)
+		}
+		x += mix16(p, 16, k032+seed, k040-seed)
+		x += mix16(p, n-32, k048+seed, k056-seed)
+	}
+	x += mix16(p, 0, k000+seed, k008-seed)
+	x += mix16(p, n-16, k016+seed, k024-seed)
+	return avalanche(x)
 }
 
 func sum1to3(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
@@ -131,10 +168,9 @@ func sum1to3(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 	return avalanche64(x ^ ((k000^k000>>32)&0xffffffff + seed))
 }
 
-func sum4to8(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
-	seed ^= uint64(bits.ReverseBytes32(uint32(seed))) << 32
-	x := uint64(load32(p, n-4)) + uint64(load32(p, 0))<<32
-	x ^= k008 ^ k016 - seed
+// sum4to8 takes the secret's two words with the seed already in them.
+func sum4to8(p unsafe.Pointer, n uintptr, key uint64) uint64 {
+	x := key ^ (uint64(load32(p, n-4)) + uint64(load32(p, 0))<<32)
 	x ^= bits.RotateLeft64(x, 49) ^ bits.RotateLeft64(x, 24)
 	x *= primeMX2
 	x ^= x>>35 + uint64(n)
@@ -142,38 +178,28 @@ func sum4to8(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 	return x ^ x>>28
 }
 
-func sum9to16(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
-	lo := load64(p, 0) ^ (k024 ^ k032 + seed)
-	hi := load64(p, n-8) ^ (k040 ^ k048 - seed)
-	return avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
-}
-
-func sum17to32(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
+// sum129to240 mixes the first 128 bytes as they come and the rest with the secret
+// from its byte 3 on.
+func sum129to240(p unsafe.Pointer, n uintptr) uint64 {
 	x := uint64(n) * prime64_1
-	x += mix16(p, 0, k000+seed, k008-seed)
-	x += mix16(p, n-16, k016+seed, k024-seed)
-	return avalanche(x)
-}
-
-// sum33to128 mixes pairs of 16 bytes, one from each end, as many as cover the input.
-func sum33to128(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
-	x := uint64(n) * prime64_1
-	if n > 64 {
-		if n > 96 {
-			x += mix16(p, 48, k096+seed, k104-seed)
-			x += mix16(p, n-64, k112+seed, k120-seed)
-		}
-		x += mix16(p, 32, k064+seed, k072-seed)
-		x += mix16(p, n-48, k080+seed, k088-seed)
+	x += mix16(p, 0, k000, k008)
+	x += mix16(p, 16, k016, k024)
+	x += mix16(p, 32, k032, k040)
+	x += mix16(p, 48, k048, k056)
+	x += mix16(p, 64, k064, k072)
+	x += mix16(p, 80, k080, k088)
+	x += mix16(p, 96, k096, k104)
+	x += mix16(p, 112, k112, k120)
+	x = avalanche(x)
+	secret := unsafe.Pointer(&defaultSecret)
+	for i := uintptr(144); i <= n; i += 16 {
+		x += mix16(p, i-16, load64(secret, i-141), load64(secret, i-133))
 	}
-	x += mix16(p, 16, k032+seed, k040-seed)
-	x += mix16(p, n-32, k048+seed, k056-seed)
-	x += mix16(p, 0, k000+seed, k008-seed)
-	x += mix16(p, n-16, k016+seed, k024-seed)
+	x += mix16(p, n-16, k119, k127)
 	return avalanche(x)
 }
 
-func sum129to240(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
+func seeded129to240(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 	x := uint64(n) * prime64_1
 	x += mix16(p, 0, k000+seed, k008-seed)
 	x += mix16(p, 16, k016+seed, k024-seed)
@@ -185,11 +211,20 @@ func sum129to240(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 	x += mix16(p, 112, k112+seed, k120-seed)
 	x = avalanche(x)
 	secret := unsafe.Pointer(&defaultSecret)
-	for i := uintptr(128); i+16 <= n; i += 16 {
-		x += mix16(p, i, load64(secret, i-125)+seed, load64(secret, i-117)-seed)
+	for i := uintptr(144); i <= n; i += 16 {
+		x += mix16(p, i-16, load64(secret, i-141)+seed, load64(secret, i-133)-seed)
 	}
-	x += mix16(p, n-16, load64(secret, 119)+seed, load64(secret, 127)-seed)
+	x += mix16(p, n-16, k119+seed, k127-seed)
 	return avalanche(x)
+}
+
+func seededLong(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
+	if seed == 0 {
+		return sumLong(p, n, &defaultSecret)
+	}
+	var secret secretTable
+	deriveSecret(&secret, seed)
+	return sumLong(p, n, &secret)
 }
 
 // sumLongGeneric hashes more than midMax bytes with a secret that is the default one
