@@ -6,6 +6,8 @@ replace github.com/ingot-run/ingot => ../
 
 require github.com/ingot-run/ingot v0.0.0
 
+require github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
+
 require (
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
