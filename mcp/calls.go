@@ -60,7 +60,8 @@ func newCallPool(ctx context.Context, s *Server, out *frameWriter) *callPool {
 }
 
 // submit takes a copy of r and has a worker run it. It waits while too much is
-// queued. It refuses an id that a call in flight has.
+// queued. It refuses an id that a call in flight has; key is "" for a batch,
+// which has none.
 func (p *callPool) submit(r *request, key string) *wireError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,10 +73,12 @@ func (p *callPool) submit(r *request, key string) *wireError {
 		return nil
 	}
 	if p.inFlight[key] != nil {
-		return &wireError{code: codeInvalidRequest, message: "the id is that of a request still in flight"}
+		return &wireError{code: CodeInvalidRequest, message: "the id is that of a request still in flight"}
 	}
 	j := p.newJob(r, key)
-	p.inFlight[key] = j
+	if key != "" {
+		p.inFlight[key] = j
+	}
 	p.held += len(j.held)
 	p.undone++
 	p.queue.push(j)
@@ -135,7 +138,7 @@ func (p *callPool) work() {
 func (p *callPool) run(j *job, frame []byte) []byte {
 	p.running++
 	p.mu.Unlock()
-	frame = append(p.server.respond(j.ctx, &j.request, &j.call, frame), '\n')
+	frame = p.server.respond(j.ctx, &j.request, &j.call, frame)
 	p.mu.Lock()
 	p.running--
 	if p.inFlight[j.key] == j {
@@ -146,7 +149,10 @@ func (p *callPool) run(j *job, frame []byte) []byte {
 		return frame
 	}
 	p.mu.Unlock()
-	p.out.write(frame)
+	if len(frame) > 0 {
+		frame = append(frame, '\n')
+		p.out.write(frame)
+	}
 	p.mu.Lock()
 	return frame
 }

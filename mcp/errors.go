@@ -7,13 +7,13 @@ import (
 // JSON-RPC 2.0 error codes, and those that MCP 2026-07-28 adds
 // (basic/index, "Error Codes").
 const (
-	codeParse              = -32700
-	codeInvalidRequest     = -32600
-	codeMethodNotFound     = -32601
-	codeInvalidParams      = -32602
-	codeInternal           = -32603
-	codeHeaderMismatch     = -32020
-	codeUnsupportedVersion = -32022
+	CodeParse              = -32700 // the frame is not strict JSON
+	CodeInvalidRequest     = -32600 // it is JSON but no message
+	CodeMethodNotFound     = -32601
+	CodeInvalidParams      = -32602 // also an unknown tool, or _meta that lacks a field
+	CodeInternal           = -32603 // a handler panicked or made an unusable result
+	CodeHeaderMismatch     = -32020 // HTTP headers contradict the message
+	CodeUnsupportedVersion = -32022
 )
 
 // Problems that a scan reports and that others recognize.

@@ -12,6 +12,7 @@ const (
 	kindRequest      kind = iota // it has an id and a method: answer it
 	kindNotification             // it has a method and no id: never answer it
 	kindResponse                 // it answers a request of ours
+	kindBatch                    // it is an array: no message, perhaps several
 )
 
 // message is one JSON-RPC message after the scan. Its slices point into the
@@ -42,8 +43,12 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 		return m, s.parseError()
 	}
 	first := s.space(0)
+	if frame[first] == '[' {
+		m.kind = kindBatch
+		return m, nil
+	}
 	if frame[first] != '{' {
-		return m, &wireError{code: codeInvalidRequest, message: "a JSON-RPC message is an object, not " + describe(frame[first:])}
+		return m, &wireError{code: CodeInvalidRequest, message: "a JSON-RPC message is an object, not " + describe(frame[first:])}
 	}
 	var version, method, params, id, result []byte
 	var slip string
@@ -67,14 +72,14 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 		}
 	}
 	if id != nil && !validID(id) {
-		return m, &wireError{code: codeInvalidRequest, message: "the id is a string or an integer, not " + describe(id)}
+		return m, &wireError{code: CodeInvalidRequest, message: "the id is a string or an integer, not " + describe(id)}
 	}
 	m.id, m.params = id, s.params
 	if slip != "" {
-		return m, &wireError{code: codeInvalidRequest, message: slip}
+		return m, &wireError{code: CodeInvalidRequest, message: slip}
 	}
 	if string(version) != `"2.0"` {
-		return m, &wireError{code: codeInvalidRequest, message: `the member "jsonrpc" must be "2.0"`}
+		return m, &wireError{code: CodeInvalidRequest, message: `the member "jsonrpc" must be "2.0"`}
 	}
 	return m, s.classify(&m, method, params, result)
 }
@@ -86,11 +91,11 @@ func (s *scanner) classify(m *message, method, params, result []byte) *wireError
 		m.kind = kindResponse
 		return nil
 	case method == nil:
-		return &wireError{code: codeInvalidRequest, message: `the member "method" is missing`}
+		return &wireError{code: CodeInvalidRequest, message: `the member "method" is missing`}
 	case result != nil:
-		return &wireError{code: codeInvalidRequest, message: `a message has "method" or "result"/"error", not both`}
+		return &wireError{code: CodeInvalidRequest, message: `a message has "method" or "result"/"error", not both`}
 	case method[0] != '"':
-		return &wireError{code: codeInvalidRequest, message: `the member "method" is a string, not ` + describe(method)}
+		return &wireError{code: CodeInvalidRequest, message: `the member "method" is a string, not ` + describe(method)}
 	}
 	m.method = s.unquote(method)
 	m.kind = kindNotification
@@ -98,10 +103,10 @@ func (s *scanner) classify(m *message, method, params, result []byte) *wireError
 		m.kind = kindRequest
 	}
 	if params != nil && params[0] == '[' {
-		return &wireError{code: codeInvalidParams, message: "params is an object in MCP, not an array"}
+		return &wireError{code: CodeInvalidParams, message: "params is an object in MCP, not an array"}
 	}
 	if params != nil && params[0] != '{' {
-		return &wireError{code: codeInvalidRequest, message: "params is an object, not " + describe(params)}
+		return &wireError{code: CodeInvalidRequest, message: "params is an object, not " + describe(params)}
 	}
 	return nil
 }
@@ -125,7 +130,7 @@ func (s *scanner) parseError() *wireError {
 	if problem == problemDepth {
 		problem = fmt.Sprintf("%s: at most %d levels are read", problem, s.depthMax)
 	}
-	return &wireError{code: codeParse, message: fmt.Sprintf("parse error at byte %d: %s", s.fault.offset, problem)}
+	return &wireError{code: CodeParse, message: fmt.Sprintf("parse error at byte %d: %s", s.fault.offset, problem)}
 }
 
 // envelopeName returns the envelope member that name is when letter case is

@@ -10,13 +10,14 @@ import (
 const (
 	VersionModern = "2026-07-28" // the newest modern version
 	VersionLegacy = "2025-11-25" // the newest legacy version
+
+	// VersionUnnamed is the version of an HTTP request that names none: the
+	// last one without the header (2025-06-18 basic/transports).
+	VersionUnnamed = "2025-03-26"
 )
 
 // supportedVersions are all versions served, newest first.
-var supportedVersions = []string{VersionModern, VersionLegacy, "2025-06-18", version2025March, "2024-11-05"}
-
-// version2025March is the only version with JSON-RPC batches.
-const version2025March = "2025-03-26"
+var supportedVersions = []string{VersionModern, VersionLegacy, "2025-06-18", VersionUnnamed, "2024-11-05"}
 
 // Members of a modern request's _meta (basic/index, "Per-request protocol
 // fields"), and of a result's.
@@ -39,7 +40,8 @@ const (
 	methodInitialized = "notifications/initialized"
 )
 
-func isLegacyVersion(v string) bool {
+// IsLegacyVersion reports whether v is a version served after initialize.
+func IsLegacyVersion(v string) bool {
 	return v != VersionModern && slices.Contains(supportedVersions, v)
 }
 
@@ -56,16 +58,17 @@ func unsupportedVersion(requested string) *wireError {
 	data = append(data, `],"requested":`...)
 	data = append(appendString(data, requested), '}')
 	message := "Unsupported protocol version " + requested
-	if isLegacyVersion(requested) {
+	if IsLegacyVersion(requested) {
 		message = fmt.Sprintf("protocol version %s begins with initialize and is not asked for in _meta", requested)
 	}
-	return &wireError{code: codeUnsupportedVersion, message: message, data: data}
+	return &wireError{code: CodeUnsupportedVersion, message: message, data: data}
 }
 
 // requestMeta is what a request's _meta says about the protocol.
 type requestMeta struct {
 	raw     []byte // a copy of the _meta object this was read from
 	modern  bool   // it has a per-request protocol field
+	version string // the protocol version it names, "" when none
 	problem *wireError
 }
 
@@ -86,7 +89,7 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 		return &r.last
 	}
 	if raw[0] != '{' {
-		r.last.problem = &wireError{code: codeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
+		r.last.problem = &wireError{code: CodeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
 		return &r.last
 	}
 	r.scanner.depthMax = len(raw) // the frame's scan bounded it
@@ -103,6 +106,9 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 		}
 	}
 	r.last.modern = version != nil || capabilities != nil || client != nil
+	if version != nil && version[0] == '"' {
+		r.last.version = r.versionName(version)
+	}
 	if r.last.modern {
 		r.last.problem = r.check(version, capabilities, client)
 	}
@@ -116,20 +122,30 @@ func (r *metaReader) check(version, capabilities, client []byte) *wireError {
 	case version == nil:
 		return missingMeta(metaProtocolVersion)
 	case version[0] != '"':
-		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaProtocolVersion + " is a string, not " + describe(version)}
-	case string(r.scanner.unquote(version)) != VersionModern:
-		return unsupportedVersion(shown(r.scanner.unquote(version)))
+		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaProtocolVersion + " is a string, not " + describe(version)}
+	case r.last.version != VersionModern:
+		return unsupportedVersion(r.last.version)
 	case capabilities == nil:
 		return missingMeta(metaClientCapabilities)
 	case capabilities[0] != '{':
-		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaClientCapabilities + " is an object, not " + describe(capabilities)}
+		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaClientCapabilities + " is an object, not " + describe(capabilities)}
 	case client != nil && client[0] != '{':
-		return &wireError{code: codeInvalidParams, message: "params._meta: " + metaClientInfo + " is an object, not " + describe(client)}
+		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaClientInfo + " is an object, not " + describe(client)}
 	}
 	return nil
 }
 
+// versionName returns the value of a scanned string, cut to a length that no
+// version reaches; the usual one costs no allocation.
+func (r *metaReader) versionName(raw []byte) string {
+	name := r.scanner.unquote(raw)
+	if string(name) == VersionModern {
+		return VersionModern
+	}
+	return shown(name)
+}
+
 func missingMeta(name string) *wireError {
-	return &wireError{code: codeInvalidParams, message: "params._meta lacks " + name +
+	return &wireError{code: CodeInvalidParams, message: "params._meta lacks " + name +
 		"; each request of " + VersionModern + " carries it, earlier versions begin with initialize"}
 }

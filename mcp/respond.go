@@ -15,9 +15,12 @@ import (
 // tool, and no notification of that is sent yet, so it is short.
 const listMillis = 60_000
 
-// respond runs r and appends its response frame, without a line break. call
-// is scratch space for a tools/call.
+// respond runs r and appends its response frame, without a line break (none
+// for a batch that holds no request). call is scratch space for a tools/call.
 func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
+	if r.act == actBatch {
+		return s.respondBatch(ctx, r.arguments, out)
+	}
 	start := len(out)
 	out = append(out, `{"jsonrpc":"2.0","id":`...)
 	out = append(out, r.id...)
@@ -114,7 +117,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	if err != nil {
 		var crash *panicked
 		if errors.As(err, &crash) {
-			return out, &wireError{code: codeInternal, message: "tool " + r.tool.Name + " failed unexpectedly; the server's log has the details"}
+			return out, &wireError{code: CodeInternal, message: "tool " + r.tool.Name + " failed unexpectedly; the server's log has the details"}
 		}
 		result = ErrorResult(err.Error())
 	}
@@ -145,7 +148,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 // badResult logs a result that cannot be sent, and returns the answer.
 func (s *Server) badResult(ctx context.Context, t *tool, err error) *wireError {
 	s.options.Logger.ErrorContext(ctx, "a tool's result cannot be sent", slog.String("tool", t.Name), slog.Any("error", err))
-	return &wireError{code: codeInternal, message: "tool " + t.Name + " made a result that cannot be sent: " + err.Error()}
+	return &wireError{code: CodeInternal, message: "tool " + t.Name + " made a result that cannot be sent: " + err.Error()}
 }
 
 // checkStructured makes sure that raw may stand in a frame as it is.

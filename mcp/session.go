@@ -25,6 +25,7 @@ const (
 	actDiscover
 	actToolsList
 	actToolsCall
+	actBatch // stands for the requests of a batch; see batch.go
 )
 
 // request is one request that has passed every check that needs no tool.
@@ -36,7 +37,7 @@ type request struct {
 	version string // the protocol version to answer by
 
 	tool      *tool  // actToolsCall
-	arguments []byte // actToolsCall: a JSON object
+	arguments []byte // actToolsCall: a JSON object; actBatch: the frame
 	meta      []byte // the raw _meta, or nil
 	cursor    string // actToolsList
 }
@@ -63,7 +64,7 @@ func (c *session) accept(m *message) (request, *wireError) {
 		}
 	}
 	if !ok {
-		return r, &wireError{code: codeMethodNotFound, message: "method not found: " + shown(m.method)}
+		return r, &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
 	}
 	switch r.act {
 	case actInitialize:
@@ -107,10 +108,10 @@ func legacyAction(method []byte) (action, bool) {
 func (c *session) initialize(r *request, m *message) *wireError {
 	asked := m.param("protocolVersion")
 	if asked == nil || asked[0] != '"' {
-		return &wireError{code: codeInvalidParams, message: "initialize: params.protocolVersion must be a string"}
+		return &wireError{code: CodeInvalidParams, message: "initialize: params.protocolVersion must be a string"}
 	}
 	c.version = VersionLegacy
-	if v := string(c.scanner.unquote(asked)); isLegacyVersion(v) {
+	if v := string(c.scanner.unquote(asked)); IsLegacyVersion(v) {
 		c.version = v
 	}
 	r.version = c.version
@@ -122,7 +123,7 @@ func (c *session) initialize(r *request, m *message) *wireError {
 func (c *session) resolve(r *request, m *message) *wireError {
 	name := m.param("name")
 	if name == nil || name[0] != '"' {
-		return &wireError{code: codeInvalidParams, message: "tools/call: params.name must be a string"}
+		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
 	}
 	tools := c.server.tools.Load()
 	unquoted := c.scanner.unquote(name)
@@ -133,7 +134,7 @@ func (c *session) resolve(r *request, m *message) *wireError {
 	case r.arguments == nil:
 		r.arguments = emptyObject
 	case r.arguments[0] != '{':
-		return &wireError{code: codeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
+		return &wireError{code: CodeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
 	}
 	return nil
 }
@@ -145,7 +146,7 @@ func unknownTool(name string, tools *toolSet) *wireError {
 	if near := nearest(name, tools.names); near != "" {
 		message += "; did you mean " + near + "?"
 	}
-	return &wireError{code: codeInvalidParams, message: message}
+	return &wireError{code: CodeInvalidParams, message: message}
 }
 
 func (c *session) readCursor(r *request, m *message) *wireError {
@@ -153,7 +154,7 @@ func (c *session) readCursor(r *request, m *message) *wireError {
 	case cursor == nil:
 		return nil
 	case cursor[0] != '"':
-		return &wireError{code: codeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
+		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
 	default:
 		if r.cursor = string(c.scanner.unquote(cursor)); r.cursor != "" {
 			return nil
@@ -163,5 +164,5 @@ func (c *session) readCursor(r *request, m *message) *wireError {
 }
 
 func invalidCursor() *wireError {
-	return &wireError{code: codeInvalidParams, message: "tools/list: invalid cursor; begin again without one"}
+	return &wireError{code: CodeInvalidParams, message: "tools/list: invalid cursor; begin again without one"}
 }

@@ -143,7 +143,7 @@ func (c *stdioConn) handleLines(lines *lineReader, ended bool) {
 var crlf = []byte("\r\n")
 
 func tooLongError(max int) *wireError {
-	return &wireError{code: codeInvalidRequest, message: fmt.Sprintf("the message is longer than the limit of %d bytes", max)}
+	return &wireError{code: CodeInvalidRequest, message: fmt.Sprintf("the message is longer than the limit of %d bytes", max)}
 }
 
 // flush hands the reading goroutine's answers to the writer.
@@ -160,30 +160,48 @@ func (c *stdioConn) flush() {
 // handle serves one line. Answers that are ready at once go to c.frames.
 func (c *stdioConn) handle(line []byte) {
 	m, bad := c.session.scanner.parse(line)
+	if bad == nil {
+		switch m.kind {
+		case kindRequest:
+			bad = c.request(&m)
+		case kindNotification:
+			c.notification(&m)
+		case kindResponse:
+			c.server.options.Logger.Warn("ignored a response to a request that was never sent", slog.String("id", shown(m.id)))
+		case kindBatch:
+			bad = c.batch(line)
+		}
+	}
 	if bad != nil {
 		c.refuse(&m, bad)
-		return
 	}
-	switch m.kind {
-	case kindNotification:
-		c.notification(&m)
-		return
-	case kindResponse:
-		c.server.options.Logger.Warn("ignored a response to a request that was never sent", slog.String("id", string(m.id)))
-		return
-	}
-	r, bad := c.session.accept(&m)
+}
+
+// request runs a request here or has a worker run it.
+func (c *stdioConn) request(m *message) *wireError {
+	r, bad := c.session.accept(m)
 	if bad != nil {
-		c.refuse(&m, bad)
-		return
+		return bad
 	}
 	if r.act == actToolsCall && !r.tool.Inline {
-		if bad := c.calls.submit(&r, c.session.scanner.idKey(r.id)); bad != nil {
-			c.refuse(&m, bad)
-		}
-		return
+		return c.calls.submit(&r, c.session.scanner.idKey(r.id))
 	}
 	c.frames = append(c.server.respond(c.ctx, &r, &c.call, c.frames), '\n')
+	return nil
+}
+
+// batch handles the notifications of a batch and has a worker answer its
+// requests. Those cannot be cancelled one by one.
+func (c *stdioConn) batch(frame []byte) *wireError {
+	if bad := c.session.scanner.checkBatch(frame, c.session.version); bad != nil {
+		return bad
+	}
+	for element := range batchElements(frame) {
+		if m, bad := c.session.scanner.parse(element); bad == nil && m.kind == kindNotification {
+			c.notification(&m)
+		}
+	}
+	return c.calls.submit(&request{act: actBatch, version: batchVersion, arguments: frame}, "")
 }
 
 // refuse answers a message that cannot be served, unless it is a well-formed

@@ -1,0 +1,89 @@
+package mcp
+
+import (
+	"context"
+	"iter"
+)
+
+// A JSON-RPC batch is an array of messages with one array as its answer. Of
+// the versions served, 2025-03-26 has them and obliges servers to take them;
+// later ones took them out again, and 2024-11-05 never had them in its schema.
+
+// batchVersion is the version in which a frame that is an array is served.
+const batchVersion = VersionUnnamed
+
+// batchElements yields the raw elements of frame, a scanned array.
+func batchElements(frame []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		walk := scanner{depthMax: len(frame), data: frame}
+		for i := walk.space(walk.space(0) + 1); frame[i] != ']'; {
+			end := walk.value(i, 0)
+			if !yield(frame[i:end]) {
+				return
+			}
+			if i = walk.space(end); frame[i] == ',' {
+				i = walk.space(i + 1)
+			}
+		}
+	}
+}
+
+// checkBatch says whether version allows frame, a scanned array.
+func (s *scanner) checkBatch(frame []byte, version string) *wireError {
+	if version != batchVersion {
+		return &wireError{code: CodeInvalidRequest, message: "a message is an object; arrays of messages exist in version " + batchVersion + " only"}
+	}
+	if frame[s.space(s.space(0)+1)] == ']' {
+		return &wireError{code: CodeInvalidRequest, message: "a batch has at least one message"}
+	}
+	return nil
+}
+
+// respondBatch answers each request of frame, a scanned batch, one after the
+// other, and appends the array of responses: nothing when there are none.
+// Notifications are left to the caller.
+func (s *Server) respondBatch(ctx context.Context, frame, out []byte) []byte {
+	start := len(out)
+	session := newSession(s)
+	session.version = batchVersion
+	var call CallRequest
+	for element := range batchElements(frame) {
+		before := len(out)
+		if len(out) == start {
+			out = append(out, '[')
+		} else {
+			out = append(out, ',')
+		}
+		body := len(out)
+		out = s.respondElement(ctx, session, element, &call, out)
+		if len(out) == body {
+			out = out[:before]
+		}
+	}
+	if len(out) == start {
+		return out
+	}
+	return append(out, ']')
+}
+
+// respondElement appends the response to one message of a batch, if it is due.
+func (s *Server) respondElement(ctx context.Context, session *session, element []byte, call *CallRequest, out []byte) []byte {
+	m, bad := session.scanner.parse(element)
+	switch m.kind {
+	case kindNotification, kindResponse:
+		return out
+	case kindBatch:
+		bad = &wireError{code: CodeInvalidRequest, message: "a batch inside a batch is no message"}
+	}
+	var r request
+	if bad == nil {
+		r, bad = session.accept(&m)
+	}
+	if bad == nil && (r.modern || r.act == actInitialize) {
+		bad = &wireError{code: CodeInvalidRequest, message: "initialize and requests of " + VersionModern + " do not come in a batch"}
+	}
+	if bad != nil {
+		return appendError(out, m.id, bad)
+	}
+	return s.respond(ctx, &r, call, out)
+}
