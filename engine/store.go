@@ -199,3 +199,7 @@ func (s *Store) checkKey(key string) error {
 	}
 	return nil
 }
+
+// Now is the store's time in Unix milliseconds: what Entry.ExpiresAt is
+// compared with.
+func (s *Store) Now() int64 { return s.now() }

@@ -1,0 +1,88 @@
+// Command mcp-stdio serves a state store over MCP on standard input and output,
+// for clients that start their servers themselves.
+//
+//	mcp-stdio [--max-bytes 1GiB]
+//
+// Only JSON-RPC goes to stdout, one message a line; logs go to stderr. At the
+// end of input the calls in flight are answered and it exits with 0; SIGINT and
+// SIGTERM cancel them and end it.
+//
+// # Caveats
+//
+// The state is in memory and ends with the process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/statetools"
+	"github.com/ingot-run/ingot/mcp"
+)
+
+// options is the command line of mcp-stdio.
+type options struct {
+	MaxBytes command.ByteSize `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
+	LogLevel slog.Level       `default:"info" placeholder:"LEVEL" help:"Least level that is logged to stderr: debug, info, warn or error. (${default})"`
+	Version  versionFlag      `help:"Print the version and exit."`
+}
+
+// versionFlag prints the version while the line is parsed, as --help does.
+type versionFlag bool
+
+// BeforeReset is kong's hook for a flag that acts at once.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	fmt.Fprintln(app.Stdout, command.VersionLine("mcp-stdio"))
+	app.Exit(command.ExitOK)
+	return nil
+}
+
+const instructions = "A key-value state store. Every entry has a version, which can be the condition of a later write."
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run serves stdin and stdout until the end of input or of ctx, and returns the
+// exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var o options
+	if _, code, done := command.Parse(ctx, "mcp-stdio", "A state store for MCP clients, over stdin and stdout.", &o, args, stdout, stderr); done {
+		return code
+	}
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.LogLevel}))
+	if err := serve(ctx, o, stdin, stdout, logger); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return command.ExitOK // told to stop
+		}
+		logger.Error("serving ended", "error", err)
+		return command.ExitFailure
+	}
+	return command.ExitOK
+}
+
+func serve(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, logger *slog.Logger) error {
+	store, err := engine.Open(engine.Options{BytesMax: int64(o.MaxBytes)})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	defer command.StartTicking(store)()
+	server := mcp.NewServer(mcp.Options{
+		Name: "ingot", Title: "ingot state", Version: command.Version(), Instructions: instructions, Logger: logger,
+	})
+	statetools.Register(server, store)
+	return server.ServeStdio(ctx, stdin, stdout)
+}
