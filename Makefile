@@ -1,0 +1,44 @@
+# make run    builds everything and starts ingot serve
+# make test   installs what the tests need and runs all of them
+# The other targets are parts of these two, or measure.
+
+GO      ?= go
+BIN     := bin
+WASM    := js/dist/engine.wasm
+NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
+ONLY    ?=
+
+.PHONY: run test build wasm guests tools node-deps conformance generate check-generated \
+        bench-mcp bench-mcp-quick clean help
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: build ## build, then serve the page and MCP on 127.0.0.1:7070
+	@echo "== starting ingot serve (Ctrl-C ends it)"
+	@$(BIN)/ingot serve
+
+test: tools node-deps build ## install what the tests need and run all of them
+	@$(GO) run ./internal/testall $(if $(ONLY),-only $(ONLY))
+
+build: wasm ## build the commands into bin/, with the page's engine.wasm inside
+	@echo "== building bin/ingot, bin/mcp-stdio, bin/wasm-host"
+	@$(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+wasm: $(WASM) ## build js/dist/engine.wasm, the engine as a wasip1 reactor
+
+$(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.go)
+	@echo "== building $(WASM)"
+	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
+
+tools: ## install what the tests need beside Go and Node (Debian's packages)
+	@sh .ci/tools.sh
+
+node-deps: ## install the npm packages of the tests
+	@for dir in $(NODE_DIRS); do \
+		echo "== npm packages of $$dir"; \
+		(cd $$dir && $(NPM)) || exit 1; \
+	done
+
+clean: ## remove what was built
+	rm -rf $(BIN) $(WASM)
