@@ -2,6 +2,7 @@ package raw
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +16,13 @@ func TestEndOfInputAnswersWhatIsInFlight(t *testing.T) {
 	const calls = 2000
 	eras(t, func(t *testing.T, e era) {
 		p := connect(t, e)
+		var batch strings.Builder
+		for i := range calls {
+			arguments := map[string]any{"key": fmt.Sprint("key ", i), "value": strings.Repeat("v", 100)}
+			batch.WriteString(e.request(t, i, "tools/call", map[string]any{"name": "state_set", "arguments": arguments}))
+		}
 		go func() { // ends when the server has read all, or has gone
-			var batch strings.Builder
-			for i := range calls {
-				arguments := map[string]any{"key": fmt.Sprint("key ", i), "value": strings.Repeat("v", 100)}
-				batch.WriteString(e.request(t, i, "tools/call", map[string]any{"name": "state_set", "arguments": arguments}))
-			}
-			fmt.Fprint(p.stdin, batch.String())
+			io.WriteString(p.stdin, batch.String())
 			p.stdin.Close()
 		}()
 		var answered []int
