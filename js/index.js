@@ -1,0 +1,39 @@
+import { Engine } from "./engine.js";
+import { IngotError, typeError } from "./errors.js";
+import { loadModule } from "./load.js";
+import { refuseUnknown, wholeNumber } from "./options.js";
+import { Store } from "./store.js";
+import { Watcher } from "./watcher.js";
+
+export { IngotError, Store, Watcher };
+
+const OPEN_OPTIONS = new Set(["name", "persist", "wasm", "maxBytes", "maxValueBytes", "now"]);
+const PERSIST_LATER = new Set(["fs", "opfs", "idb"]);
+
+// The 4 GiB that the engine can address end in a trap; a budget ends in an
+// error that can be handled, and leaves the collector its room.
+const BYTES_MAX_DEFAULT = 2 ** 30;
+
+/** open makes an empty store; index.d.ts describes it. */
+export async function open(options = {}) {
+  refuseUnknown(options, OPEN_OPTIONS, "open");
+  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, now = Date.now } = options;
+  if (typeof name !== "string") throw typeError("name", "a string", name);
+  if (typeof now !== "function") throw typeError("now", "a function that returns Unix milliseconds", now);
+  checkPersist(persist);
+  wholeNumber("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  wholeNumber("maxValueBytes", maxValueBytes, Number.MAX_SAFE_INTEGER);
+
+  const engine = await Engine.start(await loadModule(wasm), now);
+  engine.setFirst(maxBytes);
+  engine.setSecond(maxValueBytes);
+  return new Store(engine, engine.checked("ingot_open"), name);
+}
+
+function checkPersist(persist) {
+  if (persist === false) return;
+  if (PERSIST_LATER.has(persist)) {
+    throw new IngotError("ERR_PERSIST_UNSUPPORTED", `this version keeps a store in memory only; persist ${JSON.stringify(persist)} is not built yet: use persist: false with snapshot() and restore()`);
+  }
+  throw new IngotError("ERR_OPTIONS", `persist is false, "fs", "opfs" or "idb", not ${JSON.stringify(persist)}`);
+}
