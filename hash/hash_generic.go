@@ -131,8 +131,7 @@ func seeded(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 			hi := load64(p, n-8) ^ (k040 ^ k048 - seed)
 			return avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
 		case n > 3:
-			seed ^= uint64(bits.ReverseBytes32(uint32(seed))) << 32
-			return sum4to8(p, n, k008^k016-seed)
+			return sum4to8(p, n, k008^k016-foldSeed(seed))
 		case n > 0:
 			return sum1to3(p, n, seed)
 		}
@@ -166,6 +165,11 @@ func sum1to3(p unsafe.Pointer, n uintptr, seed uint64) uint64 {
 	first, middle, last := load8(p, 0), load8(p, n>>1), load8(p, n-1)
 	x := uint64(first)<<16 | uint64(middle)<<24 | uint64(last) | uint64(n)<<8
 	return avalanche64(x ^ ((k000^k000>>32)&0xffffffff + seed))
+}
+
+// foldSeed is the seed as the lengths 4..8 use it.
+func foldSeed(seed uint64) uint64 {
+	return seed ^ uint64(bits.ReverseBytes32(uint32(seed)))<<32
 }
 
 // sum4to8 takes the secret's two words with the seed already in them.
