@@ -2,6 +2,7 @@
 
 import { McpClient, protocolVersion } from "./mcp.js";
 import { Pane } from "./pane.js";
+import { problemText } from "./problems.js";
 import { ServerSource } from "./source_server.js";
 import { openTab } from "./source_tab.js";
 
@@ -38,7 +39,7 @@ async function readInfo() {
   return { version: "", backend: "", endpoint: "/mcp", tabEngine: true };
 }
 
-/** Starts the engine in the tab; resolves to its pane, usable or not. */
+/** Puts up the tab's pane; resolves to it, or to null when no engine runs in it. */
 async function startTab(info) {
   let tab = null;
   let problem = null;
@@ -51,21 +52,37 @@ async function startTab(info) {
   }
   const pane = new Pane("tab", tab?.source, tabTexts);
   document.getElementById("panes").prepend(pane.element);
-  if (tab) {
-    pane.setState("ready", "running");
-    const show = () => pane.setFacts(tab.facts());
-    tab.onChange(() => pane.refresh().then(show));
-    setInterval(() => {
-      tab.tick();
-      pane.tick();
-      show();
-    }, tickMillis);
-    await pane.refresh().then(show);
-  } else {
+  if (!tab) {
     pane.setState("lost", "not available");
     pane.setUnusable(...(problem ? startFailed(problem) : builtWithout()));
+    return null;
   }
-  return tab && pane;
+  pane.setState("ready", "running");
+  await keepTab(tab, pane);
+  return pane;
+}
+
+/** Shows the tab's engine after each change and gives it its time, until it fails. */
+async function keepTab(tab, pane) {
+  const fail = (error) => {
+    clearInterval(timer);
+    pane.setState("lost", "stopped");
+    pane.setOutage(`${problemText(error)}. Reload the page to start a new engine; what this one held is lost.`);
+  };
+  const show = async () => {
+    await pane.refresh();
+    pane.setFacts(tab.facts());
+  };
+  const timer = setInterval(() => {
+    try {
+      tab.tick();
+      pane.tick();
+    } catch (error) {
+      fail(error);
+    }
+  }, tickMillis);
+  tab.watch(() => show().catch(fail)).catch(fail);
+  await show();
 }
 
 const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });

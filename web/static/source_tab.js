@@ -1,8 +1,9 @@
 // The engine in this tab: the npm package, served by ingot itself.
 
+import { ConflictError } from "./problems.js";
 import { countText, previewBytesMax, sizeText } from "./value.js";
 
-/** The tab's byte budget. The page is for looking and trying, so a modest one. */
+/** The tab's byte budget: the page is for looking and trying, so a modest one. */
 const bytesMax = 64 * 1024 * 1024;
 
 /** Starts an engine; throws when it cannot start. */
@@ -19,31 +20,31 @@ class Tab {
     this.source = new TabSource(store);
   }
 
-  /** Calls fn after changes, once for those that come together. */
-  onChange(fn) {
+  /** Calls fn after changes, once for those that come together, until the engine ends. */
+  async watch(fn) {
     let due = false;
-    this.#store.watch("", () => {
-      if (due) return;
+    for await (const _ of this.#store.watch({ keyType: "bytes" })) {
+      if (due) continue;
       due = true;
-      queueMicrotask(() => {
+      setTimeout(() => {
         due = false;
         fn();
       });
-    });
+    }
   }
 
-  /** Frees what has expired. */
+  /** Frees what has expired. It throws once the engine has failed. */
   tick() {
     this.#store.tick();
   }
 
   facts() {
-    const { keys, bytes, version, backend } = this.#store.stats();
+    const { keys, bytes, version } = this.#store.stats();
     return [
       ["Keys", countText(keys)],
       ["Memory", `${sizeText(bytes)} of ${sizeText(bytesMax)}`],
       ["Version", countText(version)],
-      ["Engine", backend],
+      ["Engine", "WebAssembly"],
     ];
   }
 }
@@ -63,20 +64,30 @@ class TabSource {
 
   async get(key) {
     const entry = this.#store.getEntry(key);
-    return entry ? { value: entry.value, version: entry.version, deadline: entry.expiresAt || null } : null;
+    return entry ? { value: entry.value, version: entry.version, deadline: entry.expiresAt ?? null } : null;
   }
 
   async set(key, value, { ttlSeconds, ifVersion, ifAbsent } = {}) {
-    return this.#store.set(key, value, { ttl: (ttlSeconds ?? 0) * 1000, ifVersion, ifAbsent });
+    const ttl = ttlSeconds === undefined ? undefined : ttlSeconds * 1000;
+    return conditional(key, () => this.#store.set(key, value, { ttl, ifVersion, ifAbsent }));
   }
 
   async remove(key, { ifVersion } = {}) {
-    return this.#store.delete(key, { ifVersion });
+    return conditional(key, () => this.#store.delete(key, { ifVersion })) !== 0;
   }
 
-  /** The short values are read here; reading costs well under a microsecond each. */
+  /** Short values are read along with the list: a read costs less than a microsecond. */
   #row({ key, version, size, expiresAt }) {
-    const value = size <= previewBytesMax ? this.#store.get(key) : null;
-    return { key, version, size, deadline: expiresAt || null, value };
+    const value = size <= previewBytesMax ? (this.#store.get(key) ?? null) : null;
+    return { key, version, size, deadline: expiresAt ?? null, value };
+  }
+}
+
+/** Runs a write; its failed condition becomes the panes' own error. */
+function conditional(key, write) {
+  try {
+    return write();
+  } catch (error) {
+    throw error.code === "ERR_CONFLICT" ? new ConflictError(key, error.version) : error;
   }
 }

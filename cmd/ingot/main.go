@@ -1,0 +1,77 @@
+// Command ingot serves a state engine over MCP and shows it on a page.
+//
+//	ingot serve [--listen 127.0.0.1:7070] [--max-bytes 1GiB]
+//	ingot version
+//
+// serve answers MCP over streamable HTTP at /mcp (POST) and shows a page at /.
+// It prints both addresses and ready-to-paste client configurations on stdout,
+// and logs on stderr. SIGINT and SIGTERM end it: no new connection is taken,
+// calls in flight are answered, and it exits with 0.
+//
+// # Caveats
+//
+//   - The state is in memory and ends with the process.
+//   - There is no authentication yet, so serve listens on loopback only.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ingot-run/ingot/internal/command"
+)
+
+// commands is the command line of ingot.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	Version versionCommand `cmd:"" help:"Print the version, and what the engine runs on here."`
+}
+
+// streams are where a command writes.
+type streams struct {
+	stdout, stderr io.Writer
+}
+
+// usageError is an option whose value cannot be used.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run does what the arguments say until it is done or ctx ends, and returns the
+// exit code. No command reads stdin so far.
+func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	var c commands
+	parsed, code, done := command.Parse(ctx, "ingot", "A state engine, and the MCP server on it.", &c, args, stdout, stderr)
+	if done {
+		return code
+	}
+	err := parsed.Run(streams{stdout, stderr})
+	if err == nil {
+		return command.ExitOK
+	}
+	fmt.Fprintf(stderr, "ingot: %v\n", err)
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return command.ExitUsage
+	}
+	return command.ExitFailure
+}
+
+// versionCommand is "ingot version".
+type versionCommand struct{}
+
+// Run prints one line.
+func (versionCommand) Run(out streams) error {
+	_, err := fmt.Fprintln(out.stdout, command.VersionLine("ingot"))
+	return err
+}
