@@ -59,16 +59,33 @@ func newCallPool(ctx context.Context, s *Server, out *frameWriter) *callPool {
 	return p
 }
 
-// submit takes a copy of r and has a worker run it. It waits while too much is
-// queued. It refuses an id that a call in flight has; key is "" for a batch,
-// which has none.
+// hasRoom reports whether a call of size bytes may be submitted now. Only the
+// goroutine that submits may ask: to it, room does not shrink.
+func (p *callPool) hasRoom(size int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roomFor(size)
+}
+
+func (p *callPool) roomFor(size int) bool {
+	return p.closed || p.queue.count < queuedPerWorker*p.workersMax && (p.held == 0 || p.held+size <= p.bytesMax)
+}
+
+// waitRoom waits until hasRoom.
+func (p *callPool) waitRoom(size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.roomFor(size) {
+		p.left.Wait()
+	}
+}
+
+// submit takes a copy of r and has a worker run it; the caller has seen to it
+// that there is room. It refuses an id that a call in flight has; key is ""
+// for a batch, which has none.
 func (p *callPool) submit(r *request, key string) *wireError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	size := len(r.id) + len(r.arguments) + len(r.meta)
-	for !p.closed && (p.queue.count >= queuedPerWorker*p.workersMax || p.held > 0 && p.held+size > p.bytesMax) {
-		p.left.Wait()
-	}
 	if p.closed {
 		return nil
 	}
@@ -90,6 +107,9 @@ func (p *callPool) submit(r *request, key string) *wireError {
 	}
 	return nil
 }
+
+// size is the number of bytes that a job for r holds.
+func (r *request) size() int { return len(r.id) + len(r.arguments) + len(r.meta) }
 
 // newJob copies r, whose slices are the reader's, into a job.
 func (p *callPool) newJob(r *request, key string) *job {
@@ -123,7 +143,7 @@ func (p *callPool) work() {
 			return
 		}
 		j := p.queue.pop()
-		if !j.cancelled {
+		if !j.cancelled && p.ctx.Err() == nil {
 			frame = p.run(j, frame[:0])
 		}
 		p.finish(j)
@@ -144,8 +164,7 @@ func (p *callPool) run(j *job, frame []byte) []byte {
 	if p.inFlight[j.key] == j {
 		delete(p.inFlight, j.key)
 	}
-	if j.cancelled || p.closed {
-		p.left.Broadcast()
+	if j.cancelled || p.closed || p.ctx.Err() != nil {
 		return frame
 	}
 	p.mu.Unlock()

@@ -18,6 +18,7 @@ const (
 
 // Problems that a scan reports and that others recognize.
 const (
+	problemStart     = "no JSON value begins with this byte"
 	problemDepth     = "the nesting is too deep"
 	problemDuplicate = "a name occurs twice in one object"
 )

@@ -117,7 +117,7 @@ func (s *scanner) literal(i int, word string) int {
 	if end := i + len(word); end <= len(s.data) && string(s.data[i:end]) == word {
 		return end
 	}
-	return s.fail(i, "a value starts with a byte that no value starts with")
+	return s.fail(i, problemStart)
 }
 
 // object scans an object that is itself the depth-th open container.
@@ -262,7 +262,7 @@ func (s *scanner) number(i int) int {
 	case i < len(s.data) && isDigit(s.data[i]):
 		i = s.digits(i)
 	default:
-		return s.fail(start, "a value starts with a byte that no value starts with")
+		return s.fail(start, problemStart)
 	}
 	if i < len(s.data) && s.data[i] == '.' {
 		if i++; i >= len(s.data) || !isDigit(s.data[i]) {

@@ -149,18 +149,18 @@ func unknownTool(name string, tools *toolSet) *wireError {
 	return &wireError{code: CodeInvalidParams, message: message}
 }
 
+// readCursor reads the cursor of a tools/list; an empty one is that of the
+// first page.
 func (c *session) readCursor(r *request, m *message) *wireError {
-	switch cursor := m.param("cursor"); {
-	case cursor == nil:
+	cursor := m.param("cursor")
+	if cursor == nil {
 		return nil
-	case cursor[0] != '"':
-		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
-	default:
-		if r.cursor = string(c.scanner.unquote(cursor)); r.cursor != "" {
-			return nil
-		}
-		return invalidCursor()
 	}
+	if cursor[0] != '"' {
+		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
+	}
+	r.cursor = string(c.scanner.unquote(cursor))
+	return nil
 }
 
 func invalidCursor() *wireError {

@@ -133,9 +133,7 @@ func (c *stdioConn) handleLines(lines *lineReader, ended bool) {
 			c.handle(line)
 		}
 		if len(c.frames) >= framesFlushMin {
-			c.reading.Unlock() // a write may block for as long as the client likes
-			c.flush()
-			c.reading.Lock()
+			c.flushEarly()
 		}
 	}
 }
@@ -148,13 +146,29 @@ func tooLongError(max int) *wireError {
 
 // flush hands the reading goroutine's answers to the writer.
 func (c *stdioConn) flush() {
-	if len(c.frames) == 0 {
-		return
+	if c.ctx.Err() == nil && len(c.frames) > 0 {
+		c.out.write(c.frames)
 	}
-	c.out.write(c.frames)
 	if c.frames = c.frames[:0]; cap(c.frames) > bufferKeptMax {
 		c.frames = nil
 	}
+}
+
+// flushEarly is flush while lines are being handled.
+func (c *stdioConn) flushEarly() {
+	c.reading.Unlock() // a write may block for as long as the client likes
+	c.flush()
+	c.reading.Lock()
+}
+
+// submit hands r to a worker. Where that takes waiting, the answers that are
+// ready do not wait too.
+func (c *stdioConn) submit(r *request, key string) *wireError {
+	if !c.calls.hasRoom(r.size()) {
+		c.flushEarly()
+		c.calls.waitRoom(r.size())
+	}
+	return c.calls.submit(r, key)
 }
 
 // handle serves one line. Answers that are ready at once go to c.frames.
@@ -184,7 +198,7 @@ func (c *stdioConn) request(m *message) *wireError {
 		return bad
 	}
 	if r.act == actToolsCall && !r.tool.Inline {
-		return c.calls.submit(&r, c.session.scanner.idKey(r.id))
+		return c.submit(&r, c.session.scanner.idKey(r.id))
 	}
 	c.frames = append(c.server.respond(c.ctx, &r, &c.call, c.frames), '\n')
 	return nil
@@ -201,7 +215,7 @@ func (c *stdioConn) batch(frame []byte) *wireError {
 			c.notification(&m)
 		}
 	}
-	return c.calls.submit(&request{act: actBatch, version: batchVersion, arguments: frame}, "")
+	return c.submit(&request{act: actBatch, version: batchVersion, arguments: frame}, "")
 }
 
 // refuse answers a message that cannot be served, unless it is a well-formed
