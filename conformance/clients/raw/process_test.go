@@ -142,8 +142,9 @@ func (p *process) parse(line []byte) frame {
 }
 
 // withoutNullID drops an id that is null. JSON-RPC 2.0 (section 5) wants null
-// where the request's id could not be read, the schemas of MCP want no id at
-// all; a server can do only one of the two, and clients accept either.
+// where the request's id could not be read; the schemas of MCP leave the id out
+// (and so the TypeScript clients drop such an answer). A server can do only one
+// of the two, and the tests take both until that is settled.
 func withoutNullID(value any) any {
 	message := value.(map[string]any)
 	if id, ok := message["id"]; ok && id == nil {
