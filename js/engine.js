@@ -272,7 +272,8 @@ export class Engine {
       throw typeError(what, "a string or a Uint8Array", key);
     }
     if (key.length > KEY_BYTES_MAX) {
-      throw new IngotError("ERR_KEY_SIZE", `${what} must have at most ${KEY_BYTES_MAX} bytes, not ${key.length}`);
+      const code = what === "a key" ? "ERR_KEY_SIZE" : "ERR_OPTIONS";
+      throw new IngotError(code, `${what} must have at most ${KEY_BYTES_MAX} bytes, not ${key.length}`);
     }
     return this.bytesAt(key, offset, what, "ERR_KEY_ENCODING");
   }
