@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -55,20 +56,20 @@ func decodeStruct(s *scanner, raw []byte, v reflect.Value) *ArgumentError {
 	shape := shapeOf(v.Type())
 	required := 0
 	for i := range s.top {
-		m := &s.top[i]
-		f := shape.field(m.name)
+		name := s.at(s.top[i].name)
+		f := shape.field(name)
 		if f == nil {
-			return shape.unknown(string(m.name))
+			return shape.unknown(string(name))
 		}
 		if f.required {
 			required++
 		}
-		if problem := decodeValue(m.value, v.Field(f.index), f.how); problem != nil {
+		if problem := decodeValue(s.at(s.top[i].value), v.Field(f.index), f.how); problem != nil {
 			return problem.within(f.name)
 		}
 	}
 	if required < shape.required {
-		return shape.missing(s.top)
+		return shape.missing(s)
 	}
 	return nil
 }
@@ -186,12 +187,10 @@ func mustBe(wanted string, raw []byte) *ArgumentError {
 // unquoted returns the value of a scanned string.
 func unquoted(raw []byte) string {
 	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			return string(appendUnescaped(make([]byte, 0, len(inner)), inner))
-		}
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
 	}
-	return string(inner)
+	return string(appendUnescaped(make([]byte, 0, len(inner)), inner))
 }
 
 // floatExactMax is 2^53: up to it a float64 holds every integer.
@@ -365,12 +364,12 @@ func (sh *shape) unknown(name string) *ArgumentError {
 	return e
 }
 
-// missing is the error for the first required field that got lacks.
-func (sh *shape) missing(got []member) *ArgumentError {
+// missing is the error for the first required field that the object in s lacks.
+func (sh *shape) missing(s *scanner) *ArgumentError {
 	for _, f := range sh.fields {
 		found := !f.required
-		for _, m := range got {
-			found = found || string(m.name) == f.name
+		for _, m := range s.top {
+			found = found || string(s.at(m.name)) == f.name
 		}
 		if !found {
 			return &ArgumentError{Argument: f.name, Problem: "is missing"}

@@ -5,43 +5,33 @@ import (
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 const hexDigits = "0123456789abcdef"
 
 // appendString appends s as a JSON string. Bytes that are not UTF-8 become
 // U+FFFD: a tool's output must not break the frame it travels in.
-func appendString[T string | []byte](dst []byte, s T) []byte {
+func appendString(dst []byte, s string) []byte {
+	// A view, so that strings are read eight bytes at a time too. It is only
+	// read, and does not outlive the call.
+	text := unsafe.Slice(unsafe.StringData(s), len(s))
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c < 0x80 && c != '"' && c != '\\' {
-			i++
+	for start := 0; ; {
+		i := skipPlain(text, start)
+		dst = append(dst, text[start:i]...)
+		if i == len(text) {
+			return append(dst, '"')
+		}
+		if c := text[i]; c < 0x80 {
+			dst = appendEscape(dst, c)
+			start = i + 1
 			continue
 		}
-		if c >= 0x80 {
-			r, size := decodeRune(s[i:])
-			if r != utf8.RuneError || size > 1 {
-				i += size
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, "\ufffd"...)
-		} else {
-			dst = append(dst, s[start:i]...)
-			dst = appendEscape(dst, c)
-		}
-		i++
-		start = i
+		r, size := utf8.DecodeRune(text[i:])
+		dst = utf8.AppendRune(dst, r) // RuneError for what is not UTF-8
+		start = i + size
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
-}
-
-// decodeRune is utf8.DecodeRune for either kind of text.
-func decodeRune[T string | []byte](s T) (rune, int) {
-	return utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
 }
 
 func appendEscape(dst []byte, c byte) []byte {

@@ -49,7 +49,7 @@ func (s *Server) NewExchange(frame []byte) *Exchange {
 			break
 		}
 	}
-	meta := e.session.meta.read(m.param("_meta"))
+	meta := e.session.readMeta(m.param("_meta"))
 	e.Modern, e.Version, e.badMeta = meta.modern, meta.version, meta.problem
 	return e
 }

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -16,19 +17,20 @@ const (
 )
 
 // message is one JSON-RPC message after the scan. Its slices point into the
-// frame (or the scanner's scratch) and live as long as they do.
+// frame (or the scanner's scratch) and are good until the next scan.
 type message struct {
-	kind   kind
-	id     []byte // the raw JSON string or integer; nil for a notification
-	method []byte // without quotes and escapes
-	params []member
+	kind    kind
+	id      []byte // the raw JSON string or integer; nil for a notification
+	method  []byte // without quotes and escapes
+	scanner *scanner
 }
 
 // param returns the raw value of a member of params, or nil.
 func (m *message) param(name string) []byte {
-	for i := range m.params {
-		if string(m.params[i].name) == name {
-			return m.params[i].value
+	s := m.scanner
+	for i := range s.params {
+		if string(s.at(s.params[i].name)) == name {
+			return s.at(s.params[i].value)
 		}
 	}
 	return nil
@@ -38,7 +40,7 @@ func (m *message) param(name string) []byte {
 // can be served, the error says why and the returned message has the id, when
 // that could be read.
 func (s *scanner) parse(frame []byte) (message, *wireError) {
-	var m message
+	m := message{scanner: s}
 	if !s.scan(frame) {
 		return m, s.parseError()
 	}
@@ -53,28 +55,28 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 	var version, method, params, id, result []byte
 	var slip string
 	for i := range s.top {
-		member := &s.top[i]
-		switch string(member.name) {
+		name, value := s.at(s.top[i].name), s.at(s.top[i].value)
+		switch string(name) {
 		case "jsonrpc":
-			version = member.value
+			version = value
 		case "id":
-			id = member.value
+			id = value
 		case "method":
-			method = member.value
+			method = value
 		case "params":
-			params = member.value
+			params = value
 		case "result", "error":
-			result = member.value
+			result = value
 		default:
-			if known := envelopeName(member.name); known != "" {
-				slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", member.name, known)
+			if known := envelopeName(name); known != "" {
+				slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", name, known)
 			}
 		}
 	}
 	if id != nil && !validID(id) {
 		return m, &wireError{code: CodeInvalidRequest, message: "the id is a string or an integer, not " + describe(id)}
 	}
-	m.id, m.params = id, s.params
+	m.id = id
 	if slip != "" {
 		return m, &wireError{code: CodeInvalidRequest, message: slip}
 	}
@@ -114,14 +116,12 @@ func (s *scanner) classify(m *message, method, params, result []byte) *wireError
 // unquote returns the value of a scanned string.
 func (s *scanner) unquote(raw []byte) []byte {
 	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			from := len(s.scratch)
-			s.scratch = appendUnescaped(s.scratch, inner)
-			return s.scratch[from:len(s.scratch):len(s.scratch)]
-		}
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner
 	}
-	return inner
+	from := len(s.scratch)
+	s.scratch = appendUnescaped(s.scratch, inner)
+	return s.scratch[from:len(s.scratch):len(s.scratch)]
 }
 
 // parseError turns the scan's fault into the answer to the frame.

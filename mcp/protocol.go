@@ -72,6 +72,9 @@ type requestMeta struct {
 	problem *wireError
 }
 
+// noMeta is what a request without _meta says. It is never changed.
+var noMeta requestMeta
+
 // metaReader reads _meta objects and keeps the last one, since clients send
 // the same bytes with each request.
 type metaReader struct {
@@ -81,13 +84,13 @@ type metaReader struct {
 
 // read returns what raw, a scanned value or nil, says.
 func (r *metaReader) read(raw []byte) *requestMeta {
-	if r.last.raw != nil && string(raw) == string(r.last.raw) {
+	if raw == nil {
+		return &noMeta
+	}
+	if string(raw) == string(r.last.raw) {
 		return &r.last
 	}
 	r.last = requestMeta{raw: append(r.last.raw[:0], raw...)}
-	if raw == nil {
-		return &r.last
-	}
 	if raw[0] != '{' {
 		r.last.problem = &wireError{code: CodeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
 		return &r.last
@@ -96,13 +99,13 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	r.scanner.scan(raw)
 	var version, capabilities, client []byte
 	for _, m := range r.scanner.top {
-		switch string(m.name) {
+		switch value := r.scanner.at(m.value); string(r.scanner.at(m.name)) {
 		case metaProtocolVersion:
-			version = m.value
+			version = value
 		case metaClientCapabilities:
-			capabilities = m.value
+			capabilities = value
 		case metaClientInfo:
-			client = m.value
+			client = value
 		}
 	}
 	r.last.modern = version != nil || capabilities != nil || client != nil

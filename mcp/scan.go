@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
@@ -15,10 +16,15 @@ import (
 // seen before, nothing is allocated.
 //
 // What it notes: the members of the outermost object (top), and those of the
-// object that is the value of the outermost member "params" (params).
-// Their slices point into the text, or into scratch where a name had escapes.
+// object that is the value of the outermost member "params" (params), as
+// offsets: they stay good until the next scan, and the garbage collector has
+// no pointers to follow.
 type scanner struct {
 	depthMax int
+	// known, when not nil, is the text of a params._meta that an earlier scan
+	// accepted. Where the same bytes stand in the same place again they are not
+	// scanned again: an object's text ends with itself.
+	known []byte
 
 	data     []byte
 	top      []member
@@ -30,11 +36,9 @@ type scanner struct {
 }
 
 // member is one "name": value of an object; value is the raw JSON text.
-type member struct {
-	name, value []byte
-}
+type member struct{ name, value span }
 
-// span is a name: a range of data, or of scratch when start is negative
+// span is a range of data, or, for names, of scratch when start is negative
 // (then it begins at ^start).
 type span struct{ start, end int32 }
 
@@ -144,16 +148,10 @@ func (s *scanner) object(i, depth int) int {
 			return s.fail(i, problemDuplicate)
 		}
 		start := s.space(next)
-		outer := s.inParams
-		if depth == 1 {
-			s.inParams = string(name) == "params"
-		}
-		end := s.value(start, depth)
-		s.inParams = outer
+		end := s.member(start, depth, name)
 		if end < 0 {
 			return -1
 		}
-		s.note(depth, name, s.data[start:end])
 		i = s.space(end)
 		if i >= len(s.data) {
 			return s.fail(i, "the text ends inside an object")
@@ -170,14 +168,31 @@ func (s *scanner) object(i, depth int) int {
 	}
 }
 
-// note keeps a member when it is one of the two kinds that callers ask for.
-func (s *scanner) note(depth int, name, value []byte) {
+// member scans a member's value and keeps it where it is one that callers ask
+// for: the outermost object's, and those of its params.
+func (s *scanner) member(start, depth int, name []byte) (end int) {
+	at := s.names[len(s.names)-1]
 	switch {
 	case depth == 1:
-		s.top = append(s.top, member{name, value})
+		s.inParams = string(name) == "params"
+		end = s.value(start, depth)
+		s.inParams = false
+		if end >= 0 {
+			s.top = append(s.top, member{at, span{int32(start), int32(end)}})
+		}
 	case depth == 2 && s.inParams:
-		s.params = append(s.params, member{name, value})
+		if s.known != nil && string(name) == "_meta" && bytes.HasPrefix(s.data[start:], s.known) {
+			end = start + len(s.known)
+		} else {
+			end = s.value(start, depth)
+		}
+		if end >= 0 {
+			s.params = append(s.params, member{at, span{int32(start), int32(end)}})
+		}
+	default:
+		end = s.value(start, depth)
 	}
+	return end
 }
 
 // name scans a member's name and its colon, pushes the name on s.names, and
@@ -207,19 +222,20 @@ func (s *scanner) name(i int) ([]byte, int) {
 
 // seen reports whether the newest name equals an earlier one of its object.
 func (s *scanner) seen(name []byte, base int) bool {
-	for _, at := range s.names[base : len(s.names)-1] {
-		if string(s.nameAt(at)) == string(name) {
+	for _, earlier := range s.names[base : len(s.names)-1] {
+		if string(s.at(earlier)) == string(name) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *scanner) nameAt(at span) []byte {
-	if at.start < 0 {
-		return s.scratch[^at.start:at.end]
+// at returns the text of a span.
+func (s *scanner) at(where span) []byte {
+	if where.start < 0 {
+		return s.scratch[^where.start:where.end]
 	}
-	return s.data[at.start:at.end]
+	return s.data[where.start:where.end]
 }
 
 // array scans an array that is itself the depth-th open container.
@@ -314,11 +330,13 @@ func (s *scanner) text(i int) (end int, plain bool) {
 		case c < 0x20:
 			return s.fail(i, "a string holds a raw control character; escape it"), false
 		default:
-			r, size := utf8.DecodeRune(d[i:])
-			if r == utf8.RuneError && size == 1 {
-				return s.fail(i, "a string holds bytes that are not UTF-8"), false
+			for i < len(d) && d[i] >= 0x80 {
+				r, size := utf8.DecodeRune(d[i:])
+				if r == utf8.RuneError && size == 1 {
+					return s.fail(i, "a string holds bytes that are not UTF-8"), false
+				}
+				i += size
 			}
-			i += size
 		}
 	}
 }
@@ -399,11 +417,12 @@ func hex4(d []byte, i int) rune {
 func appendUnescaped(dst, inner []byte) []byte {
 	for i := 0; i < len(inner); {
 		if inner[i] != '\\' {
-			from := i
-			for i < len(inner) && inner[i] != '\\' {
-				i++
+			plain := bytes.IndexByte(inner[i:], '\\')
+			if plain < 0 {
+				plain = len(inner) - i
 			}
-			dst = append(dst, inner[from:i]...)
+			dst = append(dst, inner[i:i+plain]...)
+			i += plain
 			continue
 		}
 		c := inner[i+1]
@@ -464,7 +483,7 @@ func (t *nameTable) rebuild(s *scanner, base, size int) {
 }
 
 func (t *nameTable) insert(s *scanner, index int) bool {
-	name := s.nameAt(s.names[index])
+	name := s.at(s.names[index])
 	mask := uint64(len(t.slots) - 1)
 	for at := maphash.Bytes(t.seed, name) & mask; ; at = (at + 1) & mask {
 		if t.slots[at] == 0 {
@@ -472,7 +491,7 @@ func (t *nameTable) insert(s *scanner, index int) bool {
 			t.used++
 			return true
 		}
-		if string(s.nameAt(s.names[t.slots[at]-1])) == string(name) {
+		if string(s.at(s.names[t.slots[at]-1])) == string(name) {
 			return false
 		}
 	}

@@ -108,7 +108,7 @@ func TestScanNotesMembers(t *testing.T) {
 	require.True(t, s.scan([]byte(text)), "%v", s.fault)
 	show := func(members []member) (out []string) {
 		for _, m := range members {
-			out = append(out, string(m.name)+"="+string(m.value))
+			out = append(out, string(s.at(m.name))+"="+string(s.at(m.value)))
 		}
 		return out
 	}
@@ -157,8 +157,8 @@ func FuzzScan(f *testing.F) {
 			token, _ := d.ReadToken()
 			name := token.String()
 			value, _ := d.ReadValue()
-			if name != string(m.name) || string(value) != string(m.value) {
-				t.Fatalf("member %q: %s, jsontext says %q: %s", m.name, m.value, name, value)
+			if name != string(s.at(m.name)) || string(value) != string(s.at(m.value)) {
+				t.Fatalf("member %q: %s, jsontext says %q: %s", s.at(m.name), s.at(m.value), name, value)
 			}
 		}
 	})

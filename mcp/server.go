@@ -90,6 +90,10 @@ func NewServer(o Options) *Server {
 	return s
 }
 
+// MaxMessageBytes returns the bound on one incoming message; a transport that
+// frames messages itself, such as HTTP, holds to it.
+func (s *Server) MaxMessageBytes() int { return s.options.MaxMessageBytes }
+
 // AddTool adds a tool; calls and lists that begin afterwards see it. It panics
 // on a programmer's mistake: a bad or repeated name, no handler, a schema that
 // is not JSON or whose root is not an object schema.

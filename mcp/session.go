@@ -47,7 +47,7 @@ type request struct {
 // initialize agreed on, and before initialize lacks those fields.
 func (c *session) accept(m *message) (request, *wireError) {
 	r := request{id: m.id, meta: m.param("_meta")}
-	meta := c.meta.read(r.meta)
+	meta := c.readMeta(r.meta)
 	if meta.problem != nil {
 		return r, meta.problem
 	}
@@ -75,6 +75,17 @@ func (c *session) accept(m *message) (request, *wireError) {
 		return r, c.readCursor(&r, m)
 	}
 	return r, nil
+}
+
+// readMeta reads a raw _meta, and has the scanner know it from now on.
+func (c *session) readMeta(raw []byte) *requestMeta {
+	meta := c.meta.read(raw)
+	if last := c.meta.last.raw; len(last) > 0 && last[0] == '{' {
+		c.scanner.known = last
+	} else {
+		c.scanner.known = nil
+	}
+	return meta
 }
 
 func modernAction(method []byte) (action, bool) {

@@ -28,6 +28,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/ingot-run/ingot/mcp"
 )
 
@@ -40,40 +42,30 @@ type HTTPOptions struct {
 	// that may call the server; "*" allows all. Loopback origins always may,
 	// and so may requests without an Origin, which come from no page.
 	AllowedOrigins []string
-	// MaxBodyBytes bounds a request's body; default 16 MiB.
-	MaxBodyBytes int64
 	// MaxConcurrent bounds the requests that are worked on at once; others
 	// wait their turn. Default 256.
 	MaxConcurrent int
 }
 
-const (
-	bodyBytesDefault  = 16 << 20
-	concurrentDefault = 256
-)
+const concurrentDefault = 256
 
 // NewHTTPHandler returns the handler of s's MCP endpoint. It is safe for
 // concurrent use. A request whose client goes away has its context cancelled.
 func NewHTTPHandler(s *mcp.Server, o HTTPOptions) http.Handler {
-	if o.MaxBodyBytes <= 0 {
-		o.MaxBodyBytes = bodyBytesDefault
-	}
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = concurrentDefault
 	}
 	return &handler{
-		server:  s,
-		options: o,
-		gate:    newGate(o.AllowedHosts, o.AllowedOrigins),
-		slots:   make(chan struct{}, o.MaxConcurrent),
+		server: s,
+		gate:   newGate(o.AllowedHosts, o.AllowedOrigins),
+		slots:  make(chan struct{}, o.MaxConcurrent),
 	}
 }
 
 type handler struct {
-	server  *mcp.Server
-	options HTTPOptions
-	gate    gate
-	slots   chan struct{} // one is held while a request is worked on
+	server *mcp.Server
+	gate   gate
+	slots  chan struct{} // one is held while a request is worked on
 }
 
 // ServeHTTP answers one request.
@@ -93,10 +85,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	buffer := buffers.Get().(*[]byte)
 	defer putBuffer(buffer)
-	body, err := readBody(w, r, h.options.MaxBodyBytes, (*buffer)[:0])
+	bytesMax := int64(h.server.MaxMessageBytes())
+	body, err := readBody(w, r, bytesMax, (*buffer)[:0])
 	*buffer = body
 	if err != nil {
-		status, problem := bodyProblem(err, h.options.MaxBodyBytes)
+		status, problem := bodyProblem(err, bytesMax)
 		refuse(w, status, mcp.CodeInvalidRequest, problem)
 		return
 	}
@@ -185,7 +178,11 @@ func bodyProblem(err error, bytesMax int64) (int, string) {
 // refuse answers with a JSON-RPC error that has no id: the message was not
 // read (basic/transports/streamable-http allows such a body).
 func refuse(w http.ResponseWriter, status, code int, problem string) {
-	write(w, status, fmt.Appendf(nil, `{"jsonrpc":"2.0","error":{"code":%d,"message":%q}}`, code, problem))
+	text, err := jsontext.AppendQuote(nil, strings.ToValidUTF8(problem, "\ufffd"))
+	if err != nil {
+		text = []byte(`""`) // cannot happen: the text is UTF-8
+	}
+	write(w, status, fmt.Appendf(nil, `{"jsonrpc":"2.0","error":{"code":%d,"message":%s}}`, code, text))
 }
 
 func write(w http.ResponseWriter, status int, body []byte) {

@@ -1,0 +1,42 @@
+package mcp_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ingot-run/ingot/mcp"
+)
+
+// A server with one tool, and a client's lines.
+func Example() {
+	server := mcp.NewServer(mcp.Options{Name: "greeter", Version: "1.0.0"})
+	server.AddTool(mcp.Tool{
+		Name:        "greet",
+		Description: "Greets somebody.",
+		InputSchema: []byte(`{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}`),
+		Inline:      true,
+	}, func(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+		var in struct {
+			Name string `json:"name"`
+		}
+		if err := mcp.DecodeArguments(req.Arguments, &in); err != nil {
+			return nil, err
+		}
+		return mcp.TextResult("Hello, " + in.Name + "!"), nil
+	})
+
+	client := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"greet","arguments":{"name":"Ada"}}}
+{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"greet","arguments":{"nmae":"Ada"}}}
+`)
+	// A program passes os.Stdin here.
+	if err := server.ServeStdio(context.Background(), client, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	// Output:
+	// {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"greeter","version":"1.0.0"}}}
+	// {"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"Hello, Ada!"}]}}
+	// {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"argument \"nmae\": is not known; did you mean \"name\"?"}],"isError":true}}
+}
