@@ -34,8 +34,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/ingot-run/ingot/bench/report"
 )
 
 const (
@@ -100,7 +101,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 
 // bench prepares the servers, runs the rounds and writes the report.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := findRoot()
+	root, err := report.Root()
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	machine := describeMachine(ctx)
 	section := renderSection(machine, o, servers, results, skipped)
 	fmt.Fprint(stdout, "\n", section)
-	if err := spliceSection(o.out, section); err != nil {
+	if err := report.Splice(o.out, sectionName, section); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "\nwritten to", o.out)
@@ -155,24 +156,4 @@ func runRounds(ctx context.Context, servers []server, o options, stdout io.Write
 		fmt.Fprintln(stdout)
 	}
 	return results, nil
-}
-
-// findRoot walks up from the working directory to the repository's root, which
-// is the directory that holds bench/go.mod.
-func findRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		text, err := os.ReadFile(filepath.Join(dir, "bench", "go.mod"))
-		if err == nil && strings.HasPrefix(string(text), "module github.com/ingot-run/ingot/bench") {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("no repository root found: run this inside the ingot repository")
-		}
-		dir = parent
-	}
 }
