@@ -40,6 +40,8 @@ func batchGeneric(dst []uint64, keys []string, seed uint64) {
 			dst[i] = avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
 		case n-4 < 5:
 			dst[i] = sum4to8(p, n, k008^k016-foldSeed(seed))
+		case seed == 0:
+			dst[i] = sum(p, n)
 		default:
 			dst[i] = seeded(p, n, seed)
 		}

@@ -5,7 +5,8 @@
 
 // XXH3-64 of many short keys, 8 at a time, one key a 64-bit lane (AVX-512 F, DQ, BW,
 // VL, VBMI2). Keys of 4..64 bytes are sorted by length class, without a branch that
-// depends on a length, and then each class runs through its kernel.
+// depends on a length, and then each class runs through its kernel. It is one long
+// function because the kernels share its queues and constants.
 //
 // DI  dst                             SI  keys, 16 bytes each: pointer, length
 // BX  indexes of the group at hand    R8..R11  end of the queue of each class
@@ -16,15 +17,13 @@
 // Z30, Z29  primes                    Z20..Z28  constants of the phase
 // Z13  seed                           Z0..Z12, Z14..Z19  scratch
 //
-// Frame: the hashes of a group; the lengths of 64 keys, over 255 as 255; then four
-// queues of up to 256 key indexes, a byte each. The sort writes 64 bytes at a time: at
+// Frame: the hashes of a group, then four queues of up to 256 key indexes, a byte each. The sort writes 64 bytes at a time: at
 // most 192 are in a queue when it writes for the last time.
 #define OUT 0
-#define LENGTHS 64
-#define QUEUE4 128
-#define QUEUE9 384
-#define QUEUE17 640
-#define QUEUE33 896
+#define QUEUE4 64
+#define QUEUE9 320
+#define QUEUE17 576
+#define QUEUE33 832
 
 // Words of the default secret (k000 to k056 of hash_generic.go), then the primes.
 DATA ·batchConst+0(SB)/8, $0xbe4ba423396cfeb8
@@ -98,79 +97,96 @@ DATA ·batchIndex+240(SB)/8, $0xf7f6f5f4f3f2f1f0
 DATA ·batchIndex+248(SB)/8, $0xfffefdfcfbfaf9f8
 GLOBL ·batchIndex(SB), RODATA|NOPTR, $256
 
+// X = lengths of 16 keys, over 255 as 255, whose headers are at off(BX). WORDS says
+// which words of the headers there are, from bit 0 on, and is shifted past them.
+#define LENGTHS16(off, WORDS, X) \
+	LENGTHS8(off, WORDS, X);      \
+	LENGTHS8(off+128, WORDS, X4); \
+	VPUNPCKLQDQ X4, X, X
+
+#define LENGTHS8(off, WORDS, X) \
+	KMOVW       WORDS, K5;          \
+	SHRQ        $8, WORDS;          \
+	KMOVW       WORDS, K6;          \
+	SHRQ        $8, WORDS;          \
+	VMOVDQU64.Z off(BX), K5, Z8;    \
+	VMOVDQU64.Z off+64(BX), K6, Z9; \
+	VPUNPCKHQDQ Z9, Z8, Z8;         \
+	VPMOVUSQB   Z8, X
+
 // Appends to the queue ending at END the indexes (Z15) of the keys whose length (Z0)
 // is one of COUNT from LOW; leaves their lanes in K.
 #define SORT(LOW, COUNT, K, END) \
-	VPSUBB        LOW, Z0, Z3; \
+	VPSUBB        LOW, Z0, Z3;      \
 	VPCMPUB       $1, COUNT, Z3, K; \
-	VPCOMPRESSB.Z Z15, K, Z4; \
-	VMOVDQU64     Z4, (END); \
-	KMOVQ         K, AX; \
-	POPCNTQ       AX, AX; \
+	VPCOMPRESSB.Z Z15, K, Z4;       \
+	VMOVDQU64     Z4, (END);        \
+	KMOVQ         K, AX;            \
+	POPCNTQ       AX, AX;           \
 	ADDQ          AX, END
 
 // Sets BX and END to what the kernel of one class shall do, and R12 to whether that is
 // every key in order. Fewer than 8 keys are filled up with the last one: hashing it
 // again is cheaper than a tail. Goes to none when there are no keys.
 #define BEGIN(BASE, END, none, whole, ready) \
-	LEAQ         BASE(SP), BX; \
-	MOVQ         END, AX; \
-	XORL         R12, R12; \
-	SUBQ         BX, AX; \
-	JZ           none; \
-	CMPQ         AX, $8; \
-	JAE          whole; \
-	VPBROADCASTB -1(END), X4; \
-	VMOVQ        X4, (END); \
-	LEAQ         8(BX), END; \
-	JMP          ready; \
-whole: \
-	CMPQ         AX, n+16(FP); \
-	JNE          ready; \
+	LEAQ         BASE(SP), BX;        \
+	MOVQ         END, AX;             \
+	XORL         R12, R12;            \
+	SUBQ         BX, AX;              \
+	JZ           none;                \
+	CMPQ         AX, $8;              \
+	JAE          whole;               \
+	VPBROADCASTB -1(END), X4;         \
+	VMOVQ        X4, (END);           \
+	LEAQ         8(BX), END;          \
+	JMP          ready;               \
+whole:;                                   \
+	CMPQ         AX, n+16(FP);        \
+	JNE          ready;               \
 	LEAQ         ·batchIndex(SB), BX; \
-	LEAQ         (BX)(AX*1), END; \
-	MOVL         $1, R12; \
+	LEAQ         (BX)(AX*1), END;     \
+	MOVL         $1, R12;             \
 ready:
 
 // Goes to loop for the next group; the last one is the last 8 keys, and may repeat
 // some of the group before.
 #define NEXT(END, loop, done) \
-	ADDQ    $8, BX; \
+	ADDQ    $8, BX;      \
 	LEAQ    -8(END), AX; \
-	CMPQ    BX, END; \
-	JAE     done; \
-	CMPQ    BX, AX; \
-	CMOVQHI AX, BX; \
-	JMP     loop; \
+	CMPQ    BX, END;     \
+	JAE     done;        \
+	CMPQ    BX, AX;      \
+	CMOVQHI AX, BX;      \
+	JMP     loop;        \
 done:
 
 // dst of the keys of the group = A.
 #define STORE(A, scatter, stored) \
-	TESTL     R12, R12; \
-	JZ        scatter; \
-	MOVBLZX   (BX), AX; \
+	TESTL     R12, R12;      \
+	JZ        scatter;       \
+	MOVBLZX   (BX), AX;      \
 	VMOVDQU64 A, (DI)(AX*8); \
-	JMP       stored; \
-scatter: \
-	VMOVDQU64 A, OUT(SP); \
-	STORE1(0); \
-	STORE1(1); \
-	STORE1(2); \
-	STORE1(3); \
-	STORE1(4); \
-	STORE1(5); \
-	STORE1(6); \
-	STORE1(7); \
+	JMP       stored;        \
+scatter:;                        \
+	VMOVDQU64 A, OUT(SP);    \
+	STORE1(0);               \
+	STORE1(1);               \
+	STORE1(2);               \
+	STORE1(3);               \
+	STORE1(4);               \
+	STORE1(5);               \
+	STORE1(6);               \
+	STORE1(7);               \
 stored:
 
 #define STORE1(j) \
-	MOVBLZX j(BX), AX; \
+	MOVBLZX j(BX), AX;       \
 	MOVQ    OUT+8*j(SP), DX; \
 	MOVQ    DX, (DI)(AX*8)
 
 // DX, CX = pointer and length of key j of the group; R13+8*AX = where they lie.
 #define KEY(j) \
-	MOVBLZX j(BX), AX; \
+	MOVBLZX j(BX), AX;       \
 	LEAQ    (SI)(AX*8), R13; \
 	MOVQ    (R13)(AX*8), DX; \
 	MOVQ    8(R13)(AX*8), CX
@@ -184,33 +200,33 @@ stored:
 // Z = the four X registers X, X1, X2, X3. Y and Z are X, and Y2 is X2, by their
 // longer names.
 #define JOIN(Y, Z, X1, Y2, X3) \
-	VINSERTI128  $1, X1, Y, Y; \
+	VINSERTI128  $1, X1, Y, Y;   \
 	VINSERTI128  $1, X3, Y2, Y2; \
 	VINSERTI64X4 $1, Y2, Z, Z
 
 // A = the low half of A*B, xor its high half. T0..T3 scratch.
 #define FOLD(A, B, T0, T1, T2, T3) \
-	VPSRLQ    $32, A, T0; \
-	VPSRLQ    $32, B, T1; \
-	VPMULUDQ  B, A, T2; \
-	VPMULUDQ  B, T0, T3; \
-	VPMULUDQ  T1, A, A; \
-	VPMULUDQ  T1, T0, T0; \
+	VPSRLQ    $32, A, T0;  \
+	VPSRLQ    $32, B, T1;  \
+	VPMULUDQ  B, A, T2;    \
+	VPMULUDQ  B, T0, T3;   \
+	VPMULUDQ  T1, A, A;    \
+	VPMULUDQ  T1, T0, T0;  \
 	VPSRLQ    $32, T2, T1; \
-	VPADDQ    T1, T3, T3; \
+	VPADDQ    T1, T3, T3;  \
 	VPANDQ    Z31, T3, T1; \
-	VPADDQ    T1, A, A; \
+	VPADDQ    T1, A, A;    \
 	VPSRLQ    $32, T3, T3; \
-	VPADDQ    T3, T0, T0; \
-	VPSRLQ    $32, A, T1; \
-	VPADDQ    T1, T0, T0; \
-	VMOVSLDUP A, K7, T2; \
+	VPADDQ    T3, T0, T0;  \
+	VPSRLQ    $32, A, T1;  \
+	VPADDQ    T1, T0, T0;  \
+	VMOVSLDUP A, K7, T2;   \
 	VPXORQ    T2, T0, A
 
 // The finish of the lengths over 8.
 #define AVALANCHE(A, T) \
 	VPSRLQ  $37, A, T; \
-	VPXORQ  T, A, A; \
+	VPXORQ  T, A, A;   \
 	VPMULLQ Z29, A, A; \
 	VPSRLQ  $32, A, T; \
 	VPXORQ  T, A, A
@@ -222,30 +238,30 @@ stored:
 
 // 4..8 bytes: last and first word of keys j and k to X, lengths to XL.
 #define LOAD4(j, k, X, XL) \
-	KEY(j); \
-	VMOVD   -4(DX)(CX*1), X; \
-	VPINSRD $1, (DX), X, X; \
-	LENGTH0(XL); \
-	KEY(k); \
+	KEY(j);                         \
+	VMOVD   -4(DX)(CX*1), X;        \
+	VPINSRD $1, (DX), X, X;         \
+	LENGTH0(XL);                    \
+	KEY(k);                         \
 	VPINSRD $2, -4(DX)(CX*1), X, X; \
-	VPINSRD $3, (DX), X, X; \
+	VPINSRD $3, (DX), X, X;         \
 	LENGTH1(XL)
 
 // 9..16 bytes: first and last 8 bytes of key j to X.
 #define LOAD9(j, X) \
-	KEY(j); \
+	KEY(j);          \
 	VMOVQ   (DX), X; \
 	VMOVHPS -8(DX)(CX*1), X, X
 
 // 17..64 bytes: first and last 16 bytes of key j to the lower half of XF and XE.
 #define LOAD17(j, XF, XE) \
-	KEY(j); \
+	KEY(j);           \
 	VMOVDQU (DX), XF; \
 	VMOVDQU -16(DX)(CX*1), XE
 
 // The same to the upper half of YF and YE.
 #define LOAD17H(j, YF, YE) \
-	KEY(j); \
+	KEY(j);                       \
 	VINSERTI128 $1, (DX), YF, YF; \
 	VINSERTI128 $1, -16(DX)(CX*1), YE, YE
 
@@ -257,16 +273,52 @@ stored:
 	VINSERTI64X2 $1, 16(DX), YF, YF; \
 	VINSERTI64X2 $1, -32(DX)(CX*1), YE, YE
 
-// A = fold of the 16 bytes of keys 0,2,4,6 (A) and 1,3,5,7 (B) under K0 and K1.
-#define MIX(A, B, K0, K1) \
-	VPUNPCKHQDQ B, A, Z14; \
-	VPUNPCKLQDQ B, A, A; \
-	VPXORQ      K0, A, A; \
-	VPXORQ      K1, Z14, Z14; \
-	FOLD(A, Z14, Z16, Z17, Z18, Z19)
+// A and C = folds of the 16 bytes of keys 0,2,4,6 (A, C) and 1,3,5,7 (B, D) under
+// K0..K3: two at a time, which fill the wait for each other's products.
+#define MIX2(A, B, K0, K1, C, D, K2, K3) \
+	VPUNPCKHQDQ B, A, Z14;     \
+	VPUNPCKHQDQ D, C, Z15;     \
+	VPUNPCKLQDQ B, A, A;       \
+	VPUNPCKLQDQ D, C, C;       \
+	VPXORQ      K0, A, A;      \
+	VPXORQ      K2, C, C;      \
+	VPXORQ      K1, Z14, Z14;  \
+	VPXORQ      K3, Z15, Z15;  \
+	VPSRLQ      $32, A, Z16;   \
+	VPSRLQ      $32, C, B;     \
+	VPSRLQ      $32, Z14, Z17; \
+	VPSRLQ      $32, Z15, D;   \
+	VPMULUDQ    Z14, A, Z18;   \
+	VPMULUDQ    Z15, C, Z12;   \
+	VPMULUDQ    Z14, Z16, Z19; \
+	VPMULUDQ    Z15, B, Z13;   \
+	VPMULUDQ    Z17, A, A;     \
+	VPMULUDQ    D, C, C;       \
+	VPMULUDQ    Z17, Z16, Z16; \
+	VPMULUDQ    D, B, B;       \
+	VPSRLQ      $32, Z18, Z17; \
+	VPSRLQ      $32, Z12, D;   \
+	VPADDQ      Z17, Z19, Z19; \
+	VPADDQ      D, Z13, Z13;   \
+	VPANDQ      Z31, Z19, Z17; \
+	VPANDQ      Z31, Z13, D;   \
+	VPADDQ      Z17, A, A;     \
+	VPADDQ      D, C, C;       \
+	VPSRLQ      $32, Z19, Z19; \
+	VPSRLQ      $32, Z13, Z13; \
+	VPADDQ      Z19, Z16, Z16; \
+	VPADDQ      Z13, B, B;     \
+	VPSRLQ      $32, A, Z17;   \
+	VPSRLQ      $32, C, D;     \
+	VPADDQ      Z17, Z16, Z16; \
+	VPADDQ      D, B, B;       \
+	VMOVSLDUP   A, K7, Z18;    \
+	VMOVSLDUP   C, K7, Z12;    \
+	VPXORQ      Z18, Z16, A;   \
+	VPXORQ      Z12, B, C
 
 // func batchAVX512(dst *uint64, keys *string, n uintptr, seed uint64, others *batchOthers) uintptr
-TEXT ·batchAVX512(SB), 0, $1152-48
+TEXT ·batchAVX512(SB), 0, $1088-48
 	NO_LOCAL_POINTERS
 	MOVQ dst+0(FP), DI
 	MOVQ keys+8(FP), SI
@@ -291,44 +343,26 @@ TEXT ·batchAVX512(SB), 0, $1152-48
 	LEAL         -1(CX), AX
 	VPBROADCASTB AX, Z14
 	MOVQ         SI, BX
-	MOVL         $0xff, AX
-	KMOVW        AX, K5
-	KMOVW        AX, K6
 
 sort:
-	LEAQ LENGTHS(SP), DX
-	LEAQ 64(DX), R13
-
-sortGroup:
-	CMPQ CX, $8
-	JAE  lengths
-
-	// The last group loads the headers of its CX keys only.
-	MOVL  $1, AX
-	SHLL  CX, AX
-	SHLL  CX, AX
-	DECL  AX
-	KMOVW AX, K5
-	SHRL  $8, AX
-	KMOVW AX, K6
-	MOVL  $8, CX
-
-lengths:
-	VMOVDQU64.Z (BX), K5, Z0
-	VMOVDQU64.Z 64(BX), K6, Z1
-	VPUNPCKHQDQ Z1, Z0, Z2
-	VPMOVUSQB   Z2, X2
-	VMOVQ       X2, (DX)
-	ADDQ        $128, BX
-	ADDQ        $8, DX
-	SUBQ        $8, CX
-	JZ          classes
-	CMPQ        DX, R13
-	JB          sortGroup
-
-classes:
+	// R13 and then DX: a bit for each word of the next 64 headers that there is.
+	MOVL    $64, AX
+	CMPQ    CX, AX
+	CMOVQLS CX, AX
+	ADDQ    AX, AX
+	MOVQ    $-1, R13
+	XORL    DX, DX
+	SUBQ    $64, AX
+	CMOVQHI AX, DX
+	ADDQ    $64, AX
+	BZHIQ   DX, R13, DX
+	BZHIQ   AX, R13, R13
+	LENGTHS16(0, R13, X0)
+	LENGTHS16(256, R13, X1)
+	LENGTHS16(512, DX, X2)
+	LENGTHS16(768, DX, X3)
+	JOIN(Y0, Z0, X1, Y2, X3)
 	VPCMPUB       $2, Z14, Z15, K6
-	VMOVDQU8.Z    LENGTHS(SP), K6, Z0
 	SORT(Z20, Z24, K1, R8)
 	SORT(Z21, Z25, K2, R9)
 	SORT(Z22, Z26, K3, R10)
@@ -343,10 +377,9 @@ classes:
 	POPCNTQ       AX, AX
 	ADDQ          AX, R12
 	VPADDB        Z28, Z15, Z15
-	MOVL          $0xff, AX
-	KMOVW         AX, K6
-	TESTQ         CX, CX
-	JNZ           sort
+	ADDQ          $1024, BX
+	SUBQ          $64, CX
+	JA            sort
 	SUBQ          others+32(FP), R12
 	MOVQ          R12, ret+40(FP)
 
@@ -465,8 +498,7 @@ loop17:
 	VINSERTI64X4 $1, Y7, Z5, Z5
 	JOIN(Y8, Z8, X9, Y10, X11)
 	VPMULLQ      Z30, Z8, Z8
-	MIX(Z0, Z1, Z20, Z21)
-	MIX(Z4, Z5, Z22, Z23)
+	MIX2(Z0, Z1, Z20, Z21, Z4, Z5, Z22, Z23)
 	VPADDQ       Z0, Z8, Z8
 	VPADDQ       Z4, Z8, Z8
 	AVALANCHE(Z8, Z0)
@@ -476,6 +508,7 @@ loop17:
 	// 33..64 bytes. The inner 16 bytes of each end go to Z12..Z19 first, which takes
 	// the seed's register.
 	BEGIN(QUEUE33, R11, done33, whole33, ready33)
+	VPBROADCASTQ seed+24(FP), Z13
 	SECRET(32, VPADDQ, Z24)
 	SECRET(40, VPSUBQ, Z25)
 	SECRET(48, VPADDQ, Z26)
@@ -516,10 +549,8 @@ loop33:
 	VINSERTI64X4 $1, Y15, Z19, Z7
 	JOIN(Y8, Z8, X9, Y10, X11)
 	VPMULLQ      Z30, Z8, Z8
-	MIX(Z0, Z1, Z20, Z21)
-	MIX(Z4, Z5, Z22, Z23)
-	MIX(Z2, Z3, Z24, Z25)
-	MIX(Z6, Z7, Z26, Z27)
+	MIX2(Z0, Z1, Z20, Z21, Z4, Z5, Z22, Z23)
+	MIX2(Z2, Z3, Z24, Z25, Z6, Z7, Z26, Z27)
 	VPADDQ       Z0, Z8, Z8
 	VPADDQ       Z4, Z2, Z2
 	VPADDQ       Z6, Z8, Z8

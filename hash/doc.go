@@ -3,8 +3,27 @@
 // many keys at a time. It is not a cryptographic hash.
 //
 // [Sum64] and [String] hash one input with seed 0, [Seeded] and [SeededString] with
-// any seed, [Batch] and [BatchSeeded] many strings in one call. Nothing allocates.
-// See the example of [Batch].
+// any seed, [Batch] and [BatchSeeded] many strings in one call. Nothing allocates, and
+// nothing is read outside an input. See the example of [Batch].
+//
+// # Implementations
+//
+// The generic one is plain Go and runs everywhere. Inputs over 240 bytes have SSE2,
+// AVX2, AVX-512 and NEON kernels; shorter ones are plain Go on every machine, where a
+// call would cost more than it gains. A batch has two kernels on amd64: AVX2 for runs
+// of keys of 17..32 bytes, and AVX-512 for mixed keys of 4..64 bytes, from 24 keys on.
+// Everything else in a batch is a loop without a call for each key of 4..32 bytes.
+// The avx512 backend wants F, BW, DQ, VL and VBMI2: Ice Lake, Zen 4 and later.
+//
+// Time of a batch of 100 keys against 100 calls of zeebo/xxh3, on a Zen 4 (go test
+// -run '^$' -bench Batch ./hash, medians):
+//
+//	bytes a key   generic   avx2   avx512
+//	4..8          0.75      0.80   0.39
+//	9..16         0.75      0.81   0.50
+//	17..32        0.79      0.44   0.45
+//	33..64        1.03      1.07   0.65
+//	4..64         0.92      0.96   0.67
 //
 // # Caveats
 //
@@ -14,4 +33,6 @@
 //     an implementation at start. A name this machine or build does not have is
 //     ignored: [Backend] tells what runs.
 //   - The build tag purego leaves assembly out; js and wasip1 never have any.
+//   - A seed other than 0 costs about 12 ns more over 240 bytes: its secret is made
+//     anew in each call.
 package hash

@@ -55,3 +55,41 @@ func TestGuardPages(t *testing.T) {
 		}
 	})
 }
+
+// TestGuardPagesBatch puts keys of two lengths at both edges of mapped memory, and
+// the headers of the keys and dst at the end of it, so that a kernel that touches a
+// byte outside any of them kills the process.
+func TestGuardPagesBatch(t *testing.T) {
+	r := newRand(t)
+	const countMax, lengthMax = 300, 70
+	mem := guarded(t, 4096)
+	copy(mem, randomBytes(r, len(mem)))
+	headers := guarded(t, countMax*int(unsafe.Sizeof("")))
+	results := guarded(t, countMax*8)
+	eachBackend(t, func(t *testing.T) {
+		for range 400 {
+			count := 1 + r.IntN(countMax)
+			keys := lastOf[string](headers, count)
+			dst := lastOf[uint64](results, count)
+			lengths := [2]int{r.IntN(lengthMax), r.IntN(lengthMax)}
+			for i := range keys {
+				n := lengths[r.IntN(2)]
+				keys[i] = unsafe.String(unsafe.SliceData([2][]byte{mem[:n], mem[len(mem)-n:]}[r.IntN(2)]), n)
+			}
+			seed := r.Uint64()
+			BatchSeeded(dst, keys, seed)
+			for i, key := range keys {
+				if want := SeededString(key, seed); dst[i] != want {
+					t.Fatalf("%d keys of %v bytes: key %d is %#x, want %#x", count, lengths, i, dst[i], want)
+				}
+			}
+		}
+	})
+}
+
+// lastOf returns the last count values that fit into mem.
+func lastOf[T any](mem []byte, count int) []T {
+	var zero T
+	bytes := count * int(unsafe.Sizeof(zero))
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(mem[len(mem)-bytes:]))), count)
+}

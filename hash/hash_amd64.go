@@ -14,7 +14,7 @@ func available() []backend {
 	if cpuid.CPU.Supports(cpuid.AVX2) {
 		present = append(present, avx2)
 	}
-	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512VBMI2) {
+	if cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512VBMI2, cpuid.BMI2) {
 		present = append(present, avx512)
 	}
 	return present

@@ -36,60 +36,60 @@ GLOBL ·primePair(SB), RODATA|NOPTR, $16
 
 // Loads the arguments and splits n: CX = (n-1)/1024 blocks before the last one.
 #define ARGUMENTS \
-	MOVQ p+0(FP), SI; \
-	MOVQ n+8(FP), BX; \
+	MOVQ p+0(FP), SI;       \
+	MOVQ n+8(FP), BX;       \
 	MOVQ secret+16(FP), DI; \
-	LEAQ (SI)(BX*1), DX; \
-	LEAQ -1(BX), CX; \
+	LEAQ (SI)(BX*1), DX;    \
+	LEAQ -1(BX), CX;        \
 	SHRQ $10, CX
 
 // CX = whole stripes of the last block, less the last stripe of the input; the flags
 // are those of CX.
 #define LAST_BLOCK \
 	LEAQ -1(BX), CX; \
-	ANDQ $1023, CX; \
-	SHRQ $6, CX; \
+	ANDQ $1023, CX;  \
+	SHRQ $6, CX;     \
 	MOVQ DI, R8
 
 // Adds fold(acc[2i], acc[2i+1]) to R9. Assumes acc, already xored with the secret
 // from byte 11, in the frame. Breaks AX and DX.
 #define MERGE_PAIR(off) \
 	MOVQ off+0(SP), AX; \
-	MULQ off+8(SP); \
-	XORQ DX, AX; \
+	MULQ off+8(SP);     \
+	XORQ DX, AX;        \
 	ADDQ AX, R9
 
 // Merges acc (in the frame, as above) to the hash in R9. Assumes BX = n.
 #define MERGE \
 	MOVQ  $0x9e3779b185ebca87, R9; \
-	IMULQ BX, R9; \
-	MERGE_PAIR(0); \
-	MERGE_PAIR(16); \
-	MERGE_PAIR(32); \
-	MERGE_PAIR(48); \
-	MOVQ  R9, AX; \
-	SHRQ  $37, AX; \
-	XORQ  AX, R9; \
+	IMULQ BX, R9;                  \
+	MERGE_PAIR(0);                 \
+	MERGE_PAIR(16);                \
+	MERGE_PAIR(32);                \
+	MERGE_PAIR(48);                \
+	MOVQ  R9, AX;                  \
+	SHRQ  $37, AX;                 \
+	XORQ  AX, R9;                  \
 	MOVQ  $0x165667919e3779f9, AX; \
-	IMULQ AX, R9; \
-	MOVQ  R9, AX; \
-	SHRQ  $32, AX; \
+	IMULQ AX, R9;                  \
+	MOVQ  R9, AX;                  \
+	SHRQ  $32, AX;                 \
 	XORQ  AX, R9
 
 // SSE2: M = X0..X3, D = X4..X7, P = X15, T = X8..X14.
 
 // Lanes off/8 and off/8+1 of the stripe at src, keyed at key.
 #define PAIR_SSE2(src, key, off, M, D) \
-	MOVOU   off(src), X8; \
-	MOVOU   off(key), X9; \
-	PXOR    X8, X9; \
-	PADDQ   X8, D; \
+	MOVOU   off(src), X8;   \
+	MOVOU   off(key), X9;   \
+	PXOR    X8, X9;         \
+	PADDQ   X8, D;          \
 	PSHUFD  $0x31, X9, X10; \
-	PMULULQ X9, X10; \
+	PMULULQ X9, X10;        \
 	PADDQ   X10, M
 
 #define STRIPE_SSE2(src, key) \
-	PAIR_SSE2(src, key, 0, X0, X4); \
+	PAIR_SSE2(src, key, 0, X0, X4);  \
 	PAIR_SSE2(src, key, 16, X1, X5); \
 	PAIR_SSE2(src, key, 32, X2, X6); \
 	PAIR_SSE2(src, key, 48, X3, X7)
@@ -97,28 +97,28 @@ GLOBL ·primePair(SB), RODATA|NOPTR, $16
 // M += D with the lanes of each pair swapped; D = 0.
 #define SWAP_SSE2(M, D) \
 	PSHUFD $0x4e, D, D; \
-	PADDQ  D, M; \
+	PADDQ  D, M;        \
 	PXOR   D, D
 
 // M = (M ^ M>>47 ^ secret) * prime32_1, the product put together from its halves.
 #define SCRAMBLE_SSE2(off, M, D) \
-	SWAP_SSE2(M, D); \
-	MOVO    M, X8; \
-	PSRLQ   $47, X8; \
+	SWAP_SSE2(M, D);         \
+	MOVO    M, X8;           \
+	PSRLQ   $47, X8;         \
 	MOVOU   128+off(DI), X9; \
-	PXOR    X8, M; \
-	PXOR    X9, M; \
-	PSHUFD  $0x31, M, X10; \
-	PMULULQ X15, M; \
-	PMULULQ X15, X10; \
-	PSLLQ   $32, X10; \
+	PXOR    X8, M;           \
+	PXOR    X9, M;           \
+	PSHUFD  $0x31, M, X10;   \
+	PMULULQ X15, M;          \
+	PMULULQ X15, X10;        \
+	PSLLQ   $32, X10;        \
 	PADDQ   X10, M
 
 // Puts M ^ secret from byte 11 into the frame.
 #define FINISH_SSE2(off, M, D) \
-	SWAP_SSE2(M, D); \
+	SWAP_SSE2(M, D);      \
 	MOVOU 11+off(DI), X9; \
-	PXOR  X9, M; \
+	PXOR  X9, M;          \
 	MOVOU M, off(SP)
 
 // func sumLongSSE2(p unsafe.Pointer, n uintptr, secret *secretTable) uint64
@@ -180,35 +180,35 @@ lastStripe:
 
 // The stripe at off(src), keyed at koff(key).
 #define STRIPE_AVX2(src, off, key, koff) \
-	VMOVDQU  off+0(src), Y4; \
-	VMOVDQU  off+32(src), Y5; \
-	VPXOR    koff+0(key), Y4, Y6; \
+	VMOVDQU  off+0(src), Y4;       \
+	VMOVDQU  off+32(src), Y5;      \
+	VPXOR    koff+0(key), Y4, Y6;  \
 	VPXOR    koff+32(key), Y5, Y7; \
-	VPADDQ   Y4, Y2, Y2; \
-	VPADDQ   Y5, Y3, Y3; \
-	VPSRLQ   $32, Y6, Y8; \
-	VPSRLQ   $32, Y7, Y9; \
-	VPMULUDQ Y6, Y8, Y8; \
-	VPMULUDQ Y7, Y9, Y9; \
-	VPADDQ   Y8, Y0, Y0; \
+	VPADDQ   Y4, Y2, Y2;           \
+	VPADDQ   Y5, Y3, Y3;           \
+	VPSRLQ   $32, Y6, Y8;          \
+	VPSRLQ   $32, Y7, Y9;          \
+	VPMULUDQ Y6, Y8, Y8;           \
+	VPMULUDQ Y7, Y9, Y9;           \
+	VPADDQ   Y8, Y0, Y0;           \
 	VPADDQ   Y9, Y1, Y1
 
 // M += D with the lanes of each pair swapped; D = 0.
 #define SWAP_AVX2(M, D) \
 	VPSHUFD $0x4e, D, D; \
-	VPADDQ  D, M, M; \
+	VPADDQ  D, M, M;     \
 	VPXOR   D, D, D
 
 // As SCRAMBLE_SSE2.
 #define SCRAMBLE_AVX2(off, M, D) \
-	SWAP_AVX2(M, D); \
-	VPSRLQ   $47, M, Y4; \
+	SWAP_AVX2(M, D);            \
+	VPSRLQ   $47, M, Y4;        \
 	VPXOR    128+off(DI), M, M; \
-	VPXOR    Y4, M, M; \
-	VPSRLQ   $32, M, Y5; \
-	VPMULUDQ Y15, M, M; \
-	VPMULUDQ Y15, Y5, Y5; \
-	VPSLLQ   $32, Y5, Y5; \
+	VPXOR    Y4, M, M;          \
+	VPSRLQ   $32, M, Y5;        \
+	VPMULUDQ Y15, M, M;         \
+	VPMULUDQ Y15, Y5, Y5;       \
+	VPSLLQ   $32, Y5, Y5;       \
 	VPADDQ   Y5, M, M
 
 // func sumLongAVX2(p unsafe.Pointer, n uintptr, secret *secretTable) uint64
@@ -276,16 +276,16 @@ lastStripe:
 // The stripe at off(src), keyed by K: a register or memory.
 #define STRIPE_AVX512(src, off, K) \
 	VMOVDQU64 off(src), Z2; \
-	VPXORQ    K, Z2, Z3; \
-	VPADDQ    Z2, Z1, Z1; \
-	VPSRLQ    $32, Z3, Z4; \
-	VPMULUDQ  Z3, Z4, Z4; \
+	VPXORQ    K, Z2, Z3;    \
+	VPADDQ    Z2, Z1, Z1;   \
+	VPSRLQ    $32, Z3, Z4;  \
+	VPMULUDQ  Z3, Z4, Z4;   \
 	VPADDQ    Z4, Z0, Z0
 
 // M += D with the lanes of each pair swapped; D = 0.
 #define SWAP_AVX512 \
 	VPSHUFD $0x4e, Z1, Z1; \
-	VPADDQ  Z1, Z0, Z0; \
+	VPADDQ  Z1, Z0, Z0;    \
 	VPXORQ  Z1, Z1, Z1
 
 // func sumLongAVX512(p unsafe.Pointer, n uintptr, secret *secretTable) uint64

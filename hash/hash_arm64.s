@@ -72,8 +72,8 @@ GLOBL ·accStart(SB), RODATA|NOPTR, $64
 
 // M ^= M>>47 ^ K
 #define SCRAMBLE_XOR(M, K) \
-	VUSHR $47, M.D2, V28.D2;      \
-	VEOR  K.B16, M.B16, M.B16;    \
+	VUSHR $47, M.D2, V28.D2;   \
+	VEOR  K.B16, M.B16, M.B16; \
 	VEOR  V28.B16, M.B16, M.B16
 
 // Va, Vb *= prime32_1, the products put together from their halves. Takes the
