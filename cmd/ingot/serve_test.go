@@ -22,24 +22,24 @@ import (
 // deadline bounds each wait for the process; only a hang meets it.
 const deadline = 30 * time.Second
 
-// binaries builds ingot and mcp-stdio side by side, once for all tests.
-var binaries = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ingot-test-")
-	if err != nil {
-		return "", err
+// binariesDir holds what buildBinaries made; TestMain removes it.
+var binariesDir string
+
+// buildBinaries builds ingot and mcp-stdio side by side, once for all tests.
+var buildBinaries = sync.OnceValue(func() (err error) {
+	if binariesDir, err = os.MkdirTemp("", "ingot-test-"); err != nil {
+		return err
 	}
-	out, err := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../ingot", "../mcp-stdio").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", binariesDir+string(filepath.Separator), "../ingot", "../mcp-stdio").CombinedOutput()
 	if err != nil {
-		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return dir, nil
+	return nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, _ := binaries(); dir != "" {
-		os.RemoveAll(dir)
-	}
+	os.RemoveAll(binariesDir)
 	os.Exit(code)
 }
 
@@ -55,11 +55,10 @@ type served struct {
 // serve starts the built binary and waits until it says that it serves.
 func serve(t *testing.T, args ...string) *served {
 	t.Helper()
-	dir, err := binaries()
-	if err != nil {
+	if err := buildBinaries(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(dir, "ingot"), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(filepath.Join(binariesDir, "ingot"), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
 	s := &served{done: make(chan error, 1), stderr: new(bytes.Buffer)}
 	cmd.Stderr = s.stderr
 	stdout, err := cmd.StdoutPipe()

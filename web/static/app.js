@@ -118,7 +118,7 @@ async function startServer(info) {
     } catch (error) {
       server = null; // what comes back may be another one
       pane.setState("lost", error.code === "unreachable" ? "no answer" : "trouble");
-      pane.setOutage(`${error.message} Trying again every few seconds.`);
+      pane.setOutage(`${problemText(error)} The list shows what was there last. Trying again every few seconds.`);
       wait = Math.min(wait * 2, pollMillisMax);
     }
   };

@@ -226,7 +226,7 @@ export class Pane {
     const page = this.#cursors.length;
     const first = (page - 1) * pageLength + 1;
     this.#part(".empty").hidden = count > 0;
-    this.#part(".empty p").textContent = this.#prefix ? `No key begins with ${shortKey(this.#prefix)}` : this.#texts.empty;
+    this.#part(".empty p").textContent = this.#prefix ? `No key begins with “${shortKey(this.#prefix)}”.` : this.#texts.empty;
     this.#part(".empty button").hidden = this.#prefix !== "";
     this.#part(".pager").hidden = page === 1 && !this.#next;
     this.#part(".previous").disabled = page === 1;
