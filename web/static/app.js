@@ -88,8 +88,8 @@ async function keepTab(tab, pane) {
 const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 
 const builtWithout = () => [
-  element("p", "This ingot was built without the engine for the browser. Build both and start it again:"),
-  element("pre", "make wasm\ngo build -o bin/ingot ./cmd/ingot\nbin/ingot serve"),
+  element("p", "This ingot was built without the engine for the browser. Build it with that, and start it again:"),
+  element("pre", "make build\nbin/ingot serve"),
   element("p", "The server beside works all the same."),
 ];
 

@@ -100,6 +100,7 @@ export class Pane {
     facts.forEach(([label, text], i) => {
       list.children[i].children[0].textContent = label;
       list.children[i].children[1].textContent = text;
+      list.children[i].children[1].title = text; // a narrow pane may cut it
     });
   }
 
@@ -150,10 +151,8 @@ export class Pane {
       const { note = "", undo } = (await job()) ?? {};
       this.#say(note, null, undo);
       await this.refresh();
-      return true;
     } catch (error) {
       this.#say("", error);
-      return false;
     }
   }
 
@@ -169,7 +168,7 @@ export class Pane {
     this.#list.onDelete = (entry) => this.act(() => this.#remove(entry));
     this.#list.onCopy = ({ key }) => this.onCopy(key);
     this.#part(".previous").addEventListener("click", () => this.#turn(() => this.#cursors.pop()));
-    this.#part(".next").addEventListener("click", () => this.#turn(() => this.#cursors.push(this.#next)));
+    this.#part(".next").addEventListener("click", () => this.#turn(() => this.#forward()));
     this.#part(".empty button").addEventListener("click", () => this.act(() => this.#addExamples()));
     this.#part("[name=prefix]").addEventListener("input", (event) => {
       clearTimeout(this.#filterTimer);
@@ -178,6 +177,12 @@ export class Pane {
         this.#cursors = [null];
       }), filterDelayMillis);
     });
+  }
+
+  /** A second click before the page has come does nothing. */
+  #forward() {
+    if (this.#next !== null) this.#cursors.push(this.#next);
+    this.#next = null;
   }
 
   #turn(change) {

@@ -338,7 +338,7 @@ describe("trouble", () => {
       await route.fulfill({ response, json: { ...(await response.json()), tabEngine: false } });
     }),
   }, async ({ page, tab, remote }) => {
-    await textIs(tab.root, "make wasm");
+    await textIs(tab.root, "make build");
     await remote.set("k", "v");
     await checkAccess(page, "no engine");
     await page.screenshot({ path: join(screenshots, "desk-light-no-engine.png"), fullPage: true });
