@@ -1,0 +1,97 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// abi is how the host and one kind of guest talk. The native one is the only
+// one so far; a further one (Extism, a WASI command) joins detectABI.
+type abi interface {
+	// name is what reports call it.
+	name() string
+	// describe asks a fresh instance what it is, as JSON.
+	describe(*instance) ([]byte, error)
+	// call runs the tool once on a fresh instance.
+	call(i *instance, args []byte) ([]byte, error)
+}
+
+// Import is one function that a module wants from the host.
+type Import struct{ Module, Name string }
+
+// Modules of the host.
+const (
+	moduleIngot = "ingot"
+	moduleWASI  = "wasi_snapshot_preview1"
+)
+
+// detectABI finds the ABI by the exports, and says what is missing if none fits.
+func detectABI(m wazero.CompiledModule) (abi, error) {
+	exports := m.ExportedFunctions()
+	var missing []string
+	for _, want := range nativeExports {
+		got, ok := exports[want.name]
+		if !ok {
+			missing = append(missing, want.String())
+		} else if !slices.Equal(got.ParamTypes(), want.params) || !slices.Equal(got.ResultTypes(), want.results) {
+			return nil, failf(ErrABI, "its export %s has another signature: it must be %s (docs/ABI.md)", want.name, want)
+		}
+	}
+	if _, ok := m.ExportedMemories()["memory"]; !ok {
+		missing = append(missing, "memory")
+	}
+	switch {
+	case len(missing) == 0:
+		return native{}, nil
+	case exports["_start"] != nil:
+		return nil, failf(ErrABI, "it is a WASI command (it exports _start), not a tool: build a reactor that exports %s as well (Go: -buildmode=c-shared with the guest SDK; see docs/ABI.md)", strings.Join(missing, ", "))
+	default:
+		return nil, failf(ErrABI, "it does not export %s: a tool exports all of memory, alloc, describe and call (docs/ABI.md)", strings.Join(missing, ", "))
+	}
+}
+
+// signature is an exported function that an ABI asks for.
+type signature struct {
+	name            string
+	params, results []api.ValueType
+}
+
+// String is the signature as docs/ABI.md writes it.
+func (s signature) String() string {
+	list := func(types []api.ValueType) string {
+		names := make([]string, len(types))
+		for i, t := range types {
+			names[i] = api.ValueTypeName(t)
+		}
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s(%s) %s", s.name, list(s.params), list(s.results))
+}
+
+// checkFunctionImports refuses a module that wants a function which no host
+// module offers, before the engine says so less clearly.
+func checkFunctionImports(m wazero.CompiledModule, offered map[string]map[string]api.FunctionDefinition) ([]Import, error) {
+	var all []Import
+	for _, f := range m.ImportedFunctions() {
+		module, name, _ := f.Import()
+		all = append(all, Import{module, name})
+		functions, ok := offered[module]
+		if !ok {
+			return nil, failf(ErrABI, "it imports %s.%s, but there is no host module %q: a tool may import from %q and %q (docs/ABI.md)",
+				clip(module, 64), clip(name, 64), clip(module, 64), moduleIngot, moduleWASI)
+		}
+		def, ok := functions[name]
+		if !ok {
+			return nil, failf(ErrABI, "it imports %s.%s, which the host does not offer (docs/ABI.md lists what it does)", module, clip(name, 64))
+		}
+		if !slices.Equal(f.ParamTypes(), def.ParamTypes()) || !slices.Equal(f.ResultTypes(), def.ResultTypes()) {
+			return nil, failf(ErrABI, "it imports %s.%s with another signature: the host's is %s", module, name,
+				signature{name, def.ParamTypes(), def.ResultTypes()})
+		}
+	}
+	return all, nil
+}

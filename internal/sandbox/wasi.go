@@ -1,0 +1,89 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"io"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/sys"
+)
+
+// The WASI functions themselves are wazero's. What they reach is decided here:
+// nothing is configured that is not listed below, and wazero's defaults for the
+// rest are empty (no arguments, no environment, no file descriptors beyond
+// 0 to 2, stdin at its end).
+
+// moduleConfig is the configuration of one instance, which lives at most as
+// long as ctx.
+func (p Policy) moduleConfig(ctx context.Context, log *callLog) wazero.ModuleConfig {
+	return p.withClock(ctx, wazero.NewModuleConfig()).
+		WithName(""). // anonymous, so that any number can live side by side
+		WithStartFunctions("_initialize").
+		WithStdout(log.stream(levelInfo)).
+		WithStderr(log.stream(levelWarn)).
+		WithRandSource(p.random())
+}
+
+// withClock sets the clocks and the sleep.
+func (p Policy) withClock(ctx context.Context, c wazero.ModuleConfig) wazero.ModuleConfig {
+	if p.Clock == ClockReal {
+		start := time.Now()
+		return c.WithSysWalltime().
+			WithNanotime(func() int64 { return int64(time.Since(start)) }, sys.ClockResolution(1)).
+			WithNanosleep(func(nanos int64) { sleep(ctx, time.Duration(nanos)) })
+	}
+	v := &virtualClock{}
+	return c.WithWalltime(v.walltime, sys.ClockResolution(time.Microsecond)).
+		WithNanotime(v.nanotime, sys.ClockResolution(time.Microsecond)).
+		WithNanosleep(v.sleep)
+}
+
+// sleep waits for d. At the end of ctx it ends the guest, in the way wazero's
+// own check does. (wazero's WithSysNanosleep ignores the context, and a sleeping
+// guest would outlive its deadline.)
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		panic(sys.NewExitError(sys.ExitCodeDeadlineExceeded))
+	}
+}
+
+// virtualClock is the time of [ClockVirtual]. An instance runs on one goroutine
+// at a time, so it needs no lock.
+type virtualClock struct{ nanos int64 }
+
+// nanotime is a reading: it moves the clock, so that a guest that waits for
+// time to pass gets on.
+func (v *virtualClock) nanotime() int64 {
+	v.nanos += int64(time.Microsecond)
+	return v.nanos
+}
+
+func (v *virtualClock) walltime() (int64, int32) {
+	n := v.nanotime()
+	return n / int64(time.Second), int32(n % int64(time.Second))
+}
+
+// sleep adds to the clock what the guest wanted to wait; it stays below the
+// largest time so that a guest cannot turn it back by overflow.
+func (v *virtualClock) sleep(nanos int64) {
+	const ceiling = 1 << 62
+	if nanos > 0 {
+		v.nanos = min(v.nanos+min(nanos, ceiling), ceiling)
+	}
+}
+
+// random is the guest's random source.
+func (p Policy) random() io.Reader {
+	if p.RandomSeed == nil {
+		return rand.Reader
+	}
+	return mathrand.NewChaCha8(sha256.Sum256(p.RandomSeed))
+}
