@@ -135,10 +135,12 @@ TEXT ·sumLongSSE2(SB), NOSPLIT, $64-32
 	PXOR  X7, X7
 	TESTQ CX, CX
 	JZ    last
+	PCALIGN $64
 
 block:
 	MOVQ DI, R8
 	LEAQ 1024(SI), AX
+	PCALIGN $64
 
 inBlock:
 	STRIPE_SSE2(SI, R8)
@@ -156,6 +158,7 @@ inBlock:
 last:
 	LAST_BLOCK
 	JZ   lastStripe
+	PCALIGN $64
 
 inLast:
 	STRIPE_SSE2(SI, R8)
@@ -221,6 +224,7 @@ TEXT ·sumLongAVX2(SB), NOSPLIT, $64-32
 	VPXOR        Y3, Y3, Y3
 	TESTQ        CX, CX
 	JZ           last
+	PCALIGN $64
 
 block:
 	STRIPE_AVX2(SI, 0, DI, 0)
@@ -248,6 +252,7 @@ block:
 last:
 	LAST_BLOCK
 	JZ   lastStripe
+	PCALIGN $64
 
 inLast:
 	STRIPE_AVX2(SI, 0, R8, 0)
@@ -313,6 +318,7 @@ TEXT ·sumLongAVX512(SB), NOSPLIT, $64-32
 	VMOVDQU64 120(DI), Z31
 	VMOVDQU64 128(DI), Z5
 	VPBROADCASTQ ·primePair+0(SB), Z15
+	PCALIGN $64
 
 block:
 	STRIPE_AVX512(SI, 0, Z16)
@@ -348,6 +354,7 @@ block:
 last:
 	LAST_BLOCK
 	JZ   lastStripe
+	PCALIGN $64
 
 inLast:
 	STRIPE_AVX512(SI, 0, 0(R8))

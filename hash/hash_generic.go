@@ -196,8 +196,26 @@ func sum129to240(p unsafe.Pointer, n uintptr) uint64 {
 	x += mix16(p, 112, k112, k120)
 	x = avalanche(x)
 	secret := unsafe.Pointer(&defaultSecret)
-	for i := uintptr(144); i <= n; i += 16 {
-		x += mix16(p, i-16, load64(secret, i-141), load64(secret, i-133))
+	if n >= 144 {
+		x += mix16(p, 128, load64(secret, 3), load64(secret, 11))
+	}
+	if n >= 160 {
+		x += mix16(p, 144, load64(secret, 19), load64(secret, 27))
+	}
+	if n >= 176 {
+		x += mix16(p, 160, load64(secret, 35), load64(secret, 43))
+	}
+	if n >= 192 {
+		x += mix16(p, 176, load64(secret, 51), load64(secret, 59))
+	}
+	if n >= 208 {
+		x += mix16(p, 192, load64(secret, 67), load64(secret, 75))
+	}
+	if n >= 224 {
+		x += mix16(p, 208, load64(secret, 83), load64(secret, 91))
+	}
+	if n >= 240 {
+		x += mix16(p, 224, load64(secret, 99), load64(secret, 107))
 	}
 	x += mix16(p, n-16, k119, k127)
 	return avalanche(x)
