@@ -6,7 +6,21 @@ replace github.com/ingot-run/ingot => ../
 
 require github.com/ingot-run/ingot v0.0.0
 
-require github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
+require (
+	github.com/VictoriaMetrics/fastcache v1.13.0
+	github.com/alphadose/haxmap v1.4.0
+	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/coocood/freecache v1.2.7
+	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3 // indirect
+	github.com/golang/snappy v1.0.0 // indirect
+	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
+	github.com/maypok86/otter/v2 v2.4.0
+	github.com/puzpuzpuz/xsync/v4 v4.5.0
+	github.com/zeebo/xxh3 v1.1.0
+	golang.org/x/exp v0.0.0-20221031165847-c99f073a8326 // indirect
+)
 
 require (
 	github.com/google/jsonschema-go v0.4.3 // indirect
