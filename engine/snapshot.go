@@ -15,7 +15,7 @@ package engine
 //	   8  1  kind: 1 entries, 2 end
 //	   9  1  codec: 0 stored as is (a reader refuses others)
 //	  10  6  zero
-//	  16  8  XXH3-64 (seed 0) of bytes 0..15 and the payload
+//	  16  8  XXH3-64 of the payload; its seed is XXH3-64 (seed 0) of bytes 0..15
 //	  24     payload
 //
 // The payload of an entries block is a run of whole entries: four uvarints (key
@@ -361,8 +361,11 @@ func (sr *snapshotReader) checkEnd(payload []byte, count, version uint64) error 
 	if m <= 0 || n+m != len(payload) || gotCount != count || gotVersion != version {
 		return sr.fail("the end block does not agree with the %d entries before it", count)
 	}
-	if _, err := sr.r.ReadByte(); err == nil {
+	switch _, err := sr.r.ReadByte(); {
+	case err == nil:
 		return sr.fail("bytes follow the end block")
+	case err != io.EOF:
+		return fmt.Errorf("engine: reading a snapshot at byte %d: %w", sr.offset, err)
 	}
 	return nil
 }
