@@ -497,11 +497,12 @@ export class Store {
           this.#restorePart(handle, chunk.subarray(from, from + CHUNK_BYTES));
         }
       }
+      if (e.state !== OPEN) e.refuse(); // closed while the source was read
+      header.check();
     } catch (error) {
       if (e.state === OPEN) e.call("ingot_restore_close", handle); // free already after the engine's own errors
       throw error;
     }
-    if (e.state !== OPEN) e.refuse(); // closed while the source was read
     e.checked("ingot_restore_end", handle);
     this.#changed();
   }
@@ -525,20 +526,21 @@ export class Store {
 }
 
 // HeaderGuard refuses a snapshot whose versions leave no room below the largest
-// safe number, before anything of it counts. The engine checks all the rest.
+// safe number. It speaks last, so that damage is called damage.
 class HeaderGuard {
   #header = new Uint8Array(SNAPSHOT_HEADER_BYTES);
   #seen = 0;
 
   look(chunk) {
     if (!(chunk instanceof Uint8Array)) throw typeError("a chunk of a snapshot", "a Uint8Array", chunk);
-    if (this.#seen >= SNAPSHOT_HEADER_BYTES) return;
     const part = chunk.subarray(0, SNAPSHOT_HEADER_BYTES - this.#seen);
     this.#header.set(part, this.#seen);
     this.#seen += part.length;
-    if (this.#seen < SNAPSHOT_HEADER_BYTES) return;
+  }
+
+  check() {
     const version = new DataView(this.#header.buffer).getBigUint64(SNAPSHOT_VERSION_AT, true);
-    if (version > VERSION_ROOM && new TextDecoder().decode(this.#header.subarray(0, 8)) === "INGOTSNP") {
+    if (version > VERSION_ROOM) {
       throw new IngotError("ERR_RANGE", `the snapshot was taken at version ${version}; JavaScript numbers serve up to version ${VERSION_ROOM}`);
     }
   }

@@ -2,6 +2,7 @@
 // the engine itself does is tested by the scripts of conformance/.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { xxh3 } from "../../conformance/xxh3.mjs";
 import { IngotError, open } from "../index.js";
 
 const bytes = (...numbers) => new Uint8Array(numbers);
@@ -296,10 +297,34 @@ test("a store closed while a restore waits for its source refuses the rest", asy
 test("versions beyond the safe numbers are refused before they count", async () => {
   const store = await open();
   store.set("k", "v");
-  const snapshot = await store.snapshot();
-  new DataView(snapshot.buffer).setBigUint64(16, 2n ** 52n + 1n, true);
-  await rejectsCode("ERR_RANGE", store.restore(snapshot));
-  await rejectsCode("ERR_RANGE", store.restore([snapshot.subarray(0, 20), snapshot.subarray(20)]));
+  const at = async (version) => restamped(await store.snapshot(), version);
+  await rejectsCode("ERR_RANGE", store.restore(await at(2n ** 52n + 1n)));
+  await rejectsCode("ERR_RANGE", store.restore((await at(2n ** 63n)).subarray(0)));
+  const tooHigh = await at(2n ** 52n + 1n);
+  await rejectsCode("ERR_RANGE", store.restore([tooHigh.subarray(0, 20), tooHigh.subarray(20)]));
   assert.equal(store.getString("k"), "v");
+  assert.equal(store.stats().version, 1);
+  await store.restore(await at(2n ** 52n));
+  assert.equal(store.set("k", "w"), 2 ** 52 + 2);
+  assert.equal(store.getEntry("k").version, 2 ** 52 + 2);
+  assert.throws(() => store.set("k", "x", { ifVersion: 2 ** 52 + 1 }), { code: "ERR_CONFLICT", version: 2 ** 52 + 2 });
   await store.close();
 });
+
+// restamped gives an undamaged snapshot of one small entry another version.
+function restamped(snapshot, version) {
+  const view = new DataView(snapshot.buffer);
+  view.setBigUint64(16, version, true);
+  view.setBigUint64(24, xxh3(snapshot.subarray(0, 24)), true);
+  const end = snapshot.length - 24 - 2; // the end block: a count and a version of one byte each
+  const number = [];
+  for (let rest = version; rest > 0n; rest >>= 7n) number.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
+  const payload = Uint8Array.of(1, ...number);
+  const out = new Uint8Array(end + 24 + payload.length);
+  out.set(snapshot.subarray(0, end + 24));
+  out.set(payload, end + 24);
+  const block = new DataView(out.buffer, end);
+  block.setUint32(0, payload.length, true);
+  block.setBigUint64(16, xxh3(payload, xxh3(out.subarray(end, end + 16))), true);
+  return out;
+}
