@@ -17,12 +17,18 @@ export function readSnapshot(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = readHeader(bytes, view);
   const entries = [];
+  const keys = new Set();
   let at = HEADER_BYTES;
   for (let number = 0; ; number++) {
     const { kind, payload } = readBlock(bytes, view, at, number);
     at += BLOCK_HEADER_BYTES + payload.length;
     if (kind === KIND_ENTRIES) {
-      readEntries(payload, version, entries);
+      for (const entry of readEntries(payload, version)) {
+        const name = entry.key.join();
+        check(!keys.has(name), "a key stands twice");
+        keys.add(name);
+        entries.push(entry);
+      }
       continue;
     }
     const end = new Fields(payload);
@@ -58,14 +64,14 @@ function readBlock(bytes, view, at, number) {
   return { kind, payload };
 }
 
-function readEntries(payload, storeVersion, entries) {
+function* readEntries(payload, storeVersion) {
   for (const fields = new Fields(payload); !fields.done(); ) {
     const keyBytes = Number(fields.uvarint());
     const valueBytes = Number(fields.uvarint());
     const version = fields.uvarint();
     const expiresAt = fields.uvarint();
     check(keyBytes >= 1 && version >= 1n && version <= storeVersion, "an entry is out of range");
-    entries.push({ key: fields.bytes(keyBytes), value: fields.bytes(valueBytes), version, expiresAt });
+    yield { key: fields.bytes(keyBytes), value: fields.bytes(valueBytes), version, expiresAt };
   }
 }
 
