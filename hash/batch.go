@@ -23,7 +23,7 @@ func BatchSeeded(dst []uint64, keys []string, seed uint64) {
 
 // batchGeneric hashes key by key. The short classes are in the loop itself: without a
 // call a key, and with the seeded words of the secret kept in registers, a key of
-// 17..32 bytes takes 0.77x the time of String.
+// 17..32 bytes takes 0.8x the time of String.
 func batchGeneric(dst []uint64, keys []string, seed uint64) {
 	dst = dst[:len(keys)]
 	for i, key := range keys {
@@ -40,8 +40,13 @@ func batchGeneric(dst []uint64, keys []string, seed uint64) {
 			dst[i] = avalanche(uint64(n) + bits.ReverseBytes64(lo) + hi + fold(lo, hi))
 		case n-4 < 5:
 			dst[i] = sum4to8(p, n, k008^k016-foldSeed(seed))
-		case seed == 0:
-			dst[i] = sum(p, n)
+		case n-33 < 32:
+			x := uint64(n) * prime64_1
+			x += mix16(p, 16, k032+seed, k040-seed)
+			x += mix16(p, n-32, k048+seed, k056-seed)
+			x += mix16(p, 0, k000+seed, k008-seed)
+			x += mix16(p, n-16, k016+seed, k024-seed)
+			dst[i] = avalanche(x)
 		default:
 			dst[i] = seeded(p, n, seed)
 		}

@@ -12,18 +12,18 @@
 // AVX2, AVX-512 and NEON kernels; shorter ones are plain Go on every machine, where a
 // call would cost more than it gains. A batch has two kernels on amd64: AVX2 for runs
 // of keys of 17..32 bytes, and AVX-512 for mixed keys of 4..64 bytes, from 24 keys on.
-// Everything else in a batch is a loop without a call for each key of 4..32 bytes.
+// Everything else in a batch is a loop without a call for each key of 4..64 bytes.
 // The avx512 backend wants F, BW, DQ, VL and VBMI2: Ice Lake, Zen 4 and later.
 //
-// Time of a batch of 100 keys against 100 calls of zeebo/xxh3, on a Zen 4 (go test
-// -run '^$' -bench Batch ./hash, medians):
+// About the time of a batch of 100 keys against 100 calls of zeebo/xxh3, on a Zen 4
+// (go test -run '^$' -bench Batch ./hash, medians of runs taken in turn):
 //
 //	bytes a key   generic   avx2   avx512
-//	4..8          0.75      0.80   0.39
+//	4..8          0.77      0.78   0.40
 //	9..16         0.75      0.81   0.50
 //	17..32        0.79      0.44   0.45
-//	33..64        1.03      1.07   0.65
-//	4..64         0.92      0.96   0.67
+//	33..64        0.96      1.00   0.60
+//	4..64         0.86      0.91   0.67
 //
 // # Caveats
 //
