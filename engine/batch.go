@@ -55,28 +55,25 @@ type Item struct {
 // The errors are those of Set, Delete, Increment and Expire; a *ConflictError
 // carries the index of the operation.
 func (s *Store) Batch(ops []Op) ([]OpResult, error) {
-	set, err := s.checkBatch(ops)
+	set, hashes, err := s.checkBatch(ops)
 	if err != nil {
 		return nil, err
-	}
-	owned := make([]Op, len(ops))
-	for i := range ops {
-		owned[i] = ops[i]
-		owned[i].Value = append(make([]byte, 0, len(ops[i].Value)), ops[i].Value...)
 	}
 	s.lock(set)
 	defer s.unlock(set)
 	if s.closed.Load() {
 		return nil, ErrClosed
 	}
-	plans, err := s.planBatchLocked(owned)
+	plans, err := s.planBatchLocked(ops, hashes)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]OpResult, len(owned))
-	for i := range owned {
-		sh := &s.shards[s.shardIndex(owned[i].Key)]
-		results[i] = s.commitLocked(sh, &owned[i], plans[i].cur, plans[i].out)
+	results := make([]OpResult, len(ops))
+	for i := range ops {
+		sh := &s.shards[s.shardIndex(hashes[i])]
+		// What was planned on may have moved for an operation before this one.
+		cur := sh.present(hashes[i], ops[i].Key)
+		results[i] = s.commitLocked(sh, hashes[i], ops[i].Key, cur, plans[i])
 	}
 	return results, nil
 }
@@ -113,44 +110,41 @@ func (s *Store) DeleteMany(keys []string) (deleted int, err error) {
 	return deleted, err
 }
 
-// checkBatch checks each operation on its own and finds the shards involved.
-func (s *Store) checkBatch(ops []Op) (shardSet, error) {
-	var set shardSet
+// checkBatch checks each operation on its own and finds the hashes and the
+// shards involved.
+func (s *Store) checkBatch(ops []Op) (set shardSet, hashes []uint64, err error) {
 	if s.closed.Load() {
-		return set, ErrClosed
+		return set, nil, ErrClosed
 	}
 	if len(ops) > BatchOpsMax {
-		return set, fmt.Errorf("%w, not %d", ErrBatchSize, len(ops))
+		return set, nil, fmt.Errorf("%w, not %d", ErrBatchSize, len(ops))
 	}
+	hashes = make([]uint64, len(ops))
 	seen := make(map[string]struct{}, len(ops))
 	for i := range ops {
 		op := &ops[i]
 		if err := s.checkOp(op); err != nil {
-			return set, fmt.Errorf("operation %d of the batch: %w", i, err)
+			return set, nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
 		if _, twice := seen[op.Key]; twice {
-			return set, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(op.Key), i)
+			return set, nil, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(op.Key), i)
 		}
 		seen[op.Key] = struct{}{}
-		set.add(s.shardIndex(op.Key))
+		hashes[i] = s.hash(op.Key)
+		set.add(s.shardIndex(hashes[i]))
 	}
-	return set, nil
-}
-
-// planned is an operation's outcome with the entry it was planned on.
-type planned struct {
-	cur entry
-	out outcome
+	return set, hashes, nil
 }
 
 // planBatchLocked plans every operation and reserves the bytes of all.
-func (s *Store) planBatchLocked(ops []Op) ([]planned, error) {
-	plans := make([]planned, len(ops))
+func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
+	plans := make([]outcome, len(ops))
 	changes := make([]budgetChange, len(ops))
 	for i := range ops {
 		op := &ops[i]
-		cur := s.liveLocked(&s.shards[s.shardIndex(op.Key)], op.Key)
-		out, err := s.plan(op, cur)
+		sh := &s.shards[s.shardIndex(hashes[i])]
+		cur := s.liveLocked(sh, hashes[i], op.Key)
+		out, err := s.plan(sh, op, cur.Meta, cur.value)
 		if conflict, ok := err.(*ConflictError); ok {
 			conflict.Index = i
 			return nil, conflict
@@ -158,8 +152,8 @@ func (s *Store) planBatchLocked(ops []Op) ([]planned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
-		plans[i] = planned{cur: cur, out: out}
-		changes[i] = budgetChange{key: op.Key, delta: out.chargeDelta(op.Key, cur)}
+		plans[i] = out
+		changes[i] = budgetChange{key: op.Key, delta: out.chargeDelta(op.Key, cur.Meta, len(cur.value))}
 	}
 	return plans, s.budget.reserveAll(changes)
 }
@@ -179,10 +173,20 @@ func (b *shardSet) each(f func(i int)) {
 	}
 }
 
-// lock locks the shards of the set for writing; unlock is its partner.
-func (s *Store) lock(set shardSet) { set.each(func(i int) { s.shards[i].mu.Lock() }) }
+// lock locks the shards of the set for writing, and keeps readers from seeing a
+// part of what is then changed: a reader that saw a new value must find batch
+// unset afterwards, and it is unset when all is done. unlock is its partner.
+func (s *Store) lock(set shardSet) {
+	set.each(func(i int) {
+		s.shards[i].mu.Lock()
+		s.shards[i].batch.Store(true)
+	})
+}
 
-func (s *Store) unlock(set shardSet) { set.each(func(i int) { s.shards[i].mu.Unlock() }) }
+func (s *Store) unlock(set shardSet) {
+	set.each(func(i int) { s.shards[i].batch.Store(false) })
+	set.each(func(i int) { s.shards[i].mu.Unlock() })
+}
 
 // allShards is the set of every shard.
 func (s *Store) allShards() (set shardSet) {

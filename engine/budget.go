@@ -54,9 +54,9 @@ func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 	defer s.unlock(all)
 	ns := &namespace{prefix: prefix, bytesMax: bytesMax}
 	for i := range s.shards {
-		for key, e := range s.shards[i].m {
+		for key, e := range s.shards[i].entries() {
 			if strings.HasPrefix(key, prefix) {
-				ns.used.Add(charge(key, e.value))
+				ns.used.Add(charge(len(key), len(e.value)))
 			}
 		}
 	}
@@ -128,7 +128,7 @@ func (b *budget) fits(records []record) error {
 	changes := make([]budgetChange, len(records))
 	var net int64
 	for i, r := range records {
-		changes[i] = budgetChange{key: r.key, delta: charge(r.key, r.value)}
+		changes[i] = budgetChange{key: r.key, delta: charge(len(r.key), len(r.value))}
 		net += changes[i].delta
 	}
 	if limit := b.bytesMax.Load(); limit > 0 && net > limit {
@@ -147,26 +147,26 @@ func (b *budget) fits(records []record) error {
 // recount sets every counter from the contents, which the caller has locked.
 func (b *budget) recount(s *Store) {
 	var used int64
+	for i := range s.shards {
+		used += s.shards[i].bytes
+	}
+	b.used.Store(used)
 	list := b.namespaces.Load()
-	if list != nil {
-		for _, ns := range *list {
-			ns.used.Store(0)
-		}
+	if list == nil {
+		return
+	}
+	for _, ns := range *list {
+		ns.used.Store(0)
 	}
 	for i := range s.shards {
-		for key, e := range s.shards[i].m {
-			used += charge(key, e.value)
-			if list == nil {
-				continue
-			}
+		for key, e := range s.shards[i].entries() {
 			for _, ns := range *list {
 				if strings.HasPrefix(key, ns.prefix) {
-					ns.used.Add(charge(key, e.value))
+					ns.used.Add(charge(len(key), len(e.value)))
 				}
 			}
 		}
 	}
-	b.used.Store(used)
 }
 
 // net is the sum of the changes that fall into the namespace.

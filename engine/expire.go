@@ -4,13 +4,13 @@ import "container/heap"
 
 // expiryHeap orders the entries of a shard that can end by when they end. An
 // entry that was overwritten or deleted stays in it until its time comes or the
-// heap is rebuilt; its version tells.
+// heap is rebuilt; its version tells. It holds no pointer.
 type expiryHeap []expiryItem
 
 type expiryItem struct {
 	at      int64 // Unix milliseconds
 	version uint64
-	key     string
+	hash    uint64
 }
 
 func (h expiryHeap) Len() int           { return len(h) }
@@ -24,7 +24,6 @@ func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiryItem)) }
 func (h *expiryHeap) Pop() any {
 	last := len(*h) - 1
 	item := (*h)[last]
-	(*h)[last] = expiryItem{}
 	*h = (*h)[:last]
 	return item
 }
@@ -42,50 +41,74 @@ func (s *Store) Tick(max int) (expired int) {
 		if max > 0 && expired >= max {
 			break
 		}
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		for len(sh.expiry) > 0 && sh.expiry[0].at <= now && (max <= 0 || expired < max) {
-			item := heap.Pop(&sh.expiry).(expiryItem)
-			if e, ok := sh.m[item.key]; ok && e.Version == item.version {
-				s.removeExpiredLocked(sh, item.key, e)
-				expired++
-			}
-		}
-		sh.mu.Unlock()
+		expired += s.tickShard(&s.shards[i], now, max-expired, max > 0)
 	}
 	return expired
 }
 
-// trackExpiryLocked notes when e ends. When most of the heap is stale it is
-// rebuilt, so that overwriting a key for ever does not grow it for ever.
-func (s *Store) trackExpiryLocked(sh *shard, key string, e entry) {
-	if e.ExpiresAt == 0 {
-		return
+// tickShard removes what has ended in one shard, at most max entries if bounded.
+func (s *Store) tickShard(sh *shard, now int64, max int, bounded bool) (expired int) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for len(sh.expiry) > 0 && sh.expiry[0].at <= now && (!bounded || expired < max) {
+		sh.captureNow()
+		item := heap.Pop(&sh.expiry).(expiryItem)
+		slot, r := sh.findVersion(item.hash, item.version)
+		if slot < 0 {
+			continue
+		}
+		c := sh.arena.at(r)
+		s.removeExpiredLocked(sh, c.key(*c.info()), sh.entry(slot, r))
+		expired++
 	}
-	heap.Push(&sh.expiry, expiryItem{at: e.ExpiresAt, version: e.Version, key: key})
-	if len(sh.expiry) > 2*len(sh.m)+64 {
-		s.rebuildExpiryLocked(sh)
+	return expired
+}
+
+// findVersion is the slot and reference of the entry with this hash and version,
+// or -1.
+func (sh *shard) findVersion(h, version uint64) (slot int, r ref) {
+	bits, mask := hashBits(h), uint64(len(sh.table.slots)-1)
+	for p := startProbe(bits, mask); ; p.next(mask) {
+		s := sh.table.slots[p.index]
+		if s == 0 {
+			return -1, 0
+		}
+		r := ref(s & refMask)
+		if s>>refBits == bits && r != refTombstone && *sh.arena.at(r).head() == version<<1 {
+			return int(p.index), r
+		}
 	}
 }
 
-// rebuildExpiryLocked keeps only the items that speak of a present entry.
-func (s *Store) rebuildExpiryLocked(sh *shard) {
+// trackExpiryLocked notes when an entry ends. When most of the heap is stale it is
+// rebuilt, so that overwriting a key for ever does not grow it for ever.
+func (s *Store) trackExpiryLocked(sh *shard, h uint64, m Meta) {
+	if m.ExpiresAt == 0 {
+		return
+	}
+	heap.Push(&sh.expiry, expiryItem{at: m.ExpiresAt, version: m.Version, hash: h})
+	if len(sh.expiry) > 2*sh.table.live+64 {
+		sh.rebuildExpiry()
+	}
+}
+
+// rebuildExpiry keeps only the items that speak of a present entry.
+func (sh *shard) rebuildExpiry() {
 	kept := sh.expiry[:0]
 	for _, item := range sh.expiry {
-		if e, ok := sh.m[item.key]; ok && e.Version == item.version {
+		if slot, _ := sh.findVersion(item.hash, item.version); slot >= 0 {
 			kept = append(kept, item)
 		}
 	}
-	clear(sh.expiry[len(kept):])
 	sh.expiry = kept
 	heap.Init(&sh.expiry)
 }
 
-// removeExpiredLocked removes an entry whose time is over.
+// removeExpiredLocked removes an entry whose time is over. key may alias its cell.
 func (s *Store) removeExpiredLocked(sh *shard, key string, e entry) {
-	delete(sh.m, key)
-	s.budget.release(key, charge(key, e.value))
-	s.counts.expired.Add(1)
-	s.counts.keys.Add(-1)
-	s.watchers.emit(Event{Kind: EventExpire, Key: key, Meta: Meta{Version: s.version.Add(1)}})
+	bytes := charge(len(key), len(e.value))
+	s.budget.release(key, bytes)
+	sh.bytes -= bytes
+	sh.counts.expired++
+	s.remove(sh, e, Event{Kind: EventExpire, Key: key, Meta: Meta{Version: s.version.Add(1)}})
 }

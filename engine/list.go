@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -65,15 +66,33 @@ func (s *Store) List(o ListOptions) (Page, error) {
 func (s *Store) collect(sh *shard, o ListOptions, found *smallest) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for key, e := range sh.m {
-		if key <= o.After || !strings.HasPrefix(key, o.Prefix) || !found.wants(key) || s.expired(e) {
+	for key, e := range sh.entries() {
+		if key <= o.After || !strings.HasPrefix(key, o.Prefix) || !found.wants(key) || s.expired(e.Meta) {
 			continue
 		}
-		item := ListEntry{Key: key, Size: len(e.value), Entry: Entry{Meta: e.Meta}}
+		item := ListEntry{Key: strings.Clone(key), Size: len(e.value), Entry: Entry{Meta: e.Meta}}
 		if o.Values {
 			item.Value = append(make([]byte, 0, len(e.value)), e.value...)
 		}
 		found.add(item)
+	}
+}
+
+// entries ranges over the shard's entries, expired ones included. Keys and
+// values alias the cells: they are good inside the loop, which may remove the
+// entry in hand and change nothing else.
+func (sh *shard) entries() iter.Seq2[string, entry] {
+	return func(yield func(string, entry) bool) {
+		for slot := range sh.table.slots {
+			r := ref(sh.table.slots[slot] & refMask)
+			if r == 0 || r == refTombstone {
+				continue
+			}
+			c := sh.arena.at(r)
+			if !yield(c.key(*c.info()), sh.entry(slot, r)) {
+				return
+			}
+		}
 	}
 }
 
@@ -128,14 +147,15 @@ func (s *Store) Clear(prefix string) (deleted int, err error) {
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]
-		for key, e := range sh.m {
+		sh.captureNow()
+		for key, e := range sh.entries() {
 			switch {
 			case !strings.HasPrefix(key, prefix):
-			case s.expired(e):
+			case s.expired(e.Meta):
 				s.removeExpiredLocked(sh, key, e)
 			default:
-				s.budget.release(key, charge(key, e.value))
-				s.commitLocked(sh, &Op{Key: key}, e, outcome{remove: true})
+				s.budget.release(key, charge(len(key), len(e.value)))
+				s.commitLocked(sh, 0, key, e, outcome{remove: true})
 				deleted++
 			}
 		}

@@ -26,10 +26,12 @@ package engine
 
 import (
 	"bufio"
+	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/ingot-run/ingot/hash"
 )
@@ -43,6 +45,9 @@ const (
 	blockKindEntries    = 1
 	blockKindEnd        = 2
 
+	// versionMax keeps twice a version, which a cell's head holds, in 64 bits.
+	versionMax = 1 << 62
+
 	// blockBytesTarget is when an entries block is written out.
 	blockBytesTarget = 64 << 10
 	// blockBytesMax holds the largest entry and its four uvarints.
@@ -50,58 +55,122 @@ const (
 )
 
 // Snapshot writes all live entries to w as they are at one version, in the
-// format above, which every build of the engine reads. Writers wait only while
-// the table is walked, not while w is written. Errors: ErrClosed, or w's.
+// format above, which every build of the engine reads. It stops writers for the
+// moment in which it takes the version; then it takes one shard after another,
+// and a writer who comes first to a shard copies it for the snapshot before
+// changing it. What was copied so and not yet written is held in memory, so a
+// slow w under many writes can cost as much as the contents. One snapshot runs
+// at a time. Errors: ErrClosed, or w's.
 func (s *Store) Snapshot(w io.Writer) error {
-	records, version, err := s.capture()
+	s.snapshot.mu.Lock()
+	defer s.snapshot.mu.Unlock()
+	c, err := s.beginCapture()
 	if err != nil {
 		return err
 	}
 	sw := &snapshotWriter{w: bufio.NewWriterSize(w, blockBytesTarget)}
-	sw.header(version)
-	for _, r := range records {
-		sw.entry(r)
+	sw.header(c.version)
+	var count uint64
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		sh.captureNow()
+		sh.mu.Unlock()
+		for _, payload := range c.taken[i].payloads {
+			sw.block(blockKindEntries, payload)
+		}
+		count += c.taken[i].count
+		c.taken[i] = capturedShard{}
 	}
-	sw.end(uint64(len(records)), version)
+	sw.end(count, c.version)
 	if err := sw.w.Flush(); err != nil {
 		return fmt.Errorf("engine: writing a snapshot: %w", err)
 	}
 	return nil
 }
 
-// record is an entry with its key.
-type record struct {
-	key string
-	entry
+// snapshotLock lets one snapshot run at a time.
+type snapshotLock struct{ mu sync.Mutex }
+
+// capture is a snapshot under way.
+type capture struct {
+	version uint64
+	now     int64 // Unix milliseconds: what has ended by then is left out
+	taken   []capturedShard
 }
 
-// capture lists the live entries at one version. The values are shared: they
-// are never written once stored.
-func (s *Store) capture() (records []record, version uint64, err error) {
-	for i := range s.shards {
-		s.shards[i].mu.RLock()
-		defer s.shards[i].mu.RUnlock()
-	}
+// capturedShard is a shard's entries as the payloads of blocks.
+type capturedShard struct {
+	payloads [][]byte
+	count    uint64
+}
+
+// beginCapture fixes the version, and asks every shard to be captured before it
+// changes.
+func (s *Store) beginCapture() (*capture, error) {
+	all := s.allShards()
+	s.lock(all)
+	defer s.unlock(all)
 	if s.closed.Load() {
-		return nil, 0, ErrClosed
+		return nil, ErrClosed
 	}
-	records = make([]record, 0, s.counts.keys.Load())
+	c := &capture{version: s.version.Load(), now: s.now(), taken: make([]capturedShard, len(s.shards))}
 	for i := range s.shards {
-		for key, e := range s.shards[i].m {
-			if !s.expired(e) {
-				records = append(records, record{key: key, entry: e})
-			}
+		s.shards[i].capture = &shardCapture{of: c, index: i}
+	}
+	return c, nil
+}
+
+// shardCapture is a shard's part in a capture.
+type shardCapture struct {
+	of    *capture
+	index int
+}
+
+// captureNow copies the shard for the snapshot that waits for it, if one does.
+// The caller holds the shard's lock and has changed nothing yet.
+func (sh *shard) captureNow() {
+	if sh.capture == nil {
+		return
+	}
+	taken := &sh.capture.of.taken[sh.capture.index]
+	var payload []byte
+	for key, e := range sh.entries() {
+		if e.ExpiresAt != 0 && e.ExpiresAt <= sh.capture.of.now {
+			continue
+		}
+		payload = appendRecord(payload, key, e)
+		taken.count++
+		if len(payload) >= blockBytesTarget {
+			taken.payloads, payload = append(taken.payloads, payload), nil
 		}
 	}
-	return records, s.version.Load(), nil
+	if len(payload) > 0 {
+		taken.payloads = append(taken.payloads, payload)
+	}
+	sh.capture = nil
 }
 
-// snapshotWriter gathers entries into blocks. A bufio.Writer keeps its first
-// error, so it is looked at once, at the end.
+// record is an entry of a snapshot.
+type record struct {
+	key   string
+	value []byte
+	Meta
+}
+
+// appendRecord appends an entry as a block's payload holds it.
+func appendRecord(payload []byte, key string, e entry) []byte {
+	for _, n := range [...]uint64{uint64(len(key)), uint64(len(e.value)), e.Version, uint64(e.ExpiresAt)} {
+		payload = binary.AppendUvarint(payload, n)
+	}
+	return append(append(payload, key...), e.value...)
+}
+
+// snapshotWriter writes blocks. A bufio.Writer keeps its first error, so it is
+// looked at once, at the end.
 type snapshotWriter struct {
-	w       *bufio.Writer
-	payload []byte
-	number  uint32
+	w      *bufio.Writer
+	number uint32
 }
 
 func (sw *snapshotWriter) header(version uint64) {
@@ -114,35 +183,18 @@ func (sw *snapshotWriter) header(version uint64) {
 	sw.w.Write(h[:])
 }
 
-func (sw *snapshotWriter) entry(r record) {
-	for _, n := range [...]uint64{uint64(len(r.key)), uint64(len(r.value)), r.Version, uint64(r.ExpiresAt)} {
-		sw.payload = binary.AppendUvarint(sw.payload, n)
-	}
-	sw.payload = append(sw.payload, r.key...)
-	sw.payload = append(sw.payload, r.value...)
-	if len(sw.payload) >= blockBytesTarget {
-		sw.block(blockKindEntries)
-	}
-}
-
 func (sw *snapshotWriter) end(count, version uint64) {
-	if len(sw.payload) > 0 {
-		sw.block(blockKindEntries)
-	}
-	sw.payload = binary.AppendUvarint(sw.payload, count)
-	sw.payload = binary.AppendUvarint(sw.payload, version)
-	sw.block(blockKindEnd)
+	sw.block(blockKindEnd, binary.AppendUvarint(binary.AppendUvarint(nil, count), version))
 }
 
-func (sw *snapshotWriter) block(kind byte) {
+func (sw *snapshotWriter) block(kind byte, payload []byte) {
 	var h [blockHeaderBytes]byte
-	binary.LittleEndian.PutUint32(h[0:], uint32(len(sw.payload)))
+	binary.LittleEndian.PutUint32(h[0:], uint32(len(payload)))
 	binary.LittleEndian.PutUint32(h[4:], sw.number)
 	h[8] = kind
-	binary.LittleEndian.PutUint64(h[16:], blockSum(h[:16], sw.payload))
+	binary.LittleEndian.PutUint64(h[16:], blockSum(h[:16], payload))
 	sw.w.Write(h[:])
-	sw.w.Write(sw.payload)
-	sw.payload = sw.payload[:0]
+	sw.w.Write(payload)
 	sw.number++
 }
 
@@ -166,22 +218,39 @@ func (s *Store) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	staged := make([]map[string]entry, len(s.shards))
+	staged := make([]shard, len(s.shards))
 	for i := range staged {
-		staged[i] = make(map[string]entry)
+		staged[i].reset()
 	}
 	for _, rec := range records {
-		m := staged[s.shardIndex(rec.key)]
-		if _, twice := m[rec.key]; twice {
+		h := s.hash(rec.key)
+		if !staged[s.shardIndex(h)].stage(h, rec) {
 			return fmt.Errorf("%w: key %q stands in it twice", ErrSnapshot, clip(rec.key))
 		}
-		m[rec.key] = rec.entry
 	}
 	return s.replaceContents(staged, records, version)
 }
 
-// replaceContents swaps in the staged tables, unless they exceed a budget.
-func (s *Store) replaceContents(staged []map[string]entry, records []record, version uint64) error {
+// stage puts an entry of a snapshot into a shard that nobody reads yet. It
+// returns false when the key is there already.
+func (sh *shard) stage(h uint64, rec record) bool {
+	if slot, _ := sh.find(h, rec.key); slot >= 0 {
+		return false
+	}
+	r, _ := sh.arena.alloc(cellBytes(len(rec.key), len(rec.value), rec.ExpiresAt != 0))
+	c := sh.arena.at(r)
+	c.fill(rec.key, rec.value, rec.ExpiresAt)
+	c.publish(rec.Version)
+	sh.insert(h, r)
+	sh.bytes += charge(len(rec.key), len(rec.value))
+	if rec.ExpiresAt != 0 {
+		sh.expiry = append(sh.expiry, expiryItem{at: rec.ExpiresAt, version: rec.Version, hash: h})
+	}
+	return true
+}
+
+// replaceContents swaps in the staged shards, unless they exceed a budget.
+func (s *Store) replaceContents(staged []shard, records []record, version uint64) error {
 	all := s.allShards()
 	s.lock(all)
 	defer s.unlock(all)
@@ -192,15 +261,13 @@ func (s *Store) replaceContents(staged []map[string]entry, records []record, ver
 		return err
 	}
 	for i := range s.shards {
-		s.shards[i].m, s.shards[i].expiry = staged[i], nil
+		sh, from := &s.shards[i], &staged[i]
+		sh.captureNow()
+		sh.table, sh.arena, sh.expiry, sh.bytes = from.table, from.arena, from.expiry, from.bytes
+		heap.Init(&sh.expiry)
+		sh.show()
 	}
-	s.counts.keys.Store(int64(len(records)))
 	s.budget.recount(s)
-	for i := range s.shards {
-		for key, e := range s.shards[i].m {
-			s.trackExpiryLocked(&s.shards[i], key, e)
-		}
-	}
 	if version > s.version.Load() { // all writers wait for the shards, so nobody adds meanwhile
 		s.version.Store(version)
 	}
@@ -264,8 +331,12 @@ func (sr *snapshotReader) header() (uint64, error) {
 	if n := binary.LittleEndian.Uint32(h[12:]); n != snapshotHeaderBytes {
 		return 0, sr.fail("the header says that it has %d bytes, not %d", n, snapshotHeaderBytes)
 	}
+	version := binary.LittleEndian.Uint64(h[16:])
+	if version > versionMax {
+		return 0, sr.fail("the store version %d is beyond the largest there can be", version)
+	}
 	sr.offset += snapshotHeaderBytes
-	return binary.LittleEndian.Uint64(h[16:]), nil
+	return version, nil
 }
 
 // block reads and checks the next block.
@@ -343,10 +414,10 @@ func (sr *snapshotReader) entries(records []record, payload []byte, version uint
 		}
 		key, value := payload[:keyLen], payload[keyLen:keyLen+valueLen]
 		payload = payload[keyLen+valueLen:]
-		records = append(records, record{key: string(key), entry: entry{
-			value: append(make([]byte, 0, valueLen), value...),
-			Meta:  Meta{Version: field[2], ExpiresAt: int64(field[3])},
-		}})
+		records = append(records, record{
+			key: string(key), value: value, // the payload is this block's own: the records keep it
+			Meta: Meta{Version: field[2], ExpiresAt: int64(field[3])},
+		})
 	}
 	return records, nil
 }

@@ -1,49 +1,44 @@
 package engine
 
-import "sync/atomic"
-
 // Stats is a reading of a store's counters. Counters since Open only grow.
 type Stats struct {
-	Keys      int64  // entries resident, expired ones not yet swept included
-	Bytes     int64  // bytes charged: keys, values and the charge per entry
-	BytesMax  int64  // the store's budget; 0 is none
-	Version   uint64 // version of the last change
-	Sets      int64  // writes since Open
-	Deletes   int64  // removals by Delete, Batch and Clear since Open
-	Expired   int64  // removals by expiry since Open
-	Conflicts int64  // preconditions that did not hold since Open
-	Watchers  int    // open watchers
+	Keys     int64 // entries resident, expired ones not yet swept included
+	Bytes    int64 // bytes charged: keys, values and the charge per entry
+	BytesMax int64 // the store's budget; 0 is none
+	// ResidentBytes is the memory of cells and tables, padding, free cells and
+	// tombstones included.
+	ResidentBytes int64
+	Version       uint64 // version of the last change
+	Sets          int64  // writes since Open
+	Deletes       int64  // removals by Delete, Batch and Clear since Open
+	Expired       int64  // removals by expiry since Open
+	Conflicts     int64  // preconditions that did not hold since Open
+	Watchers      int    // open watchers
 }
 
-// counters are the numbers behind Stats.
+// counters are the numbers of a shard behind Stats, guarded by its lock.
 type counters struct {
-	keys, sets, deletes, expired, conflicts atomic.Int64
+	sets, deletes, expired, conflicts int64
 }
 
-func (c *counters) written(existed bool) {
-	c.sets.Add(1)
-	if !existed {
-		c.keys.Add(1)
-	}
-}
-
-func (c *counters) removed() {
-	c.deletes.Add(1)
-	c.keys.Add(-1)
-}
-
-// Stats reads the counters. They are read one after another, not as of one
-// moment.
+// Stats reads the counters, a shard at a time: they are not as of one moment.
 func (s *Store) Stats() Stats {
-	return Stats{
-		Keys:      s.counts.keys.Load(),
-		Bytes:     s.budget.used.Load(),
-		BytesMax:  s.budget.bytesMax.Load(),
-		Version:   s.version.Load(),
-		Sets:      s.counts.sets.Load(),
-		Deletes:   s.counts.deletes.Load(),
-		Expired:   s.counts.expired.Load(),
-		Conflicts: s.counts.conflicts.Load(),
-		Watchers:  s.watchers.count(),
+	t := Stats{
+		BytesMax: s.budget.bytesMax.Load(),
+		Version:  s.version.Load(),
+		Watchers: s.watchers.count(),
 	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.RLock()
+		t.Keys += int64(sh.table.live)
+		t.Bytes += sh.bytes
+		t.ResidentBytes += sh.arena.resident + int64(len(sh.table.slots))*8
+		t.Sets += sh.counts.sets
+		t.Deletes += sh.counts.deletes
+		t.Expired += sh.counts.expired
+		t.Conflicts += sh.counts.conflicts
+		sh.mu.RUnlock()
+	}
+	return t
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,23 +78,34 @@ type Store struct {
 	version  atomic.Uint64
 	lastTime atomic.Int64 // the latest time seen, so that time never runs back
 	budget   budget
-	counts   counters
 	watchers watchers
+	snapshot snapshotLock
 }
 
-// shard holds the keys whose hash starts with its number.
+// shard holds the keys whose hash starts with its number. Readers load view and
+// batch; the rest is guarded by mu.
 type shard struct {
-	mu     sync.RWMutex
-	m      map[string]entry // guarded by mu
-	expiry expiryHeap       // guarded by mu
-	_      [64]byte         // keeps two shards' locks off one cache line
+	view  atomic.Pointer[view]
+	batch atomic.Bool // a change of several keys is under way: readers wait for its end
+	_     [48]byte    // readers' cache line apart from writers'
+
+	mu      shardLock
+	table   table
+	arena   arena
+	expiry  expiryHeap
+	capture *shardCapture // set while a snapshot still needs the shard as it was
+	bytes   int64         // charged for the entries
+	counts  counters
+	_       [64]byte
 }
 
-// entry is a stored value. Its bytes are never written after they are stored,
-// so that readers may use them once the lock is released.
+// entry is an entry as it lies in its shard. The value aliases the cell: it is
+// good until the shard is written or its lock is released.
 type entry struct {
 	value []byte
 	Meta
+	slot int
+	ref  ref
 }
 
 // Open makes an empty store. It fails only when no random seed can be drawn or
@@ -126,21 +136,21 @@ func Open(o Options) (*Store, error) {
 		shardShift:    uint8(64 - bits.TrailingZeros(uint(n))),
 	}
 	for i := range s.shards {
-		s.shards[i].m = make(map[string]entry)
+		s.shards[i].reset()
 	}
 	s.budget.bytesMax.Store(o.BytesMax)
 	s.now() // from here on time only grows
 	return s, nil
 }
 
-// shardCount is a power of two: one where there is one thread, else enough
-// that writers seldom meet.
+// shardCount is a power of two. Many shards keep each one's table small, so that
+// rebuilding it delays nobody, and writers apart; a wasm build has one thread
+// and less memory.
 func shardCount() int {
 	if runtime.GOARCH == "wasm" {
-		return 1
+		return 16
 	}
-	n := 8 * runtime.GOMAXPROCS(0)
-	return min(1<<bits.Len(uint(n-1)), shardCountMax)
+	return shardCountMax
 }
 
 // Close ends the store: later calls return ErrClosed, watchers end. The
@@ -153,20 +163,19 @@ func (s *Store) Close() error {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		sh.m, sh.expiry = nil, nil
+		sh.captureNow()
+		sh.reset()
 		sh.mu.Unlock()
 	}
 	return nil
 }
 
-// shardIndex is the shard of a key. The high bits choose, since a weak hash
+// hash is the hash that spreads keys over shards and slots.
+func (s *Store) hash(key string) uint64 { return hash.SeededString(key, s.seed) }
+
+// shardIndex is the shard of a hash. The high bits choose, since a weak hash
 // shows first in its low ones.
-func (s *Store) shardIndex(key string) int {
-	if len(s.shards) == 1 {
-		return 0
-	}
-	return int(hash.SeededString(key, s.seed) >> s.shardShift)
-}
+func (s *Store) shardIndex(h uint64) int { return int(h >> s.shardShift) }
 
 // now is the clock in Unix milliseconds, held at the latest time seen when the
 // clock goes backwards, so that what has expired stays expired.
@@ -183,10 +192,10 @@ func (s *Store) now() int64 {
 	}
 }
 
-// expired reports whether e has ended. The clock is read only for entries that
-// can end.
-func (s *Store) expired(e entry) bool {
-	return e.ExpiresAt != 0 && e.ExpiresAt <= s.now()
+// expired reports whether an entry has ended. The clock is read only for entries
+// that can end.
+func (s *Store) expired(m Meta) bool {
+	return m.ExpiresAt != 0 && m.ExpiresAt <= s.now()
 }
 
 // checkKey is what every operation asks of a key.

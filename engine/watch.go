@@ -169,9 +169,6 @@ func (w *Watcher) take() (e Event, ok, closed bool) {
 
 // put adds an event, dropping the oldest when the buffer is full.
 func (w *Watcher) put(e Event) {
-	if !w.values {
-		e.Value = nil
-	}
 	w.mu.Lock()
 	if len(w.buffer)-w.head == w.capacity {
 		w.buffer[w.head] = Event{}
@@ -207,14 +204,29 @@ func (w *Watcher) end() {
 // emit hands an event to every watcher of its key. The caller holds the key's
 // shard, which is what keeps the events of one key in order.
 func (ws *watchers) emit(e Event) {
-	list := ws.list.Load()
-	if list == nil {
-		return
+	if list := ws.list.Load(); list != nil {
+		ws.deliver(*list, e)
 	}
-	for _, w := range *list {
-		if e.Kind == EventReset || strings.HasPrefix(e.Key, w.prefix) {
-			w.put(e)
+}
+
+// deliver copies what the event shares with the caller, once for all, and hands
+// it out.
+func (ws *watchers) deliver(list []*Watcher, e Event) {
+	value, copied := e.Value, false
+	e.Key = strings.Clone(e.Key)
+	e.Value = nil
+	for _, w := range list {
+		if e.Kind != EventReset && !strings.HasPrefix(e.Key, w.prefix) {
+			continue
 		}
+		if w.values && !copied {
+			value, copied = append(make([]byte, 0, len(value)), value...), true
+		}
+		told := e
+		if w.values && e.Kind == EventSet {
+			told.Value = value
+		}
+		w.put(told)
 	}
 }
 

@@ -76,11 +76,13 @@ func (s *Store) Expire(key string, ttl time.Duration) (version uint64, err error
 	return r.Version, err
 }
 
-// outcome is what one operation does to its key: put next, remove the key, or
+// outcome is what one operation does to its key: put value, remove the key, or
 // (neither) leave it.
 type outcome struct {
 	put, remove bool
-	next        entry
+	sameValue   bool // put: the value that is there
+	value       []byte
+	expiresAt   int64
 	number      int64
 }
 
@@ -89,23 +91,22 @@ func (s *Store) apply(op *Op) (OpResult, error) {
 	if err := s.checkOp(op); err != nil {
 		return OpResult{}, err
 	}
-	if op.Kind == OpSet { // copied before the lock, so that a long copy delays nobody
-		c := *op
-		c.Value = append(make([]byte, 0, len(op.Value)), op.Value...)
-		op = &c
-	}
-	sh := &s.shards[s.shardIndex(op.Key)]
+	h := s.hash(op.Key)
+	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	cur := s.liveLocked(sh, op.Key)
-	out, err := s.plan(op, cur)
+	if s.closed.Load() {
+		return OpResult{}, ErrClosed
+	}
+	cur := s.liveLocked(sh, h, op.Key)
+	out, err := s.plan(sh, op, cur.Meta, cur.value)
 	if err != nil {
 		return OpResult{Number: out.number}, err
 	}
-	if err := s.budget.reserve(op.Key, out.chargeDelta(op.Key, cur)); err != nil {
+	if err := s.budget.reserve(op.Key, out.chargeDelta(op.Key, cur.Meta, len(cur.value))); err != nil {
 		return OpResult{}, err
 	}
-	return s.commitLocked(sh, op, cur, out), nil
+	return s.commitLocked(sh, h, op.Key, cur, out), nil
 }
 
 // checkOp refuses what is wrong whatever the store holds.
@@ -128,37 +129,50 @@ func (s *Store) checkOp(op *Op) error {
 	return nil
 }
 
-// liveLocked returns the live entry of key, or the zero entry. An entry that
-// has expired is removed on the way, so that no write can bring it back.
-func (s *Store) liveLocked(sh *shard, key string) entry {
-	if sh.m == nil { // closed after checkKey
-		return entry{}
-	}
-	e, ok := sh.m[key]
-	if ok && s.expired(e) {
+// liveLocked returns the live entry of key, or the zero entry. Every change of a
+// shard begins with it: it lets a snapshot take the shard as it was, and removes
+// an entry that has expired, so that no write can bring it back.
+func (s *Store) liveLocked(sh *shard, h uint64, key string) entry {
+	sh.captureNow()
+	e := sh.present(h, key)
+	if s.expired(e.Meta) {
 		s.removeExpiredLocked(sh, key, e)
 		return entry{}
 	}
 	return e
 }
 
-// plan decides what op does to cur, the live entry of its key, and changes
-// nothing.
-func (s *Store) plan(op *Op, cur entry) (outcome, error) {
+// present is the entry of key, expired or not, or the zero entry.
+func (sh *shard) present(h uint64, key string) entry {
+	slot, r := sh.find(h, key)
+	if slot < 0 {
+		return entry{}
+	}
+	return sh.entry(slot, r)
+}
+
+// entry is the entry in a slot.
+func (sh *shard) entry(slot int, r ref) entry {
+	c := sh.arena.at(r)
+	info := *c.info()
+	return entry{value: c.value(info), Meta: c.meta(*c.head(), info), slot: slot, ref: r}
+}
+
+// plan decides what op does to the live entry of its key, and changes nothing.
+func (s *Store) plan(sh *shard, op *Op, cur Meta, value []byte) (outcome, error) {
 	if (op.IfAbsent && cur.Found()) || (op.IfVersion != 0 && op.IfVersion != cur.Version) {
-		s.counts.conflicts.Add(1)
+		sh.counts.conflicts++
 		return outcome{}, &ConflictError{Key: op.Key, Version: cur.Version}
 	}
 	switch op.Kind {
 	case OpSet:
-		return outcome{put: true, next: entry{value: op.Value, Meta: Meta{ExpiresAt: s.endOf(op, cur)}}}, nil
+		return outcome{put: true, value: op.Value, expiresAt: s.endOf(op, cur)}, nil
 	case OpDelete:
 		return outcome{remove: cur.Found()}, nil
 	case OpIncrement:
-		return planIncrement(op, cur)
+		return planIncrement(op, cur, value)
 	case OpExpire:
-		next := entry{value: cur.value, Meta: Meta{ExpiresAt: s.endOf(op, cur)}}
-		return outcome{put: cur.Found(), next: next}, nil
+		return outcome{put: cur.Found(), sameValue: true, expiresAt: s.endOf(op, cur)}, nil
 	case OpCheck:
 		return outcome{}, nil
 	default:
@@ -167,24 +181,23 @@ func (s *Store) plan(op *Op, cur entry) (outcome, error) {
 }
 
 // planIncrement reads, adds and writes the decimal number under the key.
-func planIncrement(op *Op, cur entry) (outcome, error) {
+func planIncrement(op *Op, cur Meta, value []byte) (outcome, error) {
 	var n int64
 	if cur.Found() {
 		var err error
-		if n, err = strconv.ParseInt(string(cur.value), 10, 64); err != nil {
-			return outcome{}, fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(cur.value))
+		if n, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+			return outcome{}, fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(value))
 		}
 	}
 	if (op.Delta > 0 && n > math.MaxInt64-op.Delta) || (op.Delta < 0 && n < math.MinInt64-op.Delta) {
 		return outcome{}, fmt.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
 	}
 	n += op.Delta
-	next := entry{value: strconv.AppendInt(nil, n, 10), Meta: Meta{ExpiresAt: cur.ExpiresAt}}
-	return outcome{put: true, next: next, number: n}, nil
+	return outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: cur.ExpiresAt, number: n}, nil
 }
 
 // endOf is when the entry that op writes ends, in Unix milliseconds.
-func (s *Store) endOf(op *Op, cur entry) int64 {
+func (s *Store) endOf(op *Op, cur Meta) int64 {
 	switch {
 	case op.KeepTTL:
 		return cur.ExpiresAt
@@ -197,41 +210,138 @@ func (s *Store) endOf(op *Op, cur entry) int64 {
 }
 
 // commitLocked makes a planned outcome real: it takes the next version, changes
-// the table and tells the watchers. The bytes were reserved before.
-func (s *Store) commitLocked(sh *shard, op *Op, cur entry, out outcome) OpResult {
+// the shard and tells the watchers. The bytes were reserved before.
+func (s *Store) commitLocked(sh *shard, h uint64, key string, cur entry, out outcome) OpResult {
 	result := OpResult{Existed: cur.Found(), Number: out.number, Version: cur.Version}
 	switch {
-	case sh.m == nil: // closed in between: nothing is kept
-		return OpResult{}
 	case out.put:
-		out.next.Version = s.version.Add(1)
-		result.Version = out.next.Version
-		sh.m[op.Key] = out.next
-		s.trackExpiryLocked(sh, op.Key, out.next)
-		s.counts.written(cur.Found())
-		s.watchers.emit(Event{Kind: EventSet, Key: op.Key, Value: out.next.value, Meta: out.next.Meta})
+		if out.sameValue {
+			out.value = cur.value
+		}
+		result.Version = s.version.Add(1)
+		sh.bytes += out.chargeDelta(key, cur.Meta, len(cur.value))
+		s.put(sh, h, key, cur, out.value, Meta{Version: result.Version, ExpiresAt: out.expiresAt})
+		sh.counts.sets++
 	case out.remove:
 		result.Version = s.version.Add(1)
-		delete(sh.m, op.Key)
-		s.counts.removed()
-		s.watchers.emit(Event{Kind: EventDelete, Key: op.Key, Meta: Meta{Version: result.Version}})
+		sh.bytes += out.chargeDelta(key, cur.Meta, len(cur.value))
+		sh.counts.deletes++
+		s.remove(sh, cur, Event{Kind: EventDelete, Key: key, Meta: Meta{Version: result.Version}})
 	}
 	return result
 }
 
-// chargeDelta is by how many bytes the outcome changes what is resident.
-func (o outcome) chargeDelta(key string, cur entry) int64 {
+// put stores an entry over cur, in its cell where the size allows.
+func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, meta Meta) {
+	event := Event{Kind: EventSet, Key: key, Value: value, Meta: meta}
+	expires := meta.ExpiresAt != 0
+	n := cellBytes(len(key), len(value), expires)
+	class, _ := classOf(n)
+	if cur.Found() && class != classAlone {
+		was, _ := classOf(cellBytes(len(key), len(cur.value), cur.ExpiresAt != 0))
+		if was == class {
+			c := sh.arena.at(cur.ref)
+			c.beginWrite()
+			*c.info() = makeInfo(len(key), len(value), expires)
+			c.fillValue(len(key), value, meta.ExpiresAt)
+			c.publish(meta.Version)
+			s.trackExpiryLocked(sh, h, meta)
+			s.watchers.emit(event)
+			return
+		}
+	}
+	r, grown := sh.arena.alloc(n)
+	c := sh.arena.at(r)
+	c.fill(key, value, meta.ExpiresAt)
+	c.publish(meta.Version)
+	if grown {
+		sh.show()
+	}
+	if cur.Found() {
+		sh.replace(cur.slot, r)
+		s.watchers.emit(event) // while cur's bytes, which value may be, are still there
+		s.releaseCell(sh, cur.ref)
+	} else {
+		sh.insert(h, r)
+		s.watchers.emit(event)
+	}
+	s.trackExpiryLocked(sh, h, meta)
+}
+
+// remove takes an entry out of the shard and tells why. The event's key may alias
+// the cell, which is why it goes out before the cell is released.
+func (s *Store) remove(sh *shard, cur entry, why Event) {
+	sh.removeSlot(cur.slot)
+	s.watchers.emit(why)
+	s.releaseCell(sh, cur.ref)
+}
+
+// releaseCell gives a cell back that no slot names any more, and moves a few
+// others when its slab has become sparse.
+func (s *Store) releaseCell(sh *shard, r ref) {
+	a := &sh.arena
+	sl := &a.slabs[a.chunks[r.chunk()].slab]
+	a.at(r).kill()
+	a.release(r)
+	if a.isEmptying(sl) {
+		s.evacuate(sh, sl)
+	}
+}
+
+// evacuate moves some entries out of the chunk that is being emptied. Each keeps
+// its version: a reader finds it in the old cell or in the new one.
+func (s *Store) evacuate(sh *shard, sl *slab) {
+	const looksMax = 8 * evacuateStep
+	a := &sh.arena
+	moved := 0
+	for looks := 0; sl.emptying != 0 && moved < evacuateStep && looks < looksMax; looks++ {
+		number := sl.emptying
+		ch := a.chunks[number]
+		if sl.emptyNext >= ch.used {
+			sl.emptying = 0 // cells that were being looked at twice: start over when it is sparse still
+			return
+		}
+		from := makeRef(number, sl.emptyNext*ch.words)
+		sl.emptyNext++
+		old := a.at(from)
+		head := *old.head()
+		if !alive(head) {
+			continue
+		}
+		h := s.hash(old.key(*old.info()))
+		slot := sh.findRef(h, from)
+		to, grown := a.alloc(ch.words * 8)
+		c := a.at(to)
+		*c.info() = *old.info()
+		copy(c.bytes(cellHeadBytes, ch.words*8-cellHeadBytes), old.bytes(cellHeadBytes, ch.words*8-cellHeadBytes))
+		c.publish(head >> 1)
+		if grown {
+			sh.show()
+		}
+		sh.replace(slot, to)
+		old.kill()
+		a.release(from)
+		moved++
+	}
+}
+
+// chargeDelta is by how many bytes the outcome changes what is charged.
+func (o outcome) chargeDelta(key string, cur Meta, valueLen int) int64 {
 	var delta int64
 	if cur.Found() && (o.put || o.remove) {
-		delta -= charge(key, cur.value)
+		delta -= charge(len(key), valueLen)
 	}
 	if o.put {
-		delta += charge(key, o.next.value)
+		n := len(o.value)
+		if o.sameValue {
+			n = valueLen
+		}
+		delta += charge(len(key), n)
 	}
 	return delta
 }
 
 // charge is what an entry costs against a budget, in bytes.
-func charge(key string, value []byte) int64 {
-	return int64(len(key)) + int64(len(value)) + entryOverheadBytes
+func charge(keyLen, valueLen int) int64 {
+	return int64(keyLen) + int64(valueLen) + entryOverheadBytes
 }

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -105,8 +106,22 @@ func testLinearizable(t *testing.T, open Opener) {
 		for _, h := range histories {
 			history = append(history, h...)
 		}
-		require.True(t, porcupine.CheckOperations(linearModel, history), "round %d is not linearizable: %+v", round, history)
+		if !porcupine.CheckOperations(linearModel, history) {
+			t.Fatalf("round %d is not linearizable; its calls are drawn in %s", round, drawn(t, history))
+		}
 	}
+}
+
+// drawn writes the history as a page that shows which calls contradict, and
+// returns the page's path.
+func drawn(t *testing.T, history []porcupine.Operation) string {
+	t.Helper()
+	_, info := porcupine.CheckOperationsVerbose(linearModel, history, 0)
+	f, err := os.CreateTemp("", "ingot-history-*.html")
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, porcupine.Visualize(linearModel, info, f))
+	return f.Name()
 }
 
 // runClient makes the planned calls one after another; a condition is the

@@ -43,6 +43,7 @@ func snapshotOf(t testing.TB, s *engine.Store) []byte {
 func testSnapshot(t *testing.T, open Opener) {
 	t.Run("round trip", func(t *testing.T) { testSnapshotRoundTrip(t, open) })
 	t.Run("damage", func(t *testing.T) { testSnapshotDamage(t, open) })
+	t.Run("under writes", func(t *testing.T) { testSnapshotUnderWrites(t, open) })
 	t.Run("failing streams", func(t *testing.T) {
 		s, _ := opened(t, open, engine.Options{})
 		set(t, s, "k", "v", engine.SetOptions{})

@@ -1,0 +1,16 @@
+//go:build (amd64 || arm64) && !purego
+
+package engine
+
+import "unsafe"
+
+// prefetchAll asks for the cache line at each of the n pointers from p on. A
+// pointer may point anywhere: a prefetch never faults.
+//
+//go:noescape
+func prefetchAll(p *unsafe.Pointer, n int)
+
+// prefetchPairs asks for two cache lines at each pointer.
+//
+//go:noescape
+func prefetchPairs(p *unsafe.Pointer, n int)

@@ -1,0 +1,11 @@
+//go:build !(amd64 || arm64) || purego
+
+package engine
+
+import "unsafe"
+
+// prefetchAll and prefetchPairs do nothing where there is no such instruction
+// to write: the stages of a batch then help only as far as the processor runs
+// ahead by itself.
+func prefetchAll(*unsafe.Pointer, int)   {}
+func prefetchPairs(*unsafe.Pointer, int) {}
