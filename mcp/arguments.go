@@ -29,13 +29,12 @@ func DecodeArguments(args []byte, into any) error {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("mcp: DecodeArguments: into is %T, not a pointer to a struct", into))
 	}
-	s := argumentScanners.Get().(*scanner)
-	defer argumentScanners.Put(s)
+	s := borrowScanner(depthLimit)
+	defer s.giveBack()
 	if !s.scan(args) {
 		return &ArgumentError{Argument: "arguments", Problem: "not valid JSON: " + s.fault.problem}
 	}
 	problem := decodeStruct(s, args[s.space(0):], v.Elem())
-	s.data = nil
 	if problem == nil {
 		return nil
 	}
@@ -44,8 +43,6 @@ func DecodeArguments(args []byte, into any) error {
 	}
 	return problem
 }
-
-var argumentScanners = sync.Pool{New: func() any { return &scanner{depthMax: depthDefault} }}
 
 // decodeStruct decodes raw, which s has just scanned, into the struct v. The
 // Argument of its error is relative to v.

@@ -147,7 +147,7 @@ func (p *callPool) work() {
 			frame = p.run(j, frame[:0])
 		}
 		p.finish(j)
-		if cap(frame) > bufferKeptMax {
+		if cap(frame) > readBytesMin { // there may be many workers
 			frame = nil
 		}
 	}

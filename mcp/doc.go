@@ -2,7 +2,8 @@
 // messages in, tool calls run, answers out.
 //
 // A [Server] holds [Tool]s and their [Handler]s. [Server.ServeStdio] serves one
-// connection of lines. One server speaks both eras of the protocol at once and
+// connection of lines; an [Exchange] serves one frame for transports without a
+// connection, of which package streamable has HTTP. One server speaks both eras of the protocol at once and
 // tells them apart message by message: a request whose _meta carries a
 // per-request protocol field is modern (2026-07-28) and served on its own; any
 // other belongs to the legacy version that initialize agreed on (2024-11-05 to
@@ -22,6 +23,10 @@
 //     never answered; it is logged and not run.
 //   - JSON-RPC batches exist in version 2025-03-26 only; elsewhere an array is
 //     answered with -32600.
+//   - Where the id of a broken message cannot be read, the error has "id": null,
+//     as JSON-RPC 2.0 section 5 demands; MCP's schema knows only its absence.
+//   - Answers may come in another order than the requests: inline tools do not
+//     wait for those on workers.
 //   - An inline tool holds up its connection while it runs and cannot be
 //     cancelled.
 //   - A handler that ignores its context keeps its worker until it returns.

@@ -52,65 +52,74 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 	if frame[first] != '{' {
 		return m, &wireError{code: CodeInvalidRequest, message: "a JSON-RPC message is an object, not " + describe(frame[first:])}
 	}
-	var version, method, params, id, result []byte
-	var slip string
+	e := s.envelope()
+	if e.id != nil && !validID(e.id) {
+		return m, &wireError{code: CodeInvalidRequest, message: "the id is a string or an integer, not " + describe(e.id)}
+	}
+	m.id = e.id
+	return m, s.classify(&m, &e)
+}
+
+// envelope holds the raw members of a message; nil is one that is not there.
+type envelope struct {
+	version, id, method, params []byte
+	result                      []byte // or error
+	slip                        string // a member that is known but for its case
+}
+
+func (s *scanner) envelope() (e envelope) {
 	for i := range s.top {
-		name, value := s.at(s.top[i].name), s.at(s.top[i].value)
-		switch string(name) {
+		value := s.at(s.top[i].value)
+		switch name := s.at(s.top[i].name); string(name) {
 		case "jsonrpc":
-			version = value
+			e.version = value
 		case "id":
-			id = value
+			e.id = value
 		case "method":
-			method = value
+			e.method = value
 		case "params":
-			params = value
+			e.params = value
 		case "result", "error":
-			result = value
+			e.result = value
 		default:
 			if known := envelopeName(name); known != "" {
-				slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", name, known)
+				e.slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", name, known)
 			}
 		}
 	}
-	if id != nil && !validID(id) {
-		return m, &wireError{code: CodeInvalidRequest, message: "the id is a string or an integer, not " + describe(id)}
-	}
-	m.id = id
-	if slip != "" {
-		return m, &wireError{code: CodeInvalidRequest, message: slip}
-	}
-	if string(version) != `"2.0"` {
-		return m, &wireError{code: CodeInvalidRequest, message: `the member "jsonrpc" must be "2.0"`}
-	}
-	return m, s.classify(&m, method, params, result)
+	return e
 }
 
-// classify sets m's kind and method from the raw members.
-func (s *scanner) classify(m *message, method, params, result []byte) *wireError {
+// classify sets m's kind and method.
+func (s *scanner) classify(m *message, e *envelope) *wireError {
+	invalid := func(text string) *wireError { return &wireError{code: CodeInvalidRequest, message: text} }
 	switch {
-	case method == nil && result != nil:
+	case e.slip != "":
+		return invalid(e.slip)
+	case string(e.version) != `"2.0"`:
+		return invalid(`the member "jsonrpc" must be "2.0"`)
+	case e.method == nil && e.result != nil:
 		m.kind = kindResponse
 		return nil
-	case method == nil:
-		return &wireError{code: CodeInvalidRequest, message: `the member "method" is missing`}
-	case result != nil:
-		return &wireError{code: CodeInvalidRequest, message: `a message has "method" or "result"/"error", not both`}
-	case method[0] != '"':
-		return &wireError{code: CodeInvalidRequest, message: `the member "method" is a string, not ` + describe(method)}
+	case e.method == nil:
+		return invalid(`the member "method" is missing`)
+	case e.result != nil:
+		return invalid(`a message has "method" or "result"/"error", not both`)
+	case e.method[0] != '"':
+		return invalid(`the member "method" is a string, not ` + describe(e.method))
 	}
-	m.method = s.unquote(method)
+	m.method = s.unquote(e.method)
 	m.kind = kindNotification
 	if m.id != nil {
 		m.kind = kindRequest
 	}
-	if params != nil && params[0] == '[' {
+	switch {
+	case e.params == nil || e.params[0] == '{':
+		return nil
+	case e.params[0] == '[':
 		return &wireError{code: CodeInvalidParams, message: "params is an object in MCP, not an array"}
 	}
-	if params != nil && params[0] != '{' {
-		return &wireError{code: CodeInvalidRequest, message: "params is an object, not " + describe(params)}
-	}
-	return nil
+	return invalid("params is an object, not " + describe(e.params))
 }
 
 // unquote returns the value of a scanned string.

@@ -66,11 +66,14 @@ func unsupportedVersion(requested string) *wireError {
 
 // requestMeta is what a request's _meta says about the protocol.
 type requestMeta struct {
-	raw     []byte // a copy of the _meta object this was read from
+	raw     []byte // a copy of the _meta this was read from; empty if that is long
 	modern  bool   // it has a per-request protocol field
 	version string // the protocol version it names, "" when none
 	problem *wireError
 }
+
+// metaBytesKept is the length up to which a _meta is kept for comparison.
+const metaBytesKept = 16 << 10
 
 // noMeta is what a request without _meta says. It is never changed.
 var noMeta requestMeta
@@ -90,7 +93,11 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	if string(raw) == string(r.last.raw) {
 		return &r.last
 	}
-	r.last = requestMeta{raw: append(r.last.raw[:0], raw...)}
+	kept := r.last.raw[:0]
+	if len(raw) <= metaBytesKept {
+		kept = append(kept, raw...)
+	}
+	r.last = requestMeta{raw: kept}
 	if raw[0] != '{' {
 		r.last.problem = &wireError{code: CodeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
 		return &r.last

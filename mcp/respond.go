@@ -153,12 +153,13 @@ func (s *Server) badResult(ctx context.Context, t *tool, err error) *wireError {
 
 // checkStructured makes sure that raw may stand in a frame as it is.
 func checkStructured(raw []byte, depthMax int) error {
-	s := scanner{depthMax: depthMax}
+	s := borrowScanner(depthMax)
+	defer s.giveBack()
 	if !s.scan(raw) {
 		return fmt.Errorf("structured content is not valid JSON: byte %d: %s", s.fault.offset, s.fault.problem)
 	}
-	if first := raw[s.space(0)]; first != '{' {
-		return fmt.Errorf("structured content is a JSON object, not %s", describe(raw[s.space(0):]))
+	if value := raw[s.space(0):]; value[0] != '{' {
+		return fmt.Errorf("structured content is a JSON object, not %s", describe(value))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -35,6 +36,25 @@ type scanner struct {
 	fault    fault
 }
 
+// scanners are for texts outside a connection; each keeps its slices.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+// borrowScanner returns a scanner; giveBack is its partner.
+func borrowScanner(depthMax int) *scanner {
+	s := scanners.Get().(*scanner)
+	s.depthMax = depthMax
+	return s
+}
+
+// giveBack ends the use of s and of all that came from it.
+func (s *scanner) giveBack() {
+	s.reset(nil)
+	scanners.Put(s)
+}
+
+// membersKeptMax is the number of members for which a scanner keeps room.
+const membersKeptMax = 4096
+
 // member is one "name": value of an object; value is the raw JSON text.
 type member struct{ name, value span }
 
@@ -55,11 +75,7 @@ const namesLinearMax = 16
 // scan checks that text is one JSON value with nothing but space around it.
 // It reports false with s.fault set when it is not.
 func (s *scanner) scan(text []byte) bool {
-	s.data = text
-	s.top, s.params, s.names = s.top[:0], s.params[:0], s.names[:0]
-	s.scratch = s.scratch[:0]
-	s.inParams = false
-	s.fault = fault{}
+	s.reset(text)
 	i := s.value(s.space(0), 0)
 	if i < 0 {
 		return false
@@ -69,6 +85,18 @@ func (s *scanner) scan(text []byte) bool {
 		return false
 	}
 	return true
+}
+
+// reset readies s for text. Room made for an unusual text is given back.
+func (s *scanner) reset(text []byte) {
+	if cap(s.names)+cap(s.top)+cap(s.params) > membersKeptMax || cap(s.scratch) > bufferKeptMax {
+		s.names, s.top, s.params, s.scratch = nil, nil, nil, nil
+	}
+	s.data = text
+	s.top, s.params, s.names = s.top[:0], s.params[:0], s.names[:0]
+	s.scratch = s.scratch[:0]
+	s.inParams = false
+	s.fault = fault{}
 }
 
 // fail records the first fault and returns the index that means failure.

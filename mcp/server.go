@@ -21,7 +21,7 @@ type Options struct {
 	Logger *slog.Logger // nil discards
 
 	MaxMessageBytes int // of one incoming message; default 16 MiB, at most 1 GiB
-	MaxDepth        int // of nested containers in a message; default 128
+	MaxDepth        int // of nested containers in a message; default 128, at most 10,000
 	MaxInFlight     int // calls that run at once on one connection; default 64
 	ToolPageSize    int // tools on a page of tools/list; default 1000
 }
@@ -31,6 +31,7 @@ const (
 	messageBytesDefault = 16 << 20
 	messageBytesLimit   = 1 << 30 // scanner keeps 32-bit offsets
 	depthDefault        = 128
+	depthLimit          = 10_000 // a scan recurses once a level
 	inFlightDefault     = 64
 	toolPageDefault     = 1000
 )
@@ -52,6 +53,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxDepth <= 0 {
 		o.MaxDepth = depthDefault
 	}
+	o.MaxDepth = min(o.MaxDepth, depthLimit)
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = inFlightDefault
 	}
