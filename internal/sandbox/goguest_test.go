@@ -1,0 +1,65 @@
+package sandbox
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ingot-run/ingot/internal/sandbox/guestbuild"
+	"github.com/ingot-run/ingot/internal/schema"
+)
+
+func TestGoGuest(t *testing.T) {
+	tool := load(t, guestbuild.Wordcount(t), Policy{}, nil)
+	d := tool.Description()
+	require.Equal(t, "wordcount", d.Name)
+	input, err := schema.Compile(d.InputSchema)
+	require.NoError(t, err)
+	output, err := schema.Compile(d.OutputSchema)
+	require.NoError(t, err)
+
+	out, err := tool.Call(context.Background(), []byte(`{"text":"a b a","top":1}`))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"lines":1,"words":3,"distinct_words":2,"characters":5,"bytes":5,"reading_seconds":1,"top":[{"word":"a","count":2}]}`, string(out))
+	require.NoError(t, output.Validate(out))
+	require.ErrorContains(t, input.Validate([]byte(`{"top":-1}`)), `argument "text" is missing; argument "top" minimum: got -1, want 0`)
+
+	_, err = tool.Call(context.Background(), []byte(`{"text":7}`))
+	var g *GuestError
+	require.ErrorAs(t, err, &g)
+	require.Equal(t, "bad_arguments", g.Code)
+}
+
+// A guest that does not get the memory its runtime wants says so at loading.
+func TestGoGuestWithoutMemory(t *testing.T) {
+	err := tryLoad(t, guestbuild.Wordcount(t), Limits{MemoryBytesMax: 1 << 20})
+	require.ErrorIs(t, err, ErrMemory)
+	require.ErrorContains(t, err, "raise the memory limit")
+
+	// It starts, but its heap has no room for what the call makes.
+	tool := load(t, guestbuild.Wordcount(t), Policy{Limits: Limits{MemoryBytesMax: 12 << 20}}, nil)
+	_, err = tool.Call(context.Background(), []byte(`{"text":"`+strings.Repeat("many different words ", 150_000)+`"}`))
+	require.ErrorIs(t, err, ErrMemory)
+	require.ErrorContains(t, err, "its limit is 12582912")
+}
+
+// A call of a Go guest on a fresh instance, with 1 KB of text.
+func BenchmarkCallGo(b *testing.B) {
+	tool := load(b, guestbuild.Wordcount(b), Policy{}, nil)
+	benchmarkCall(b, tool, `{"text":"`+strings.Repeat("some words ", 90)+`"}`)
+}
+
+// The part of that which is starting the instance and running its init.
+func BenchmarkStartGo(b *testing.B) {
+	tool := load(b, guestbuild.Wordcount(b), Policy{}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		i, err := tool.newInstance(context.Background(), tool.policy.Limits.TimeMax)
+		if err != nil {
+			b.Fatal(err)
+		}
+		i.close()
+	}
+}
