@@ -8,8 +8,11 @@ WASM    := js/dist/engine.wasm
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
 
-.PHONY: run test build wasm guests tools node-deps conformance generate check-generated \
-        bench-mcp bench-mcp-quick clean help
+# Where the tests have npm packages of their own. None is committed with a lock
+# file; package.json pins exact versions.
+NODE_DIRS := js conformance conformance/clients/node web/test
+
+.PHONY: run test build wasm tools node-deps conformance bench-mcp clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,14 +34,23 @@ $(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.
 	@echo "== building $(WASM)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
 
-tools: ## install what the tests need beside Go and Node (Debian's packages)
+tools: ## install what the tests need beside Go and Node (Debian's packages, and wazero's command)
 	@sh .ci/tools.sh
+	@$(GO) build -o $(BIN)/wazero github.com/tetratelabs/wazero/cmd/wazero
 
 node-deps: ## install the npm packages of the tests
 	@for dir in $(NODE_DIRS); do \
 		echo "== npm packages of $$dir"; \
 		(cd $$dir && $(NPM)) || exit 1; \
 	done
+
+conformance: wasm ## run the conformance scripts on every build: native, wazero, Node, Chromium
+	@echo "== native and wazero" && $(GO) test ./conformance
+	@cd conformance && $(NPM)
+	@echo "== Node and Chromium" && cd conformance && npm test --silent
+
+bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./mcp
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(WASM)

@@ -1,0 +1,150 @@
+// Command testall runs every test suite of the repository, in Go, Node,
+// Chromium, wasm and under an emulator, says what it is doing, and ends with one
+// line that counts all of them:
+//
+//	go run ./internal/testall [-only NAME,NAME] [-list]
+//
+// # Caveats
+//
+// A suite whose tool is missing (qemu-aarch64, chromium, …) is skipped with a
+// line that says so, and fails when the environment variable CI is set. A suite
+// that runs no test fails.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run runs the suites that args choose and returns the exit code: 0 when every
+// test passed, 1 when one failed, 2 when args are wrong.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("testall", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("only", "", "comma-separated `names` of the suites to run; all when empty")
+	list := flags.Bool("list", false, "list the suites and exit")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	chosen, err := choose(suites(), *only)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 2
+	}
+	if *list {
+		for _, s := range chosen {
+			fmt.Fprintf(stdout, "%-16s %s\n", s.name, s.what)
+		}
+		return 0
+	}
+	var total counts
+	var failed []string
+	for _, s := range chosen {
+		c := s.run(ctx, stdout)
+		total.add(c)
+		if c.failed > 0 {
+			failed = append(failed, s.name)
+		}
+	}
+	fmt.Fprintln(stdout)
+	if len(failed) > 0 {
+		fmt.Fprintf(stdout, "failed suites: %s\n", strings.Join(failed, ", "))
+	}
+	fmt.Fprintf(stdout, "%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped)
+	if total.failed > 0 {
+		return 1
+	}
+	return 0
+}
+
+// choose picks the suites named in only.
+func choose(all []suite, only string) ([]suite, error) {
+	if only == "" {
+		return all, nil
+	}
+	var chosen []suite
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(all, func(s suite) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("testall: no suite %q; -list shows them", name)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// suite is one command and the way to count what it ran.
+type suite struct {
+	name, what string
+	dir        string   // below the repository; empty is its root
+	env        []string // beside the process's own
+	path       []string // in front of PATH
+	needs      []string // tools that must be on the PATH
+	command    []string
+	count      func(output string) counts
+}
+
+// counts are numbers of tests.
+type counts struct{ passed, failed, skipped int }
+
+func (c *counts) add(o counts) {
+	c.passed += o.passed
+	c.failed += o.failed
+	c.skipped += o.skipped
+}
+
+// run runs the suite, says how it went, and shows the output when it failed.
+func (s suite) run(ctx context.Context, stdout io.Writer) counts {
+	fmt.Fprintf(stdout, "== %s: %s\n", s.name, s.what)
+	for _, tool := range s.needs {
+		if _, err := exec.LookPath(tool); err != nil {
+			fmt.Fprintf(stdout, "   %s is not installed; `make tools` installs what the tests need\n", tool)
+			if os.Getenv("CI") != "" {
+				return counts{failed: 1}
+			}
+			return counts{skipped: 1}
+		}
+	}
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, s.command[0], s.command[1:]...)
+	cmd.Dir = s.dir
+	cmd.Env = append(append(os.Environ(), "PATH="+withPath(os.Getenv("PATH"), absolute(s.path))), s.env...)
+	output, err := cmd.CombinedOutput()
+	c := s.count(string(output))
+	if err != nil && c.failed == 0 {
+		c.failed = 1 // it did not build, or broke outside a test
+	}
+	if err == nil && c.passed == 0 {
+		c.failed++ // it ran nothing
+	}
+	fmt.Fprintf(stdout, "   %d passed, %d failed, %d skipped in %.0f s\n", c.passed, c.failed, c.skipped, time.Since(began).Seconds())
+	if c.failed > 0 {
+		fmt.Fprintf(stdout, "   command: %s (%v)\n%s\n", strings.Join(s.command, " "), err, readable(string(output)))
+	}
+	return c
+}
+
+// absolute makes the directories good from everywhere.
+func absolute(dirs []string) (out []string) {
+	for _, dir := range dirs {
+		if full, err := filepath.Abs(dir); err == nil {
+			out = append(out, full)
+		}
+	}
+	return out
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCountGo(t *testing.T) {
+	output := `{"Action":"run","Package":"p","Test":"A"}
+{"Action":"output","Package":"p","Test":"A","Output":"why\n"}
+{"Action":"fail","Package":"p","Test":"A"}
+{"Action":"pass","Package":"p","Test":"B"}
+{"Action":"skip","Package":"p","Test":"C"}
+{"Action":"fail","Package":"p"}
+not json
+`
+	require.Equal(t, counts{passed: 1, failed: 1, skipped: 1}, countGo(output))
+	require.Contains(t, readable(output), "why")
+	require.Contains(t, readable(output), "not json")
+}
+
+func TestCountNode(t *testing.T) {
+	require.Equal(t, counts{passed: 12, failed: 1, skipped: 2}, countNode("ok 1 - a\n# tests 15\n# pass 12\n# fail 1\n# skipped 2\n"))
+	require.Equal(t, counts{passed: 3}, countNode("ℹ tests 3\nℹ pass 3\nℹ fail 0\nℹ skipped 0\n"))
+}
+
+func TestRunsAndCounts(t *testing.T) {
+	t.Setenv("CI", "")
+	var out bytes.Buffer
+	ok := suite{name: "ok", command: []string{"go", "version"}, count: countCommand}
+	require.Equal(t, counts{passed: 1}, ok.run(context.Background(), &out))
+	bad := suite{name: "bad", command: []string{"go", "nonsense"}, count: countCommand}
+	require.Equal(t, 1, bad.run(context.Background(), &out).failed)
+	empty := suite{name: "empty", command: []string{"go", "version"}, count: countGo}
+	require.Equal(t, counts{failed: 1}, empty.run(context.Background(), &out), "a suite that runs nothing fails")
+	missing := suite{name: "missing", needs: []string{"no-such-tool"}, command: []string{"true"}, count: countCommand}
+	require.Equal(t, counts{skipped: 1}, missing.run(context.Background(), &out))
+	t.Setenv("CI", "true")
+	require.Equal(t, counts{failed: 1}, missing.run(context.Background(), &out))
+}
+
+func TestChoose(t *testing.T) {
+	all := suites()
+	some, err := choose(all, all[1].name+","+all[0].name)
+	require.NoError(t, err)
+	require.Equal(t, all[1].name, some[0].name)
+	_, err = choose(all, "nonsense")
+	require.Error(t, err)
+}

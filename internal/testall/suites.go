@@ -1,0 +1,73 @@
+package main
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// suites is every suite, the cheapest first.
+func suites() []suite {
+	all := []suite{
+		{name: "format", what: "gofmt has nothing to change", command: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}, count: countCommand},
+		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./wasm"}, count: countCommand},
+		goTest("go", "all packages", "./..."),
+		goTest("race", "all packages under the race detector", "-race", "./..."),
+		goTest("purego", "hash and engine without assembly", "-tags", "purego", "./hash", "./engine/..."),
+		goTest("invariants", "the engine with its invariants checked", "-tags", "invariants", "-gcflags=all=-d=checkptr", "./hash", "./engine/..."),
+	}
+	all = append(all, otherMachines()...)
+	return append(all, otherLanguages()...)
+}
+
+// otherMachines runs hash and engine where the command itself does not.
+func otherMachines() []suite {
+	packages := []string{"./hash", "./engine/..."}
+	js := goTest("js", "hash and engine as GOOS=js in Node", append([]string{"-timeout=20m"}, packages...)...)
+	js.env = []string{"GOOS=js", "GOARCH=wasm"}
+	js.needs = []string{"node"}
+	js.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm")}
+
+	wasip1 := goTest("wasip1", "hash and engine as GOOS=wasip1 under wazero", append([]string{"-timeout=20m"}, packages...)...)
+	wasip1.env = []string{"GOOS=wasip1", "GOARCH=wasm", "GOWASIRUNTIME=wazero"}
+	wasip1.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm"), "bin"}
+
+	arm64 := goTest("arm64", "hash (NEON) and engine under qemu", append([]string{"-exec", "qemu-aarch64", "-timeout=20m"}, packages...)...)
+	arm64.env = []string{"GOARCH=arm64", "INGOT_HASH_REQUIRE=neon"}
+	arm64.needs = []string{"qemu-aarch64"}
+	return []suite{js, wasip1, arm64}
+}
+
+// otherLanguages runs the npm package, the page, the clients and the benchmarks'
+// own tests.
+func otherLanguages() []suite {
+	node := func(name, what, dir string) suite {
+		return suite{name: name, what: what, dir: dir, needs: []string{"node"}, command: []string{"npm", "test", "--silent"}, count: countNode}
+	}
+	chromium := node("page", "the page of ingot serve, in Chromium", "web/test")
+	chromium.needs = []string{"node", "chromium"}
+	bench := goTest("bench", "the benchmarks' own tests", "./...")
+	bench.dir = "bench"
+	clients := goTest("clients-go", "mcp-stdio with the Go SDK's client and frame by frame", "./...")
+	clients.dir = "conformance/clients"
+	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
+	scripts.needs = []string{"node", "chromium"}
+	return []suite{
+		node("js-package", "the npm package: its API, its types, its failures", "js"),
+		scripts,
+		node("clients-node", "mcp-stdio with the TypeScript SDKs' clients and the inspector", "conformance/clients/node"),
+		clients,
+		chromium,
+		bench,
+	}
+}
+
+// goTest is a `go test` with these arguments.
+func goTest(name, what string, args ...string) suite {
+	return suite{name: name, what: what, command: append([]string{"go", "test", "-json"}, args...), count: countGo}
+}
+
+// withPath is PATH with dirs in front.
+func withPath(path string, dirs []string) string {
+	return strings.Join(append(dirs, path), string(filepath.ListSeparator))
+}

@@ -1,0 +1,147 @@
+package tidy
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/ingot-run/ingot"
+
+// ladder says which packages of this module each package may import. The key is
+// a path below the module; one that ends in /... holds for all below it. What is
+// not listed may import nothing of the module.
+var ladder = map[string][]string{
+	"hash":                 {},
+	"internal/invariant":   {},
+	"engine":               {"hash", "internal/invariant"},
+	"engine/enginetest":    {"engine"},
+	"state":                {"engine"},
+	"mcp":                  {},
+	"mcp/streamable":       {"mcp"},
+	"internal/schema":      {},
+	"internal/statetools":  {"engine", "state", "mcp"},
+	"internal/sandbox":     {"internal/schema"},
+	"internal/sandbox/...": {"internal/sandbox"},
+	"internal/command":     {"engine", "hash"},
+	"forge":                {"mcp", "state", "internal/statetools", "internal/sandbox", "internal/schema"},
+	"wasm":                 {"engine"},
+	"js":                   {},
+	"web":                  {"js"},
+	"cmd/ingot":            {"engine", "hash", "mcp", "mcp/streamable", "state", "forge", "internal/command", "internal/statetools", "js", "web"},
+	"cmd/mcp-stdio":        {"engine", "mcp", "internal/command", "internal/statetools"},
+	"cmd/wasm-host":        {"mcp", "internal/command", "internal/sandbox", "internal/schema"},
+	"guest/go":             {},
+	"guest/examples/...":   {"guest/go"},
+	"internal/tidy":        {},
+	"internal/testall":     {},
+	"conformance":          {"engine"},
+}
+
+// reserved are modules outside this one that only one package may import.
+var reserved = map[string]string{
+	"github.com/tetratelabs/wazero":     "internal/sandbox",
+	"github.com/zeebo/xxh3":             "", // the oracle of hash's tests, and a peer
+	"github.com/alphadose/haxmap":       "",
+	"github.com/stretchr/testify":       "engine/enginetest",
+	"pgregory.net/rapid":                "engine/enginetest",
+	"github.com/anishathalye/porcupine": "engine/enginetest",
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+	Doc        string
+	GoFiles    []string
+}
+
+// listPackages asks the go command for all packages as GOOS and GOARCH see them.
+func listPackages(t *testing.T, goos, goarch string) (packages []listedPackage) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Doc,GoFiles", module+"/...")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		require.NoError(t, err)
+		if len(p.GoFiles) > 0 {
+			packages = append(packages, p)
+		}
+	}
+}
+
+var platforms = [][2]string{{"linux", "amd64"}, {"js", "wasm"}, {"wasip1", "wasm"}}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, platform := range platforms {
+		packages := listPackages(t, platform[0], platform[1])
+		require.Greater(t, len(packages), 5)
+		for _, p := range packages {
+			for _, imported := range p.Imports {
+				if problem := judge(strings.TrimPrefix(p.ImportPath, module+"/"), imported); problem != "" {
+					t.Errorf("%s: %s imports %s: %s", platform[0], p.ImportPath, imported, problem)
+				}
+			}
+		}
+	}
+}
+
+// judge says what is wrong with an import, or nothing.
+func judge(importer, imported string) string {
+	for prefix, owner := range reserved {
+		if (imported == prefix || strings.HasPrefix(imported, prefix+"/")) && importer != owner {
+			return "only " + owner + " and tests may"
+		}
+	}
+	below, own := strings.CutPrefix(imported, module+"/")
+	if !own {
+		return ""
+	}
+	allowed, ok := ladder[importer]
+	for dir := importer; !ok && strings.Contains(dir, "/"); {
+		dir = dir[:strings.LastIndexByte(dir, '/')]
+		allowed, ok = ladder[dir+"/..."]
+	}
+	if !ok {
+		return "the ladder does not list the importer"
+	}
+	for _, a := range allowed {
+		if a == below {
+			return ""
+		}
+	}
+	return "the ladder does not allow it"
+}
+
+func TestJudge(t *testing.T) {
+	require.Empty(t, judge("engine", module+"/hash"))
+	require.Empty(t, judge("engine", "fmt"))
+	require.NotEmpty(t, judge("hash", module+"/engine"))
+	require.NotEmpty(t, judge("mcp", module+"/engine"))
+	require.NotEmpty(t, judge("unlisted", module+"/engine"))
+	require.NotEmpty(t, judge("mcp", "github.com/tetratelabs/wazero/api"))
+	require.Empty(t, judge("internal/sandbox", "github.com/tetratelabs/wazero/api"))
+	require.Empty(t, judge("guest/examples/x", module+"/guest/go"))
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, platform := range platforms {
+		for _, p := range listPackages(t, platform[0], platform[1]) {
+			if len(p.Doc) < 40 {
+				t.Errorf("%s: package %s has no doc comment, or too short a one: %q", platform[0], p.ImportPath, p.Doc)
+			}
+		}
+	}
+}
