@@ -50,6 +50,10 @@ func eachScript(t *testing.T, f func(t *testing.T, path, script string)) {
 func runScript(t *testing.T, script string, open opener) string {
 	r, err := newRunner(open)
 	require.NoError(t, err)
+	return r.run(t, script)
+}
+
+func (r *runner) run(t *testing.T, script string) string {
 	got, err := rewrite(script, r.do)
 	require.NoError(t, err)
 	require.NotContains(t, got, "the script is wrong")

@@ -14,6 +14,7 @@ assert.ok(names.length > 0, "there are no scripts");
 for (const name of names) {
   test(`Node runs ${name}`, async () => {
     const script = await readFile(here(`scripts/${name}`), "utf8");
-    assert.equal(await runScript(script, ingot, loadFile), script);
+    const { output } = await runScript(script, ingot, loadFile);
+    assert.equal(output, script);
   });
 }

@@ -6,17 +6,18 @@ import { asBytes, parseBytes, parseDuration, rewrite, showBytes } from "./script
 const CLOCK_START = 10_000_000;
 
 /**
- * runScript returns the script with the output that the package gives.
+ * runScript returns the script with the output that the package gives, and the
+ * snapshots that the script has kept, by name.
  * @param {string} script
  * @param {{ open: Function, IngotError: Function }} ingot the package
- * @param {(name: string) => Promise<Uint8Array>} loadFile reads a file of testdata
+ * @param {(name: string) => Promise<Uint8Array>} loadFile reads what `load` names
  */
 export async function runScript(script, ingot, loadFile) {
   const run = new Run(ingot, loadFile);
   await run.open("main", {});
-  const got = await rewrite(script, (command) => run.command(command));
+  const output = await rewrite(script, (command) => run.command(command));
   for (const store of run.stores.values()) await store.close();
-  return got;
+  return { output, snapshots: run.snapshots };
 }
 
 class Run {

@@ -15,6 +15,7 @@ import (
 // runner runs the commands of one script.
 type runner struct {
 	open      opener
+	loadFile  func(name string) ([]byte, error)
 	millis    int64 // the clock, in Unix milliseconds
 	stores    map[string]store
 	current   string
@@ -28,7 +29,7 @@ const clockStart = 10_000_000
 // newRunner is a runner with the store "main" open.
 func newRunner(open opener) (*runner, error) {
 	r := &runner{
-		open: open, millis: clockStart, stores: map[string]store{},
+		open: open, loadFile: loadTestdata, millis: clockStart, stores: map[string]store{},
 		watchers: map[string]watcher{}, snapshots: map[string][]byte{},
 	}
 	return r, r.openStore("main", command{})
@@ -399,9 +400,12 @@ func (r *runner) snapshot(s store, c command) (string, error) {
 	return "ok", err
 }
 
-// load takes a file of testdata as a snapshot.
+// loadTestdata is what loads files unless a test says otherwise.
+func loadTestdata(name string) ([]byte, error) { return os.ReadFile(filepath.Join("testdata", name)) }
+
+// load takes a file as a snapshot.
 func (r *runner) load(_ store, c command) (string, error) {
-	b, err := os.ReadFile(filepath.Join("testdata", filepath.Base(string(parseBytes(c.words[1])))))
+	b, err := r.loadFile(string(parseBytes(c.words[1])))
 	if err != nil {
 		panic(err)
 	}

@@ -49,12 +49,15 @@ type host struct {
 	now       func() int64
 }
 
-// wazeroHosts compiles the engine once and makes an instance per call.
+// compilationCache keeps the compiled engine from one test to the next.
+var compilationCache = wazero.NewCompilationCache()
+
+// wazeroHosts returns a function that makes an instance of the engine.
 func wazeroHosts(t *testing.T) func() *host {
 	ctx := context.Background()
 	wasm, err := buildEngine()
 	require.NoError(t, err)
-	runtime := wazero.NewRuntime(ctx)
+	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compilationCache))
 	t.Cleanup(func() { require.NoError(t, runtime.Close(ctx)) })
 	wasi_snapshot_preview1.MustInstantiate(ctx, runtime)
 	compiled, err := runtime.CompileModule(ctx, wasm)
