@@ -24,7 +24,7 @@ func TestGoGuest(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `{"lines":1,"words":3,"distinct_words":2,"characters":5,"bytes":5,"reading_seconds":1,"top":[{"word":"a","count":2}]}`, string(out))
 	require.NoError(t, output.Validate(out))
-	require.ErrorContains(t, input.Validate([]byte(`{"top":-1}`)), `argument "text" is missing; argument "top" minimum: got -1, want 0`)
+	require.ErrorContains(t, input.Validate([]byte(`{"top":-1}`)), `argument "text": is missing; argument "top": must be at least 0, not -1`)
 
 	_, err = tool.Call(context.Background(), []byte(`{"text":7}`))
 	var g *GuestError

@@ -13,7 +13,7 @@
 //	}`))
 //	if err != nil { … }
 //	err = s.Validate([]byte(`{"txet":"hi"}`))
-//	// argument "text" is missing; argument "txet" is not known, did you mean "text"?
+//	// argument "text": is missing; argument "txet": is not known, did you mean "text"?
 //
 // # Caveats
 //

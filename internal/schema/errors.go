@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -51,12 +53,12 @@ func (e *Error) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// String is `argument "name" message`.
+// String is `argument "name": message`, as package mcp words it too.
 func (p Problem) String() string {
 	if p.Argument == "" {
 		return "arguments: " + p.Message
 	}
-	return fmt.Sprintf("argument %q %s", p.Argument, p.Message)
+	return fmt.Sprintf("argument %q: %s", p.Argument, p.Message)
 }
 
 // translate turns the validator's tree of errors into an Error. Only the leaves
@@ -142,6 +144,16 @@ func describe(k jsonschema.ErrorKind) string {
 		return fmt.Sprintf("must have at least %d items, not %d", k.Want, k.Got)
 	case *kind.MaxItems:
 		return fmt.Sprintf("must have at most %d items, not %d", k.Want, k.Got)
+	case *kind.Minimum:
+		return fmt.Sprintf("must be at least %s, not %s", number(k.Want), number(k.Got))
+	case *kind.Maximum:
+		return fmt.Sprintf("must be at most %s, not %s", number(k.Want), number(k.Got))
+	case *kind.ExclusiveMinimum:
+		return fmt.Sprintf("must be more than %s, not %s", number(k.Want), number(k.Got))
+	case *kind.ExclusiveMaximum:
+		return fmt.Sprintf("must be less than %s, not %s", number(k.Want), number(k.Got))
+	case *kind.MultipleOf:
+		return fmt.Sprintf("must be a multiple of %s, not %s", number(k.Want), number(k.Got))
 	case *kind.UniqueItems:
 		return fmt.Sprintf("must not repeat an item, but items %d and %d are equal", k.Duplicates[0], k.Duplicates[1])
 	default:
@@ -208,6 +220,12 @@ func path(tokens []string) string {
 		}
 	}
 	return b.String()
+}
+
+// number writes an exact fraction as people do.
+func number(r *big.Rat) string {
+	f, _ := r.Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // show is a value as JSON, cut to a bound.

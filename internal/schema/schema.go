@@ -2,8 +2,12 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -60,7 +64,7 @@ func Compile(source []byte) (*Schema, error) {
 func compile(source []byte) (*program, error) {
 	doc, err := decode(source)
 	if err != nil {
-		return nil, fmt.Errorf("schema: not valid JSON: %w", err)
+		return nil, fmt.Errorf("schema: the JSON cannot be read: %w", err)
 	}
 	p := &program{byLocation: map[string]*jsonschema.Schema{}}
 	var all []*jsonschema.Schema
@@ -132,7 +136,7 @@ func (noLoader) Load(url string) (any, error) {
 func (s *Schema) Validate(document []byte) error {
 	value, err := decode(document)
 	if err != nil {
-		return fmt.Errorf("not valid JSON: %w", err)
+		return fmt.Errorf("the JSON cannot be read: %w", err)
 	}
 	p, _ := s.idle.Get().(*program)
 	if p == nil {
@@ -165,7 +169,43 @@ func decode(b []byte) (any, error) {
 	if v := jsontext.Value(b); !v.IsValid() {
 		return nil, syntaxError(v)
 	}
-	return jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return value, checkNumbers(value)
+}
+
+// Bounds of one number in a document. The validator computes with exact
+// fractions, and 1e999999 is a fraction of a million digits: a list of them
+// would take hours.
+const (
+	numberBytesMax = 400
+	exponentMax    = 400
+)
+
+// checkNumbers refuses numbers that are too long or too large to compute with.
+func checkNumbers(value any) error {
+	switch value := value.(type) {
+	case json.Number:
+		_, exponent, _ := strings.Cut(strings.ToLower(string(value)), "e")
+		if n, err := strconv.Atoi(cmp.Or(exponent, "0")); err != nil || n > exponentMax || n < -exponentMax || len(value) > numberBytesMax {
+			return fmt.Errorf("the number %s is out of range: at most %d characters and exponents from -%d to %d are taken", bound(string(value)), numberBytesMax, exponentMax, exponentMax)
+		}
+	case []any:
+		for _, item := range value {
+			if err := checkNumbers(item); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, member := range value {
+			if err := checkNumbers(member); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // syntaxError finds the words for what IsValid only answered with false.

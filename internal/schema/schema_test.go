@@ -30,26 +30,29 @@ func TestErrorsNameTheArgument(t *testing.T) {
 	require.NoError(t, err)
 	cases := []struct{ document, want string }{
 		{`{"text":"hi","mode":"fast","count":3,"lines":["a"],"options":{"limit":2},"when":1,"id":"x"}`, ""},
-		{`{}`, `argument "text" is missing`},
-		{`{"text":7}`, `argument "text" must be string, not number`},
-		{`{"text":""}`, `argument "text" must have at least 1 characters, not 0`},
-		{`{"text":"abcdef"}`, `argument "text" must have at most 5 characters, not 6`},
-		{`{"text":"a","mode":"quick"}`, `argument "mode" must be one of "fast", "slow", not "quick"`},
-		{`{"text":"a","count":0}`, `argument "count" minimum: got 0, want 1`},
-		{`{"text":"a","count":1.5}`, `argument "count" must be integer, not number`},
-		{`{"text":"a","lines":["a",2]}`, `argument "lines[1]" must be string, not number`},
-		{`{"text":"a","lines":["a","a"]}`, `argument "lines" must not repeat an item, but items 0 and 1 are equal`},
-		{`{"text":"a","lines":["a","b","c","d"]}`, `argument "lines" must have at most 3 items, not 4`},
-		{`{"text":"a","options":{"limt":2}}`, `argument "options.limt" is not known, did you mean "limit"?`},
-		{`{"text":"a","zebra":2}`, `argument "zebra" is not known`},
-		{`{"text":"a","when":true}`, `argument "when" matches none of the allowed forms (argument "when" must be string, not boolean | argument "when" must be integer, not boolean)`},
-		{`{"text":"a","id":"A1"}`, `argument "id" must match the pattern ^[a-z]+$, which "A1" does not`},
-		{`{"txet":1}`, `argument "text" is missing; argument "txet" is not known, did you mean "text"?`},
+		{`{}`, `argument "text": is missing`},
+		{`{"text":7}`, `argument "text": must be string, not number`},
+		{`{"text":""}`, `argument "text": must have at least 1 characters, not 0`},
+		{`{"text":"abcdef"}`, `argument "text": must have at most 5 characters, not 6`},
+		{`{"text":"a","mode":"quick"}`, `argument "mode": must be one of "fast", "slow", not "quick"`},
+		{`{"text":"a","count":0}`, `argument "count": must be at least 1, not 0`},
+		{`{"text":"a","count":1.5}`, `argument "count": must be integer, not number`},
+		{`{"text":"a","lines":["a",2]}`, `argument "lines[1]": must be string, not number`},
+		{`{"text":"a","lines":["a","a"]}`, `argument "lines": must not repeat an item, but items 0 and 1 are equal`},
+		{`{"text":"a","lines":["a","b","c","d"]}`, `argument "lines": must have at most 3 items, not 4`},
+		{`{"text":"a","options":{"limt":2}}`, `argument "options.limt": is not known, did you mean "limit"?`},
+		{`{"text":"a","zebra":2}`, `argument "zebra": is not known`},
+		{`{"text":"a","when":true}`, `argument "when": matches none of the allowed forms (argument "when": must be string, not boolean | argument "when": must be integer, not boolean)`},
+		{`{"text":"a","id":"A1"}`, `argument "id": must match the pattern ^[a-z]+$, which "A1" does not`},
+		{`{"txet":1}`, `argument "text": is missing; argument "txet": is not known, did you mean "text"?`},
 		{`[]`, `arguments: must be object, not array`},
-		{`{"text":"a","text":"b"}`, `not valid JSON: `},
-		{`{"text":"a"} x`, `not valid JSON: `},
-		{`{"text":`, `not valid JSON: `},
-		{"{\"text\":\"\xff\"}", `not valid JSON: `},
+		{`{"text":"a","text":"b"}`, `the JSON cannot be read: `},
+		{`{"text":"a"} x`, `the JSON cannot be read: `},
+		{`{"text":`, `the JSON cannot be read: `},
+		{"{\"text\":\"\xff\"}", `the JSON cannot be read: `},
+		{`{"text":"a","count":1e401}`, `the JSON cannot be read: `},
+		{`{"text":"a","options":{"limit":[-1e-999999]}}`, `the JSON cannot be read: `},
+		{`{"text":"a","options":{"limit":1` + strings.Repeat("0", 400) + `}}`, `the JSON cannot be read: `},
 	}
 	for _, c := range cases {
 		err := s.Validate([]byte(c.document))
@@ -99,7 +102,7 @@ func TestNothingIsFetched(t *testing.T) {
 	s, err := Compile([]byte(`{"$id":"https://example.com/root","$defs":{"a":{"$id":"a","type":"string"}},"properties":{"x":{"$ref":"https://example.com/a"}}}`))
 	require.NoError(t, err)
 	require.NoError(t, s.Validate([]byte(`{"x":"s"}`)))
-	require.ErrorContains(t, s.Validate([]byte(`{"x":1}`)), `argument "x" must be string`)
+	require.ErrorContains(t, s.Validate([]byte(`{"x":1}`)), `argument "x": must be string`)
 }
 
 func TestBadSchemasAreErrors(t *testing.T) {
