@@ -23,8 +23,8 @@
 //     never answered; it is logged and not run.
 //   - JSON-RPC batches exist in version 2025-03-26 only; elsewhere an array is
 //     answered with -32600.
-//   - Where the id of a broken message cannot be read, the error has "id": null,
-//     as JSON-RPC 2.0 section 5 demands; MCP's schema knows only its absence.
+//   - Where the id of a broken message cannot be read, the error has none: MCP's
+//     schemas know no null id, unlike JSON-RPC 2.0 section 5.
 //   - Answers may come in another order than the requests: inline tools do not
 //     wait for those on workers.
 //   - An inline tool holds up its connection while it runs and cannot be

@@ -62,14 +62,13 @@ func appendOneLine(dst, raw []byte) []byte {
 	return dst
 }
 
-// appendError appends an error response. A nil id is sent as null, as JSON-RPC
-// 2.0 section 5 asks where the id could not be read.
+// appendError appends an error response. A nil id is left out: JSON-RPC 2.0
+// section 5 would send null where the id could not be read, but in MCP an id is
+// never null (basic/index, "Requests"), and its clients refuse such a message.
 func appendError(dst, id []byte, e *wireError) []byte {
-	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
-	if id == nil {
-		dst = append(dst, "null"...)
-	} else {
-		dst = append(dst, id...)
+	dst = append(dst, `{"jsonrpc":"2.0"`...)
+	if id != nil {
+		dst = append(append(dst, `,"id":`...), id...)
 	}
 	dst = append(dst, `,"error":{"code":`...)
 	dst = strconv.AppendInt(dst, int64(e.code), 10)

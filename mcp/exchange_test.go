@@ -54,12 +54,12 @@ func TestExchangeAnswers(t *testing.T) {
 		{"a call", echoCall(1, "x", false), VersionLegacy, nil, said("1", "x"), 0},
 		{"a call of no version", echoCall(1, "x", false), "", nil, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta lacks io.modelcontextprotocol/protocolVersion; each request of 2026-07-28 carries it, earlier versions begin with initialize"}}`, CodeInvalidParams},
 		{"a notification", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, VersionLegacy, nil, ``, 0},
-		{"a refused notification", `{"jsonrpc":"2.0","method":"tools/call"}`, VersionLegacy, func(e *Exchange) { e.Refuse(CodeInvalidRequest, "no id") }, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no id"}}`, CodeInvalidRequest},
+		{"a refused notification", `{"jsonrpc":"2.0","method":"tools/call"}`, VersionLegacy, func(e *Exchange) { e.Refuse(CodeInvalidRequest, "no id") }, `{"jsonrpc":"2.0","error":{"code":-32600,"message":"no id"}}`, CodeInvalidRequest},
 		{"the first refusal counts", ping, VersionLegacy, func(e *Exchange) { e.Refuse(CodeHeaderMismatch, "first"); e.RefuseVersion("x"); e.RefuseBadMeta() }, `{"jsonrpc":"2.0","id":"ping","error":{"code":-32020,"message":"first"}}`, CodeHeaderMismatch},
 		{"a version", ping, VersionLegacy, func(e *Exchange) { e.RefuseVersion("1999-01-01") }, `{"jsonrpc":"2.0","id":"ping","error":{"code":-32022,"message":"Unsupported protocol version 1999-01-01","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"1999-01-01"}}}`, CodeUnsupportedVersion},
 		{"_meta that lacks a field", badMeta, "", (*Exchange).RefuseBadMeta, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"params._meta lacks io.modelcontextprotocol/clientCapabilities; each request of 2026-07-28 carries it, earlier versions begin with initialize"}}`, CodeInvalidParams},
 		{"a batch", "[" + ping + "]", batchVersion, nil, "[" + pong(`"ping"`) + "]", 0},
-		{"a batch of a later version", "[" + ping + "]", VersionLegacy, nil, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"a message is an object; arrays of messages exist in version 2025-03-26 only"}}`, CodeInvalidRequest},
+		{"a batch of a later version", "[" + ping + "]", VersionLegacy, nil, `{"jsonrpc":"2.0","error":{"code":-32600,"message":"a message is an object; arrays of messages exist in version 2025-03-26 only"}}`, CodeInvalidRequest},
 	} {
 		got, code := answer(c.frame, c.legacy, c.before)
 		assert.Equal(t, ">"+c.want, got, c.name)

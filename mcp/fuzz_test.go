@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func answeredIDs(t *testing.T, line string) (ids []string) {
 		if answer.JSONRPC != "2.0" || (answer.Result == nil) == (answer.Error == nil) {
 			t.Fatalf("not a response: %s", frame)
 		}
-		ids = append(ids, string(answer.ID))
+		ids = append(ids, cmp.Or(string(answer.ID), "null"))
 	}
 	return ids
 }

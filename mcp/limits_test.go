@@ -29,7 +29,7 @@ func TestLineOf64MiB(t *testing.T) {
 	in := io.MultiReader(endless(64<<20), strings.NewReader("\n"+lines(ping)))
 	require.NoError(t, NewServer(Options{}).ServeStdio(t.Context(), in, &out))
 	assert.Equal(t, lines(
-		`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is longer than the limit of 16777216 bytes"}}`,
+		`{"jsonrpc":"2.0","error":{"code":-32600,"message":"the message is longer than the limit of 16777216 bytes"}}`,
 		pong(`"ping"`),
 	), out.String())
 }

@@ -405,7 +405,7 @@ func TestPiecesOfInput(t *testing.T) {
 
 func TestBatches(t *testing.T) {
 	initialize := strings.Replace(legacyInitialize, VersionLegacy, batchVersion, 1)
-	invalid := `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":`
+	invalid := `{"jsonrpc":"2.0","error":{"code":-32600,"message":`
 	for _, c := range []struct{ frame, want string }{
 		{`[` + ping + `,{"jsonrpc":"2.0","method":"notifications/initialized"},` + echoCall("x", "hi", false) + `]`, `[` + pong(`"ping"`) + `,` + said(`"x"`, "hi") + `]`},
 		{`[{"jsonrpc":"2.0","method":"notifications/initialized"} ]`, ``},
@@ -414,7 +414,7 @@ func TestBatches(t *testing.T) {
 		{`[` + legacyInitialize + `]`, `[{"jsonrpc":"2.0","id":0,"error":{"code":-32600,"message":"initialize and requests of 2026-07-28 do not come in a batch"}}]`},
 		{`[` + echoCall(1, "x", true) + `]`, `[{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"initialize and requests of 2026-07-28 do not come in a batch"}}]`},
 		{`[{"jsonrpc":"2.0","id":1,"result":{}}]`, ``},
-		{`[` + ping, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error at byte 46: the text ends inside an array"}}`},
+		{`[` + ping, `{"jsonrpc":"2.0","error":{"code":-32700,"message":"parse error at byte 46: the text ends inside an array"}}`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p := connect(t, newFixture(false))

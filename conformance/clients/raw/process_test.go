@@ -137,20 +137,8 @@ func (p *process) parse(line []byte) frame {
 	require.Equal(p.t, "2.0", f.JSONRPC)
 	require.Empty(p.t, f.Method, "the server sent a request or notification that nobody asked for")
 	require.NotEqual(p.t, f.members["result"], f.members["error"], "result or error, and only one of them: %s", clip(line))
-	p.era.validate(p.t, "JSONRPCResponse", withoutNullID(f.value))
+	p.era.validate(p.t, "JSONRPCResponse", f.value)
 	return f
-}
-
-// withoutNullID drops an id that is null. JSON-RPC 2.0 (section 5) wants null
-// where the request's id could not be read; the schemas of MCP leave the id out
-// (and so the TypeScript clients drop such an answer). A server can do only one
-// of the two, and the tests take both until that is settled.
-func withoutNullID(value any) any {
-	message := value.(map[string]any)
-	if id, ok := message["id"]; ok && id == nil {
-		delete(message, "id")
-	}
-	return message
 }
 
 // request sends a request of the era and returns its answer, which must be the
