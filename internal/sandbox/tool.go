@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +56,11 @@ func (i *Info) shape(s shape) {
 }
 
 // Info is what can be said about the module without running it.
-func (t *Tool) Info() Info { return t.info }
+func (t *Tool) Info() Info {
+	i := t.info
+	i.Imports = slices.Clone(i.Imports)
+	return i
+}
 
 // Description is what the tool says about itself.
 func (t *Tool) Description() Description { return t.description }

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/ingot-run/ingot/internal/sandbox"
+)
+
+// run explains one module.
+func (c *explainCommand) run(ctx context.Context, stdout io.Writer) error {
+	host := sandbox.New(sandbox.Options{})
+	defer host.Close(ctx)
+	tool, err := load(ctx, host, c.Tool, c.policy())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, explain(tool))
+	return err
+}
+
+// explain is the report on a tool.
+func explain(tool *sandbox.Tool) string {
+	var r report
+	info, d, p := tool.Info(), tool.Description(), tool.Policy()
+	r.heading("%s", d.Name)
+	r.line("title", "%s", d.Title)
+	r.line("description", "%s", d.Description)
+	r.line("hints", "%s (the tool's own words: nobody checks them)", hints(d.Annotations))
+	r.line("file", "%s, %s", info.File, sizeText(uint64(info.ModuleBytes)))
+	r.line("sha256", "%s", info.SHA256)
+	r.line("ABI", "%s", info.ABI)
+	r.line("code", "%d functions, compile work %d of %d", info.Functions, info.CompileWork, p.Limits.CompileWorkMax)
+
+	r.heading("it may, in each call")
+	r.item("compute for %v, then it is stopped; %d calls at once", p.Limits.TimeMax, p.Limits.ConcurrencyMax)
+	r.item("hold %s of memory (it starts with %s%s) and %d table elements", sizeText(p.Limits.MemoryBytesMax),
+		sizeText(info.MemoryBytesMin), ownMaximum(info), p.Limits.TableElementsMax)
+	r.item("read %s of arguments and return %s", sizeText(p.Limits.InputBytesMax), sizeText(p.Limits.OutputBytesMax))
+	r.item("log %d lines, %s", p.Limits.LogLinesMax, sizeText(p.Limits.LogBytesMax))
+	r.item("see a %s", map[sandbox.Clock]string{
+		sandbox.ClockVirtual: "virtual clock: 1970 at the start of each call, a sleep takes no time",
+		sandbox.ClockReal:    "real clock",
+	}[p.Clock])
+	if p.RandomSeed == nil {
+		r.item("read random bytes from the operating system")
+	} else {
+		r.item("read random bytes that are the same in each call (seeded)")
+	}
+
+	r.heading("it may not")
+	r.item("open files, folders or sockets, or reach any network")
+	r.item("see arguments, environment variables, standard input or other tools")
+	r.item("keep anything from one call to the next")
+
+	r.heading("it imports")
+	if len(info.Imports) == 0 {
+		r.item("nothing: it can only compute")
+	}
+	var seen sandbox.Import
+	slices.SortFunc(info.Imports, func(a, b sandbox.Import) int {
+		return cmp.Or(cmp.Compare(a.Module, b.Module), cmp.Compare(a.Name, b.Name))
+	})
+	for _, i := range info.Imports {
+		if i != seen { // a module may import a function more than once
+			r.item("%s.%s: %s", i.Module, i.Name, meaning(i))
+		}
+		seen = i
+	}
+	return r.String()
+}
+
+// report is text in two columns.
+type report struct{ strings.Builder }
+
+func (r *report) heading(format string, args ...any) {
+	if r.Len() > 0 {
+		r.WriteByte('\n')
+	}
+	fmt.Fprintf(r, format+"\n", args...)
+}
+
+func (r *report) item(format string, args ...any) {
+	fmt.Fprintf(r, "  "+format+"\n", args...)
+}
+
+// line writes a name and a value; nothing when the value is empty. Values may be
+// a stranger's words: what could steer a terminal is left out.
+func (r *report) line(name, format string, args ...any) {
+	value := strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return ' '
+	}, fmt.Sprintf(format, args...))
+	if value != "" {
+		fmt.Fprintf(r, "  %-12s %s\n", name, value)
+	}
+}
+
+// sizeText writes a size with the largest unit that divides it.
+func sizeText(n uint64) string {
+	for _, u := range []struct {
+		size uint64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.size && n%u.size == 0 {
+			return fmt.Sprintf("%d %s", n/u.size, u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+func ownMaximum(info sandbox.Info) string {
+	if info.MemoryBytesMax == 0 {
+		return ""
+	}
+	return ", and never wants more than " + sizeText(info.MemoryBytesMax)
+}
+
+// hints words the annotations.
+func hints(a *sandbox.Annotations) string {
+	if a == nil {
+		return "none"
+	}
+	var said []string
+	for _, h := range []struct {
+		value   *bool
+		yes, no string
+	}{
+		{a.ReadOnlyHint, "read-only", "changes things"},
+		{a.DestructiveHint, "may destroy", "destroys nothing"},
+		{a.IdempotentHint, "repeatable", "not repeatable"},
+		{a.OpenWorldHint, "deals with the outside", "deals with nothing outside"},
+	} {
+		if h.value != nil {
+			said = append(said, map[bool]string{true: h.yes, false: h.no}[*h.value])
+		}
+	}
+	if len(said) == 0 {
+		return "none"
+	}
+	return strings.Join(said, ", ")
+}
+
+// meanings says what an import comes to under the policy of today, by name or,
+// ending in *, by what the name begins with.
+var meanings = []struct{ name, meaning string }{
+	{"ingot.log", "writes a line to the host's log"},
+	{"wasi_snapshot_preview1.args_*", "sees no arguments"},
+	{"wasi_snapshot_preview1.environ_*", "sees no environment variables"},
+	{"wasi_snapshot_preview1.clock_*", "reads the clock above"},
+	{"wasi_snapshot_preview1.random_get", "reads random bytes as above"},
+	{"wasi_snapshot_preview1.fd_write", "writes to the host's log (stdout and stderr), to nothing else"},
+	{"wasi_snapshot_preview1.fd_read", "reads the end of an empty input"},
+	{"wasi_snapshot_preview1.fd_*", "finds no files: there are none"},
+	{"wasi_snapshot_preview1.path_*", "finds no files: there are none"},
+	{"wasi_snapshot_preview1.sock_*", "finds no sockets: there are none"},
+	{"wasi_snapshot_preview1.poll_oneoff", "sleeps by the clock above, until its time is over"},
+	{"wasi_snapshot_preview1.sched_yield", "does nothing"},
+	{"wasi_snapshot_preview1.proc_*", "ends its own instance"},
+}
+
+func meaning(i sandbox.Import) string {
+	full := i.Module + "." + i.Name
+	for _, m := range meanings {
+		prefix, open := strings.CutSuffix(m.name, "*")
+		if full == m.name || open && strings.HasPrefix(full, prefix) {
+			return m.meaning
+		}
+	}
+	return "part of the host; docs/ABI.md has it"
+}
