@@ -32,6 +32,6 @@
 // Compiling is not interruptible; its cost is estimated first and bounded, by
 // default to about 20 seconds.
 // The call stack of a guest is outside its memory limit: wazero lets it grow
-// to about 100 MB before it traps. The check costs 20 to 30 ns at each loop
+// to 50 to 100 MB, half as much again while it grows, before it traps. The check costs 20 to 30 ns at each loop
 // iteration and call (the Sandbox issue replaces it by metering).
 package sandbox
