@@ -3,6 +3,7 @@ const CODES = new Map([
   [-2, "ERR_INTERNAL"],
   [-3, "ERR_HANDLE"],
   [-4, "ERR_REQUEST"],
+  [-5, "ERR_BUSY"],
   [-10, "ERR_CONFLICT"],
   [-11, "ERR_CLOSED"],
   [-12, "ERR_KEY_SIZE"],

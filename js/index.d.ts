@@ -51,11 +51,11 @@ export type ErrorCode =
   | "ERR_DETACHED"
   /** A version or sum exceeds Number.MAX_SAFE_INTEGER. */
   | "ERR_RANGE"
-  /** now() used the store that was asking it for the time. */
+  /** The store is in the middle of another call: now() used the store that was asking it for the time. */
   | "ERR_BUSY"
   /** The engine trapped. Every later call throws this too: open a new store. */
   | "ERR_POISONED"
-  /** now() returned something else than Unix milliseconds. It is the cause of an ERR_POISONED. */
+  /** now() returned something else than Unix milliseconds; later than in open(), that is the cause of an ERR_POISONED. */
   | "ERR_CLOCK"
   | "ERR_PERSIST_UNSUPPORTED"
   /** The engine's file is truncated or no WebAssembly. */

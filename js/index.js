@@ -3,6 +3,7 @@ import { IngotError, typeError } from "./errors.js";
 import { loadModule } from "./load.js";
 import { refuseUnknown, wholeNumber } from "./options.js";
 import { Store } from "./store.js";
+import { checkedTime } from "./wasi.js";
 import { Watcher } from "./watcher.js";
 
 export { IngotError, Store, Watcher };
@@ -20,6 +21,7 @@ export async function open(options = {}) {
   const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, now = Date.now } = options;
   if (typeof name !== "string") throw typeError("name", "a string", name);
   if (typeof now !== "function") throw typeError("now", "a function that returns Unix milliseconds", now);
+  checkedTime(now()); // later a wrong time is met inside the engine, and poisons it
   checkPersist(persist);
   wholeNumber("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
   wholeNumber("maxValueBytes", maxValueBytes, Number.MAX_SAFE_INTEGER);

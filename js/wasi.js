@@ -10,8 +10,15 @@ const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
 const SUBSCRIPTION_BYTES = 48;
 const EVENT_BYTES = 32;
+const TIME_MAX = 8.64e15; // the last time that a Date can show
 const RANDOM_BYTES_MAX = 65536; // getRandomValues gives no more at once
 const LOG_CHARS_KEPT = 4096;
+
+/** checkedTime refuses what is no time in Unix milliseconds. */
+export function checkedTime(millis) {
+  if (typeof millis === "number" && millis >= 0 && millis <= TIME_MAX) return millis;
+  throw new IngotError("ERR_CLOCK", `now() must return Unix milliseconds from 0 to ${TIME_MAX}, not ${String(millis)}`);
+}
 
 /**
  * Wasi gives the engine what it may have of the world: the time, random bytes,
@@ -71,10 +78,7 @@ export class Wasi {
 
   #clockTimeGet(id, out) {
     if (id !== CLOCK_REALTIME && id !== CLOCK_MONOTONIC) return INVAL;
-    const millis = id === CLOCK_REALTIME ? this.#now() : performance.now();
-    if (!(millis >= 0 && millis <= Number.MAX_SAFE_INTEGER)) {
-      throw new IngotError("ERR_CLOCK", `now() must return Unix milliseconds, not ${millis}`);
-    }
+    const millis = id === CLOCK_REALTIME ? checkedTime(this.#now()) : performance.now();
     const whole = Math.floor(millis);
     const nanos = BigInt(whole) * 1_000_000n + BigInt(Math.floor((millis - whole) * 1e6));
     this.#view().setBigUint64(out, nanos, true);

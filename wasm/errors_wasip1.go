@@ -12,6 +12,7 @@ const (
 	codeInternal = -2 // an error that has no code of its own
 	codeHandle   = -3 // no store, watcher or stream has this handle
 	codeRequest  = -4 // the request does not fit its encoding or the area
+	codeBusy     = -5 // another snapshot of the store is being read
 )
 
 // errorCodes gives each of the engine's errors its code.
@@ -37,6 +38,7 @@ var errorCodes = [...]struct {
 var (
 	errHandle  = errors.New("wasm: no open store, watcher or stream has this handle")
 	errRequest = errors.New("wasm: the request does not fit its encoding or the area")
+	errBusy    = errors.New("wasm: another snapshot of the store is being read; read it to its end or close it")
 )
 
 // lastError is what ingot_error tells about.
@@ -59,6 +61,8 @@ func fail(err error) int32 {
 		return codeHandle
 	case errRequest:
 		return codeRequest
+	case errBusy:
+		return codeBusy
 	}
 	return codeInternal
 }

@@ -11,17 +11,17 @@ import (
 // chunkBytesMax is the longest chunk of a snapshot that one call hands out.
 const chunkBytesMax = 1 << 20
 
-// A snapshot can be larger than the memory that is left, so it passes in
-// chunks. The engine pushes into an io.Writer and pulls from an io.Reader while
+// A snapshot passes in chunks, so that neither side holds it twice. The engine pushes into an io.Writer and pulls from an io.Reader while
 // the host wants to do both from its side: a coroutine (iter.Pull) turns each
 // around. It runs only inside a call.
 
 // outgoing is a snapshot that is being read by the host.
 type outgoing struct {
-	next func() ([]byte, bool)
-	stop func()
-	err  error
-	rest []byte // of the engine's last write
+	store *engine.Store
+	next  func() ([]byte, bool)
+	stop  func()
+	err   error
+	rest  []byte // of the engine's last write
 }
 
 // chunkWriter passes what is written to yield.
@@ -38,7 +38,8 @@ func (w chunkWriter) Write(p []byte) (int, error) {
 
 var outgoings table[outgoing]
 
-// snapshotOpen starts a snapshot of this moment and returns its handle.
+// snapshotOpen starts a snapshot of this moment and returns its handle. A store
+// makes one snapshot at a time, and would wait for ever for the one before.
 //
 //go:wasmexport ingot_snapshot_open
 func snapshotOpen(store uint32) int32 {
@@ -46,7 +47,12 @@ func snapshotOpen(store uint32) int32 {
 	if s == nil {
 		return fail(errHandle)
 	}
-	o := &outgoing{}
+	for _, other := range outgoings.slots {
+		if other != nil && other.store == s {
+			return fail(errBusy)
+		}
+	}
+	o := &outgoing{store: s}
 	o.next, o.stop = iter.Pull(func(yield func([]byte) bool) {
 		o.err = s.Snapshot(chunkWriter(yield))
 	})

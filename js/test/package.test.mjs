@@ -1,0 +1,46 @@
+// The package as npm packs it: what is in it, and that it runs from there.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+// The most that the JavaScript may weigh, all modules, gzipped, in bytes.
+const SCRIPT_BYTES_MAX = 16_000;
+
+test("the packed package holds what it needs and runs", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "ingot-pack-"));
+  t.after(() => rm(dir, { recursive: true }));
+  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
+  const [{ filename, files }] = JSON.parse(stdout);
+  const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
+  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, "dist/engine.wasm", "index.d.ts", "package.json", "README.md"].sort());
+
+  const installed = join(dir, "node_modules", "ingot-state");
+  await mkdir(installed, { recursive: true });
+  await run("tar", ["xzf", join(dir, filename), "-C", installed, "--strip-components=1"]);
+  await writeFile(join(dir, "main.mjs"), `
+    import { open } from "ingot-state";
+    const store = await open();
+    store.set("greeting", "hello", { ttl: 60_000 });
+    console.log(store.getString("greeting"), import.meta.resolve("ingot-state/engine.wasm").endsWith("dist/engine.wasm"));
+  `);
+  assert.equal((await run(process.execPath, [join(dir, "main.mjs")])).stdout, "hello true\n");
+});
+
+test("it has no run-time dependency, no install script, and stays small", async () => {
+  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  for (const field of ["dependencies", "peerDependencies", "optionalDependencies"]) assert.equal(manifest[field], undefined);
+  for (const name of Object.keys(manifest.scripts)) assert.doesNotMatch(name, /install|prepare/);
+  const names = (await readdir(root)).filter((name) => name.endsWith(".js"));
+  const sources = await Promise.all(names.map((name) => readFile(join(root, name))));
+  const size = gzipSync(Buffer.concat(sources)).length;
+  assert.ok(size <= SCRIPT_BYTES_MAX, `the modules have ${size} bytes gzipped`);
+});
