@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { IngotError, open } from "../index.js";
-import { fakeEngine } from "./fake-engine.mjs";
+import { fakeEngine, withMemoryMax } from "./fake-engine.mjs";
 
 const enginePath = new URL("../dist/engine.wasm", import.meta.url);
 const engineBytes = new Uint8Array(await readFile(enginePath));
@@ -80,11 +80,10 @@ test("a trap in one store leaves others alone", async () => {
 });
 
 test("a crash of the real engine names its reason", async () => {
-  // Without a budget the engine runs into the end of its memory.
-  const module = await WebAssembly.compile(engineBytes);
-  const store = await open({ wasm: module, maxBytes: 0 });
+  // Without a budget the engine runs into the end of its memory, here at 64 MiB.
+  const store = await open({ wasm: withMemoryMax(engineBytes, 1024), maxBytes: 0 });
   const waiting = store.watch();
-  const value = new Uint8Array(60 << 20);
+  const value = new Uint8Array(2 << 20);
   assert.throws(() => {
     for (let i = 0; i < 100; i++) store.set(`k${i}`, value);
   }, (error) => error.code === "ERR_POISONED" && /out of memory|cannot allocate/.test(error.message) || assert.fail(error));

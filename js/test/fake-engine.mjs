@@ -6,6 +6,7 @@ const UNREACHABLE = [0x00];
 
 const size = (n) => (n < 0x80 ? [n] : [(n & 0x7f) | 0x80, ...size(n >>> 7)]);
 const vector = (items) => [...size(items.length), ...items.flat()];
+const MEMORY_SECTION = 5;
 const section = (id, content) => [id, ...size(content.length), ...content];
 const name = (text) => vector([...new TextEncoder().encode(text)].map((byte) => [byte]));
 const constant = (n) => [0x41, ...signed(n)];
@@ -40,4 +41,28 @@ export function fakeEngine(functions, { memory = true, imports = [] } = {}) {
     ...section(7, vector(exports)),
     ...section(10, vector(bodies)),
   ]);
+}
+
+/** withMemoryMax returns a module whose memory ends at that many pages of 64 KiB. */
+export function withMemoryMax(module, pages) {
+  for (let at = 8; at < module.length; ) {
+    const id = module[at];
+    const [length, start] = readSize(module, at + 1);
+    if (id === MEMORY_SECTION) {
+      const [least] = readSize(module, start + 2); // behind the count of memories and the flags
+      const limited = section(MEMORY_SECTION, [0x01, 0x01, ...size(least), ...size(pages)]);
+      return Uint8Array.from([...module.subarray(0, at), ...limited, ...module.subarray(start + length)]);
+    }
+    at = start + length;
+  }
+  throw new Error("the module has no memory");
+}
+
+function readSize(bytes, at) {
+  let number = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    number |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return [number, at];
+  }
 }
