@@ -6,6 +6,10 @@ replace github.com/ingot-run/ingot => ../
 
 require github.com/ingot-run/ingot v0.0.0
 
+require github.com/llxisdsh/pb v1.5.9
+
+require github.com/tidwall/btree v1.8.2 // indirect
+
 require (
 	github.com/VictoriaMetrics/fastcache v1.13.0
 	github.com/alphadose/haxmap v1.4.0

@@ -88,21 +88,31 @@ func cloneLoop(s borrower, size int) func([]string, func([]byte)) {
 // Each goroutine walks the list from a place of its own. The time is from the
 // first one's start to the last one's end, as they see it themselves: the
 // goroutine that waits for them may get no core meanwhile.
+//
+// A store for one goroutine gets the same writes, one part after the other, so
+// that later reads find what they find in the other stores; it has no figure.
 func (b *session) mixed(keys []string, ops int, seed uint64) (tally, bool) {
+	walks := make([]*ring, threads)
+	for i := range walks {
+		walks[i] = b.ring(keys, seed)
+		walks[i].at = (walks[i].at + i*len(keys)/threads) % len(keys)
+	}
+	salt := workload.Mix(seed)
 	if b.impl.oneThread {
+		for _, walk := range walks {
+			b.mixedPart(walk, ops/threads, salt)
+		}
 		return tally{}, false
 	}
 	var ready, ends sync.WaitGroup
 	ready.Add(threads)
 	parts, begins := make([]tally, threads), make([]time.Time, threads)
 	for i := range parts {
-		walk := b.ring(keys, seed)
-		walk.at = (walk.at + i*len(keys)/threads) % len(keys)
 		ends.Go(func() {
 			ready.Done()
 			ready.Wait()
 			begins[i] = time.Now()
-			parts[i] = b.mixedPart(walk, ops/threads, workload.Mix(seed))
+			parts[i] = b.mixedPart(walks[i], ops/threads, salt)
 			parts[i].took = time.Since(begins[i])
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/alphadose/haxmap"
+	"github.com/llxisdsh/pb"
 	"github.com/maypok86/otter/v2"
 	"github.com/puzpuzpuz/xsync/v4"
 )
@@ -107,6 +108,15 @@ func (m haxMap) Insert(key string, value []byte)  { m.Map.Set(strings.Clone(key)
 func (m haxMap) Set(key string, value []byte)     { m.Map.Set(key, bytes.Clone(value)) }
 func (m haxMap) Delete(key string)                { m.Del(key) }
 func (m haxMap) Borrow(key string) ([]byte, bool) { return m.Get(key) }
+
+type pbMap struct{ *pb.FlatMapOf[string, []byte] }
+
+func openPB(sizing) (store, error) { return pbMap{pb.NewFlatMapOf[string, []byte]()}, nil }
+
+func (m pbMap) Insert(key string, value []byte)  { m.Store(strings.Clone(key), bytes.Clone(value)) }
+func (m pbMap) Set(key string, value []byte)     { m.Store(key, bytes.Clone(value)) }
+func (m pbMap) Delete(key string)                { m.FlatMapOf.Delete(key) }
+func (m pbMap) Borrow(key string) ([]byte, bool) { return m.Load(key) }
 
 type otterCache struct{ *otter.Cache[string, []byte] }
 

@@ -98,13 +98,14 @@ func moduleVersion(module string) string {
 	return "(unknown version)"
 }
 
-// implementations lists all rows of this binary; pb.go adds one.
+// implementations lists all rows of this binary.
 var implementations = []implementation{
 	{name: "ingot", label: "**ingot**", open: openIngot},
 	{name: "map", label: "Go map, one goroutine, no lock", oneThread: true, open: openPlainMap},
-	{name: "sharded", label: "256 Go maps, each under an RWMutex", open: openSharded},
+	{name: "sharded", label: "Go maps in 256 shards under RWMutex", open: openSharded},
 	{name: "syncmap", label: "sync.Map", open: openSyncMap},
 	{name: "xsync", label: "xsync %s", module: "github.com/puzpuzpuz/xsync/v4", open: openXsync},
+	{name: "pb", label: "pb %s, flat map", module: "github.com/llxisdsh/pb", open: openPB},
 	{name: "haxmap", label: "haxmap %s (loses and duplicates entries under concurrent writes)", module: "github.com/alphadose/haxmap", open: openHaxmap},
 	{name: "otter", label: "otter %s, no bound", module: "github.com/maypok86/otter/v2", open: openOtter},
 	{name: "ristretto", label: "ristretto %s (may drop writes)", module: "github.com/dgraph-io/ristretto/v2", lossy: true, open: openRistretto},
