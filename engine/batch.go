@@ -163,6 +163,8 @@ type shardSet [shardCountMax / 64]uint64
 
 func (b *shardSet) add(i int) { b[i/64] |= 1 << (i % 64) }
 
+func (b *shardSet) remove(i int) { b[i/64] &^= 1 << (i % 64) }
+
 // each calls f for every shard of the set, in rising order: all who lock
 // several shards lock them in this order, so that no two wait for each other.
 func (b *shardSet) each(f func(i int)) {

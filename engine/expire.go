@@ -1,67 +1,66 @@
 package engine
 
-import "container/heap"
-
-// expiryHeap orders the entries of a shard that can end by when they end. An
-// entry that was overwritten or deleted stays in it until its time comes or the
-// heap is rebuilt; its version tells. It holds no pointer.
-type expiryHeap []expiryItem
-
-type expiryItem struct {
-	at      int64 // Unix milliseconds
-	version uint64
-	hash    uint64
-}
-
-func (h expiryHeap) Len() int           { return len(h) }
-func (h expiryHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-
-// Push is heap.Interface's: it appends an expiryItem.
-func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiryItem)) }
-
-// Pop is heap.Interface's: it removes the last item.
-func (h *expiryHeap) Pop() any {
-	last := len(*h) - 1
-	item := (*h)[last]
-	*h = (*h)[:last]
-	return item
-}
-
 // Tick removes entries whose time is over, at most max of them (0 means no
 // bound), and returns how many. Reads never see an expired entry, with or
-// without Tick: it frees their bytes and tells the watchers. The engine starts
-// no goroutine and no timer, so the owner calls it now and then.
+// without Tick: it frees their bytes and tells the watchers. It holds a shard's
+// lock for a bounded number of entries at a time, so a million that end at once
+// stall nobody. The engine starts no goroutine and no timer, so the owner calls
+// it now and then.
 func (s *Store) Tick(max int) (expired int) {
 	if s.closed.Load() {
 		return 0
 	}
 	now := s.now()
-	for i := range s.shards {
-		if max > 0 && expired >= max {
-			break
-		}
-		expired += s.tickShard(&s.shards[i], now, max-expired, max > 0)
+	for rest := s.allShards(); rest != (shardSet{}); {
+		// Shard by shard and round again, not shard after shard: a mutex that is
+		// taken again at once keeps others waiting for a millisecond.
+		rest.each(func(i int) {
+			if max > 0 && expired >= max {
+				rest = shardSet{}
+				return
+			}
+			n, more := s.tickShard(&s.shards[i], now, max-expired, max > 0)
+			expired += n
+			if !more {
+				rest.remove(i)
+			}
+		})
 	}
 	return expired
 }
 
-// tickShard removes what has ended in one shard, at most max entries if bounded.
-func (s *Store) tickShard(sh *shard, now int64, max int, bounded bool) (expired int) {
+// tickShard looks at a bounded number of items of a shard, and removes the
+// entries that have ended, at most so many if bounded. more says that it is not done.
+func (s *Store) tickShard(sh *shard, now int64, most int, bounded bool) (expired int, more bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for len(sh.expiry) > 0 && sh.expiry[0].at <= now && (!bounded || expired < max) {
-		sh.captureNow()
-		item := heap.Pop(&sh.expiry).(expiryItem)
-		slot, r := sh.findVersion(item.hash, item.version)
-		if slot < 0 {
+	w := &sh.expiry
+	now = max(now, w.now) // another Tick may have read the clock later and been here first
+	for range wheelLocked {
+		if bounded && expired >= most {
+			return expired, true
+		}
+		i := w.next(now)
+		if i == 0 {
+			sh.sweepExpiry(wheelLocked)
+			return expired, false
+		}
+		item := w.items[i-1]
+		if item.at > now {
+			w.unlink(i)
+			w.place(i)
 			continue
 		}
-		c := sh.arena.at(r)
-		s.removeExpiredLocked(sh, c.key(*c.info()), sh.entry(slot, r))
-		expired++
+		w.remove(i)
+		w.stale-- // or, where its entry is removed only now, undoes what that counts
+		if slot, r := sh.findVersion(uint64(item.hash), item.version); slot >= 0 {
+			sh.captureNow()
+			c := sh.arena.at(r)
+			s.removeExpiredLocked(sh, c.key(*c.info()), sh.entry(slot, r))
+			expired++
+		}
 	}
-	return expired
+	return expired, true
 }
 
 // findVersion is the slot and reference of the entry with this hash and version,
@@ -80,28 +79,41 @@ func (sh *shard) findVersion(h, version uint64) (slot int, r ref) {
 	}
 }
 
-// trackExpiryLocked notes when an entry ends. When most of the heap is stale it is
-// rebuilt, so that overwriting a key for ever does not grow it for ever.
+// trackExpiryLocked notes when an entry ends. While most items are stale it drops
+// some, so that overwriting a key for ever does not grow the wheel for ever.
 func (s *Store) trackExpiryLocked(sh *shard, h uint64, m Meta) {
 	if m.ExpiresAt == 0 {
 		return
 	}
-	heap.Push(&sh.expiry, expiryItem{at: m.ExpiresAt, version: m.Version, hash: h})
-	if len(sh.expiry) > 2*sh.table.live+64 {
-		sh.rebuildExpiry()
+	w := &sh.expiry
+	if len(w.items) == 0 { // an idle wheel stands still: set it right
+		w.now = s.lastTime.Load()
+	}
+	w.add(m.ExpiresAt, m.Version, h)
+	sh.sweepExpiry(wheelSweep)
+}
+
+// forgetExpiry counts the item of an entry that is removed or overwritten.
+func (sh *shard) forgetExpiry(m Meta) {
+	if m.ExpiresAt != 0 {
+		sh.expiry.stale++
 	}
 }
 
-// rebuildExpiry keeps only the items that speak of a present entry.
-func (sh *shard) rebuildExpiry() {
-	kept := sh.expiry[:0]
-	for _, item := range sh.expiry {
-		if slot, _ := sh.findVersion(item.hash, item.version); slot >= 0 {
-			kept = append(kept, item)
+// sweepExpiry looks at some items and drops the stale ones, while they are most.
+func (sh *shard) sweepExpiry(looks int) {
+	w := &sh.expiry
+	for ; looks > 0 && 2*w.stale > len(w.items)+wheelItemsMin; looks-- {
+		if w.cursor <= 0 || w.cursor > len(w.items) {
+			w.cursor = len(w.items)
 		}
+		item := w.items[w.cursor-1]
+		if slot, _ := sh.findVersion(uint64(item.hash), item.version); slot < 0 {
+			w.remove(uint32(w.cursor))
+			w.stale--
+		}
+		w.cursor--
 	}
-	sh.expiry = kept
-	heap.Init(&sh.expiry)
 }
 
 // removeExpiredLocked removes an entry whose time is over. key may alias its cell.

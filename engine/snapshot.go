@@ -26,7 +26,6 @@ package engine
 
 import (
 	"bufio"
-	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -221,6 +220,7 @@ func (s *Store) Restore(r io.Reader) error {
 	staged := make([]shard, len(s.shards))
 	for i := range staged {
 		staged[i].reset()
+		staged[i].expiry.now = s.now()
 	}
 	for _, rec := range records {
 		h := s.hash(rec.key)
@@ -244,7 +244,7 @@ func (sh *shard) stage(h uint64, rec record) bool {
 	sh.insert(h, r)
 	sh.bytes += charge(len(rec.key), len(rec.value))
 	if rec.ExpiresAt != 0 {
-		sh.expiry = append(sh.expiry, expiryItem{at: rec.ExpiresAt, version: rec.Version, hash: h})
+		sh.expiry.add(rec.ExpiresAt, rec.Version, h)
 	}
 	return true
 }
@@ -264,7 +264,6 @@ func (s *Store) replaceContents(staged []shard, records []record, version uint64
 		sh, from := &s.shards[i], &staged[i]
 		sh.captureNow()
 		sh.table, sh.arena, sh.expiry, sh.bytes = from.table, from.arena, from.expiry, from.bytes
-		heap.Init(&sh.expiry)
 		sh.show()
 	}
 	s.budget.recount(s)

@@ -91,7 +91,7 @@ type shard struct {
 	mu      shardLock
 	table   table
 	arena   arena
-	expiry  expiryHeap
+	expiry  wheel
 	capture *shardCapture // set while a snapshot still needs the shard as it was
 	bytes   int64         // charged for the entries
 	counts  counters

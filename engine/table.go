@@ -145,7 +145,7 @@ func (sh *shard) show() { sh.view.Store(&view{slots: sh.table.slots, dir: sh.are
 func (sh *shard) reset() {
 	sh.table = table{slots: make([]uint64, slotsMin)}
 	sh.arena = arena{}
-	sh.expiry = nil
+	sh.expiry = wheel{}
 	sh.bytes = 0
 	sh.show()
 }

@@ -234,6 +234,7 @@ func (s *Store) commitLocked(sh *shard, h uint64, key string, cur entry, out out
 // put stores an entry over cur, in its cell where the size allows.
 func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, meta Meta) {
 	event := Event{Kind: EventSet, Key: key, Value: value, Meta: meta}
+	sh.forgetExpiry(cur.Meta)
 	expires := meta.ExpiresAt != 0
 	n := cellBytes(len(key), len(value), expires)
 	class, _ := classOf(n)
@@ -271,6 +272,7 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 // remove takes an entry out of the shard and tells why. The event's key may alias
 // the cell, which is why it goes out before the cell is released.
 func (s *Store) remove(sh *shard, cur entry, why Event) {
+	sh.forgetExpiry(cur.Meta)
 	sh.removeSlot(cur.slot)
 	s.watchers.emit(why)
 	s.releaseCell(sh, cur.ref)
