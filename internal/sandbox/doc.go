@@ -31,7 +31,9 @@
 //
 // Compiling is not interruptible; its cost is estimated first and bounded, by
 // default to about 20 seconds.
-// The call stack of a guest is outside its memory limit: wazero lets it grow
-// to 50 to 100 MB, half as much again while it grows, before it traps. The check costs 20 to 30 ns at each loop
-// iteration and call (the Sandbox issue replaces it by metering).
+//
+// The call stack of a guest is outside its memory limit: wazero lets it grow to
+// 50 to 100 MB, and half as much again while it grows, before it traps.
+//
+// The check for the deadline costs 20 to 30 ns at each loop iteration and call.
 package sandbox

@@ -52,7 +52,7 @@ func healthy(t *testing.T, tool *Tool) {
 func TestHostileGuestsBecomeErrors(t *testing.T) {
 	limits := Limits{MemoryBytesMax: 8 << 20, OutputBytesMax: 1 << 10, TimeMax: time.Minute}
 	patient := loadFile(t, hostilePath, Policy{Limits: limits})
-	limits.TimeMax = 200 * time.Millisecond
+	limits.TimeMax = 500 * time.Millisecond
 	hasty := loadFile(t, hostilePath, Policy{Limits: limits})
 	cases := []struct {
 		mode string
@@ -60,10 +60,10 @@ func TestHostileGuestsBecomeErrors(t *testing.T) {
 		kind error
 		says []string
 	}{
-		{"spin", 0, ErrDeadline, []string{"still running in call", "200ms", "raise the limit"}},
-		{"host_call_storm", 0, ErrDeadline, []string{"200ms"}},
-		{"wide", 0, ErrDeadline, []string{"200ms"}},
-		{"sleep", 0, ErrDeadline, []string{"200ms"}},
+		{"spin", 0, ErrDeadline, []string{"still running in call", "500ms", "raise the limit"}},
+		{"host_call_storm", 0, ErrDeadline, []string{"500ms"}},
+		{"wide", 0, ErrDeadline, []string{"500ms"}},
+		{"sleep", 0, ErrDeadline, []string{"500ms"}},
 		{"deep", 0, ErrTrap, []string{"stack overflow"}},
 		{"memory_bomb", 0, ErrMemory, []string{"8388608", "raise the limit"}},
 		{"memory_all", 0, ErrMemory, []string{"asking for 4294", "8388608"}},
@@ -104,7 +104,7 @@ func TestHostileGuestsBecomeErrors(t *testing.T) {
 				require.Contains(t, err.Error(), s)
 			}
 			require.Less(t, len(err.Error()), 4096)
-			healthy(t, tool)
+			healthy(t, patient)
 		})
 	}
 	t.Run("nest just within", func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestRandomSource(t *testing.T) {
 }
 
 func TestRealClock(t *testing.T) {
-	tool := loadFile(t, hostilePath, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 300 * time.Millisecond}})
+	tool := loadFile(t, hostilePath, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 500 * time.Millisecond}})
 	// probe sleeps for an hour of real time: the deadline wakes and stops it.
 	_, err := hostile(tool, "probe", 3_600_000)
 	require.ErrorIs(t, err, ErrDeadline)
@@ -253,7 +253,7 @@ func TestOtherCallsGoOn(t *testing.T) {
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {
-	tool := loadFile(t, hostilePath, Policy{Limits: Limits{TimeMax: 150 * time.Millisecond, ConcurrencyMax: 1}})
+	tool := loadFile(t, hostilePath, Policy{Limits: Limits{TimeMax: time.Second, ConcurrencyMax: 1}})
 	tool.slots <- struct{}{} // a call that never ends
 	_, err := hostile(tool, "remember", 0)
 	require.ErrorIs(t, err, ErrBusy)
@@ -289,14 +289,14 @@ func TestCloseWaitsForCalls(t *testing.T) {
 func TestBuiltGuests(t *testing.T) {
 	loop := []byte{opLoop, opVoid, opBr, 0, opEnd}
 	empty := i64Const(uint64(512)<<32 | 2)
+	hasty := Limits{TimeMax: 300 * time.Millisecond, LoadTimeMax: 500 * time.Millisecond}
 	withEmpty := func(b *builder) *builder { b.text(512, "{}"); return b }
 	load := func(t *testing.T, b *builder, l Limits) (*Tool, error) {
 		host := New(Options{})
 		t.Cleanup(func() { require.NoError(t, host.Close(context.Background())) })
 		if l.TimeMax == 0 {
-			l.TimeMax = 200 * time.Millisecond
+			l.TimeMax = time.Minute
 		}
-		l.LoadTimeMax = 300 * time.Millisecond
 		return host.Load(context.Background(), "built.wasm", b.bytes(), Policy{Limits: l})
 	}
 
@@ -311,15 +311,15 @@ func TestBuiltGuests(t *testing.T) {
 		b := withEmpty(new(builder)).native(empty...)
 		start := b.function("", nil, nil, loop...)
 		b.start = &start
-		_, err := load(t, b, Limits{})
+		_, err := load(t, b, hasty)
 		require.ErrorIs(t, err, ErrDeadline)
 		require.ErrorContains(t, err, "tool built.wasm: describe: ")
-		require.ErrorContains(t, err, "300ms")
+		require.ErrorContains(t, err, "500ms")
 	})
 	t.Run("a loop in _initialize", func(t *testing.T) {
 		b := withEmpty(new(builder)).native(empty...)
 		b.function("_initialize", nil, nil, loop...)
-		_, err := load(t, b, Limits{})
+		_, err := load(t, b, hasty)
 		require.ErrorIs(t, err, ErrDeadline)
 	})
 	t.Run("a trap in _initialize", func(t *testing.T) {
@@ -335,7 +335,7 @@ func TestBuiltGuests(t *testing.T) {
 		described := b.text(16, `{"name":"built","description":"A test guest.","inputSchema":{"type":"object"}}`)
 		b.function("describe", nil, []api.ValueType{i64}, i64Const(described)...)
 		b.function("call", []api.ValueType{i32, i32}, []api.ValueType{i64}, i64Const(0)...)
-		tool, err := load(t, b, Limits{})
+		tool, err := load(t, b, hasty)
 		require.NoError(t, err)
 		_, err = tool.Call(context.Background(), nil)
 		require.ErrorIs(t, err, ErrDeadline)
@@ -363,7 +363,7 @@ func TestBuiltGuests(t *testing.T) {
 	t.Run("a long row of memory.fill, no loop", func(t *testing.T) {
 		fill := code(i32Const(0), i32Const(1), i32Const(32<<20), []byte{0xfc, 11, 0})
 		b := withEmpty(&builder{pagesMin: 512}).native(code(bytes.Repeat(fill, 2_000), empty)...)
-		tool, err := load(t, b, Limits{})
+		tool, err := load(t, b, hasty)
 		require.NoError(t, err)
 		_, err = tool.Call(context.Background(), nil)
 		require.ErrorIs(t, err, ErrDeadline)
@@ -396,7 +396,7 @@ func TestBuiltGuests(t *testing.T) {
 			next = b.function("", nil, nil, code(call, call)...)
 		}
 		b = withEmpty(b).native(code(appendU32([]byte{opCall}, next), empty)...)
-		tool, err := load(t, b, Limits{})
+		tool, err := load(t, b, hasty)
 		require.NoError(t, err)
 		_, err = tool.Call(context.Background(), nil)
 		require.ErrorIs(t, err, ErrDeadline)
