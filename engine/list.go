@@ -13,6 +13,10 @@ const ListLimitMax = 10_000
 // listLimitDefault is the page length when ListOptions names none.
 const listLimitDefault = 100
 
+// listAttempts is how often List begins anew when the contents are replaced under
+// it, before it walks over all keys instead.
+const listAttempts = 3
+
 // ListOptions choose a page of keys.
 type ListOptions struct {
 	// Prefix limits the list to keys that begin with it; empty is all keys.
@@ -43,8 +47,11 @@ type Page struct {
 
 // List returns the keys that begin with a prefix, in byte order, a page at a
 // time. A key that is there during the whole walk is listed once; one that is
-// written or deleted meanwhile may or may not be. It costs a walk over all keys
-// per page. Errors: ErrOptions for a limit or prefix out of range, ErrClosed.
+// written or deleted meanwhile may or may not be. A page costs a search and a
+// lookup per entry, in an order of all keys that the first List builds by a walk
+// over all of them and that inserts and removals then maintain; with
+// Options.OrderDisabled every page costs such a walk. Errors: ErrOptions for a
+// limit or prefix out of range, ErrClosed.
 func (s *Store) List(o ListOptions) (Page, error) {
 	if s.closed.Load() {
 		return Page{}, ErrClosed
@@ -55,11 +62,27 @@ func (s *Store) List(o ListOptions) (Page, error) {
 	if o.Limit == 0 {
 		o.Limit = listLimitDefault
 	}
+	if !s.order.disabled {
+		for range listAttempts {
+			page, complete := s.listOrdered(o)
+			if s.closed.Load() {
+				return Page{}, ErrClosed
+			}
+			if complete {
+				return page, nil
+			}
+		}
+	}
+	return s.listByWalk(o), nil
+}
+
+// listByWalk is List without the order.
+func (s *Store) listByWalk(o ListOptions) Page {
 	found := smallest{limit: o.Limit + 1} // one more tells whether there is a next page
 	for i := range s.shards {
 		s.collect(&s.shards[i], o, &found)
 	}
-	return found.page(o.Limit), nil
+	return found.page(o.Limit)
 }
 
 // collect offers the shard's live keys of the page to found.
@@ -144,6 +167,9 @@ func (s *Store) Clear(prefix string) (deleted int, err error) {
 	defer s.unlock(all)
 	if s.closed.Load() {
 		return 0, ErrClosed
+	}
+	if prefix == "" {
+		s.dropOrderLocked() // cheaper than key by key
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]

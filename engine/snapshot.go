@@ -260,6 +260,7 @@ func (s *Store) replaceContents(staged []shard, records []record, version uint64
 	if err := s.budget.fits(records); err != nil {
 		return err
 	}
+	s.dropOrderLocked()
 	for i := range s.shards {
 		sh, from := &s.shards[i], &staged[i]
 		sh.captureNow()

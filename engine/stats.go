@@ -8,12 +8,15 @@ type Stats struct {
 	// ResidentBytes is the memory of cells and tables, padding, free cells and
 	// tombstones included.
 	ResidentBytes int64
-	Version       uint64 // version of the last change
-	Sets          int64  // writes since Open
-	Deletes       int64  // removals by Delete, Batch and Clear since Open
-	Expired       int64  // removals by expiry since Open
-	Conflicts     int64  // preconditions that did not hold since Open
-	Watchers      int    // open watchers
+	// OrderBytes is the memory of the sorted copy of the keys: 0 until the first
+	// List.
+	OrderBytes int64
+	Version    uint64 // version of the last change
+	Sets       int64  // writes since Open
+	Deletes    int64  // removals by Delete, Batch and Clear since Open
+	Expired    int64  // removals by expiry since Open
+	Conflicts  int64  // preconditions that did not hold since Open
+	Watchers   int    // open watchers
 }
 
 // counters are the numbers of a shard behind Stats, guarded by its lock.
@@ -24,9 +27,10 @@ type counters struct {
 // Stats reads the counters, a shard at a time: they are not as of one moment.
 func (s *Store) Stats() Stats {
 	t := Stats{
-		BytesMax: s.budget.bytesMax.Load(),
-		Version:  s.version.Load(),
-		Watchers: s.watchers.count(),
+		BytesMax:   s.budget.bytesMax.Load(),
+		OrderBytes: s.order.bytes(),
+		Version:    s.version.Load(),
+		Watchers:   s.watchers.count(),
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]

@@ -44,6 +44,10 @@ type Options struct {
 	BytesMax int64
 	// ValueBytesMax lowers the longest value. 0 means the constant of that name.
 	ValueBytesMax int
+	// OrderDisabled leaves out the sorted copy of all keys that List otherwise
+	// builds on its first call and inserts and removals then maintain. Every page
+	// of List then costs a walk over all keys.
+	OrderDisabled bool
 }
 
 // Meta is what the store knows of an entry beside its value.
@@ -79,6 +83,7 @@ type Store struct {
 	budget   budget
 	watchers watchers
 	snapshot snapshotLock
+	order    order
 }
 
 // shard holds the keys whose hash starts with its number. Readers load view and
@@ -93,6 +98,7 @@ type shard struct {
 	arena   arena
 	expiry  wheel
 	capture *shardCapture // set while a snapshot still needs the shard as it was
+	order   *orderPart    // holds the shard's keys too; nil while nobody has listed
 	bytes   int64         // charged for the entries
 	counts  counters
 	_       [64]byte
@@ -135,6 +141,7 @@ func Open(o Options) (*Store, error) {
 	for i := range s.shards {
 		s.shards[i].reset()
 	}
+	s.order.open(n, o.OrderDisabled)
 	s.budget.bytesMax.Store(o.BytesMax)
 	s.now() // from here on time only grows
 	return s, nil
@@ -164,6 +171,7 @@ func (s *Store) Close() error {
 		sh.reset()
 		sh.mu.Unlock()
 	}
+	s.order.drop()
 	return nil
 }
 

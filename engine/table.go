@@ -147,5 +147,6 @@ func (sh *shard) reset() {
 	sh.arena = arena{}
 	sh.expiry = wheel{}
 	sh.bytes = 0
+	sh.order = nil
 	sh.show()
 }

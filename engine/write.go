@@ -264,6 +264,9 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 		s.releaseCell(sh, cur.ref)
 	} else {
 		sh.insert(h, r)
+		if sh.order != nil {
+			sh.order.note(key, 0)
+		}
 		s.watchers.emit(event)
 	}
 	s.trackExpiryLocked(sh, h, meta)
@@ -274,6 +277,9 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 func (s *Store) remove(sh *shard, cur entry, why Event) {
 	sh.forgetExpiry(cur.Meta)
 	sh.removeSlot(cur.slot)
+	if sh.order != nil {
+		sh.order.note(why.Key, orderOpRemoves)
+	}
 	s.watchers.emit(why)
 	s.releaseCell(sh, cur.ref)
 }

@@ -1,0 +1,113 @@
+package engine_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ingot-run/ingot/engine"
+)
+
+// BenchmarkInsertOrdered inserts up to a million new keys into a store that has
+// been listed, with the order and without it. It measures both in one run, a
+// block of inserts of one after a block of the other, and reports the ratio of
+// the medians: compare no times of different runs.
+func BenchmarkInsertOrdered(b *testing.B) {
+	shapes := map[string]func(n int) []string{
+		"random": benchKeys,
+		"paths": func(n int) []string { // long common beginnings, in no order
+			keys := make([]string, n)
+			for i := range keys {
+				keys[i] = fmt.Sprintf("user/%08d/s", uint32(i)*2654435761%100_000_000)
+			}
+			return keys
+		},
+		"rising": func(n int) []string {
+			keys := make([]string, n)
+			for i := range keys {
+				keys[i] = fmt.Sprintf("log/%016d", i)
+			}
+			return keys
+		},
+	}
+	for name, make := range shapes {
+		b.Run(name, func(b *testing.B) { benchInsertOrdered(b, make(1_000_000)) })
+	}
+}
+
+func benchInsertOrdered(b *testing.B, keys []string) {
+	const block = 10_000
+	value := make([]byte, 64)
+	var times [2][]float64 // off, on: nanoseconds per insert
+	for range b.N {
+		var stores [2]*engine.Store
+		for i := range stores {
+			s, err := engine.Open(engine.Options{OrderDisabled: i == 0})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := s.List(engine.ListOptions{}); err != nil {
+				b.Fatal(err)
+			}
+			stores[i] = s
+		}
+		for at := 0; at < len(keys); at += block {
+			for i, s := range stores {
+				times[i] = append(times[i], insertTime(b, s, keys[at:at+block], value))
+			}
+		}
+		b.ReportMetric(float64(stores[1].Stats().OrderBytes)/float64(len(keys)), "orderB/key")
+		for _, s := range stores {
+			s.Close()
+		}
+		runtime.GC()
+	}
+	off, on := median(times[0]), median(times[1])
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(off, "off-ns/insert")
+	b.ReportMetric(on, "on-ns/insert")
+	b.ReportMetric(on/off, "on/off")
+}
+
+// insertTime stores the keys and returns the nanoseconds for each.
+func insertTime(b *testing.B, s *engine.Store, keys []string, value []byte) float64 {
+	start := time.Now()
+	for _, key := range keys {
+		if _, err := s.Set(key, value, engine.SetOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(time.Since(start)) / float64(len(keys))
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+// BenchmarkListPage lists pages of 100 of a million keys; first is the list that
+// builds the order.
+func BenchmarkListPage(b *testing.B) {
+	for _, values := range []bool{false, true} {
+		b.Run(fmt.Sprintf("values=%v", values), func(b *testing.B) {
+			s, keys := filled(b, 1_000_000)
+			start := time.Now()
+			if _, err := s.List(engine.ListOptions{}); err != nil {
+				b.Fatal(err)
+			}
+			first := time.Since(start)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				page, err := s.List(engine.ListOptions{After: keys[i%len(keys)], Values: values})
+				if err != nil || len(page.Entries) > 100 {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(first.Seconds()*1e3, "first-ms")
+		})
+	}
+}
