@@ -19,6 +19,9 @@ import (
 // ours is the name of the row that everything is compared with.
 const ours = "ingot"
 
+// oursOrdered is ingot once more, with the sorted keys that List wants.
+const oursOrdered = "ingot-ordered"
+
 // boostPackage carries Boost's headers. Debian 12 has 1.81, and
 // concurrent_flat_map came with 1.83.
 const boostPackage = "libboost-headers==1.88.0"

@@ -87,7 +87,7 @@ func drawChart(rows []row, found *results, all []table) string {
 func panelBars(p panel, t table, rows []row, found *results) []bar {
 	var bars []bar
 	for _, r := range rows {
-		if figure, ok := found.median(cell{t, r.name, p.key}); ok && r.name != "loop" {
+		if figure, ok := found.median(cell{t, r.name, p.key}); ok && r.name != "loop" && r.name != oursOrdered {
 			bars = append(bars, bar{chartLabel(r), p.figure(figure), r.name == ours})
 		}
 	}

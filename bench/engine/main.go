@@ -115,7 +115,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("want --rounds of at least 1 and no arguments beside the options")
 	}
 	if *only != "" {
-		o.only = append(strings.Split(*only, ","), ours)
+		o.only = append(strings.Split(*only, ","), ours, oursOrdered)
 	}
 	return o, nil
 }

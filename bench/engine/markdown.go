@@ -84,8 +84,7 @@ Keys of 16 to 32 bytes, values as each table says. Every implementation runs in 
 process of its own and does the same work on the same keys; values are copied in
 by every write. "Borrowed" looks at the stored bytes, "copied" copies them into a
 buffer of the caller, "cloned" into fresh memory; a batch holds all its values
-before it looks at one (in one buffer, or each cloned; ingot's one call serves
-both). "Set over" is the one call that stores under a key that is there, "set in
+before it looks at one (in one buffer, or each cloned). "Set over" is the one call that stores under a key that is there, "set in
 place" writes into the stored bytes where a map lends them. "Mixed" is nine
 copied gets and one set over on two threads. Times are nanoseconds per operation,
 in a batch per key. Bytes an entry are the growth of resident memory, key lists
@@ -107,7 +106,7 @@ func renderSection(m report.Machine, o options, rows []row, found *results, skip
 	}
 	b.WriteString(introduction)
 	b.WriteString("\n![Four bar charts of this section's tables](bench-engine.svg)\n")
-	writeTargets(&b, found)
+	b.WriteString("\n### Targets\n\n" + report.TargetTable("what (values of 64 B)", targets(found)))
 	for _, t := range tables(o) {
 		fmt.Fprintf(&b, "\n### %v\n", t)
 		writeTable(&b, "One key at a time, ns", t, oneColumns, rows, found)
@@ -120,14 +119,6 @@ func renderSection(m report.Machine, o options, rows []row, found *results, skip
 		fmt.Fprintf(&b, "\nSkipped: %s.\n", line)
 	}
 	return report.Section(sectionName, b.String())
-}
-
-func writeTargets(b *strings.Builder, found *results) {
-	b.WriteString("\n### Targets\n\n| what (values of 64 B) | target | measured | |\n|---|---|---|---|\n")
-	for _, t := range targets {
-		measured, verdict := t.judge(found)
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", t.what, t.boundText(), measured, verdict)
-	}
 }
 
 // used leaves out the columns that no row has a figure for.
@@ -210,7 +201,9 @@ func writeRatios(b *strings.Builder, t table, rows []row, found *results) {
 
 // peers is the rows that are neither ingot nor the loop.
 func peers(rows []row) []row {
-	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.name == ours || r.name == "loop" })
+	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool {
+		return r.name == ours || r.name == oursOrdered || r.name == "loop"
+	})
 }
 
 // shortLabel is the label without its remarks.

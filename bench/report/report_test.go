@@ -71,3 +71,22 @@ func TestSplice(t *testing.T) {
 	require.ErrorContains(t, Splice(path, name, first), "put both back")
 	require.Equal(t, broken, read(), "a file that is not understood is left alone")
 }
+
+func TestTargetTable(t *testing.T) {
+	require.Equal(t, `| thing | target | measured | |
+|---|---|---|---|
+| fast | at most 0.50x | 0.50x | met |
+| slow | at most 0.50x | 0.51x | **missed** |
+| rare | at most 0.033x | 0.031x | met |
+| many | at least 1.30x | 1.29x | **missed** |
+| small | at most 125 | 99.0 | met |
+| absent | at most 1.00x | – | not in this run |
+`, TargetTable("thing", []Target{
+		{What: "fast", Bound: 0.5, Measured: 0.5, Known: true},
+		{What: "slow", Bound: 0.5, Measured: 0.51, Known: true},
+		{What: "rare", Bound: 1. / 30, Measured: 0.0312, Known: true},
+		{What: "many", Bound: 1.3, AtLeast: true, Measured: 1.29, Known: true},
+		{What: "small", Bound: 125, Format: Number, Measured: 99, Known: true},
+		{What: "absent", Bound: 1},
+	}))
+}

@@ -32,7 +32,9 @@ func (b *session) batches(keys *ring, size, ops int, clones bool) (tally, bool) 
 
 // batchReader returns how this store reads a batch; nil where it cannot.
 func (b *session) batchReader(size int, clones bool) func(keys []string, visit func([]byte)) {
-	if s, ok := b.store.(batcher); ok {
+	if s, ok := b.store.(batcher); ok && clones {
+		return s.CloneBatch
+	} else if ok {
 		return s.Batch
 	}
 	switch s := b.store.(type) {

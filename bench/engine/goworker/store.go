@@ -35,9 +35,11 @@ type (
 	cloner interface {
 		Clone(key string) ([]byte, bool)
 	}
-	// batcher reads many keys in one call and hands each copied value to visit.
+	// batcher reads many keys in one call and hands each copied value to visit:
+	// copied into one buffer that the next call takes again, or into fresh memory.
 	batcher interface {
 		Batch(keys []string, visit func(value []byte))
+		CloneBatch(keys []string, visit func(value []byte))
 	}
 	// settler waits until what was written can be read.
 	settler interface{ Settle() }
@@ -101,6 +103,7 @@ func moduleVersion(module string) string {
 // implementations lists all rows of this binary.
 var implementations = []implementation{
 	{name: "ingot", label: "**ingot**", open: openIngot},
+	{name: "ingot-ordered", label: "ingot, keeping its keys sorted for List", open: openIngotOrdered},
 	{name: "map", label: "Go map, one goroutine, no lock", oneThread: true, open: openPlainMap},
 	{name: "sharded", label: "Go maps in 256 shards under RWMutex", open: openSharded},
 	{name: "syncmap", label: "sync.Map", open: openSyncMap},
