@@ -66,9 +66,10 @@ func (s *Store) tickShard(sh *shard, now int64, most int, bounded bool) (expired
 // findVersion is the slot and reference of the entry with this hash and version,
 // or -1.
 func (sh *shard) findVersion(h, version uint64) (slot int, r ref) {
-	bits, mask := hashBits(h), uint64(len(sh.table.slots)-1)
+	bits, all := hashBits(h), sh.table.slots()
+	mask := uint64(len(all) - 1)
 	for p := startProbe(bits, mask); ; p.next(mask) {
-		s := sh.table.slots[p.index]
+		s := all[p.index]
 		if s == 0 {
 			return -1, 0
 		}

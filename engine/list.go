@@ -106,8 +106,8 @@ func (s *Store) collect(sh *shard, o ListOptions, found *smallest) {
 // entry in hand and change nothing else.
 func (sh *shard) entries() iter.Seq2[string, entry] {
 	return func(yield func(string, entry) bool) {
-		for slot := range sh.table.slots {
-			r := ref(sh.table.slots[slot] & refMask)
+		for slot, s := range sh.table.slots() {
+			r := ref(s & refMask)
 			if r == 0 || r == refTombstone {
 				continue
 			}

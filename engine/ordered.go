@@ -127,10 +127,10 @@ func (s *Store) orderShard(sh *shard, p *orderPart, epoch uint64) bool {
 			return false
 		}
 		sh.order = p
-		if len(slots) == 0 || &slots[0] != &sh.table.slots[0] {
+		if len(slots) == 0 || &slots[0] != &sh.table.slots()[0] {
 			// A new table has its keys elsewhere. The step doubles, so that a shard
 			// that is rebuilt all the time comes to an end too.
-			slots, next, step = sh.table.slots, 0, 2*step
+			slots, next, step = sh.table.slots(), 0, 2*step
 		}
 		end := min(next+step, len(slots))
 		for ; next < end; next++ {

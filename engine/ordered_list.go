@@ -117,13 +117,12 @@ func (s *Store) listOrdered(o ListOptions) (page Page, complete bool) {
 // listEntry looks up a key that the order has.
 func (s *Store) listEntry(key string, value bool) (item ListEntry, found bool) {
 	h := s.hash(key)
-	sh := &s.shards[s.shardIndex(h)]
 	item.Key = key
 	if value {
-		item.Value, item.Meta = sh.appendValue([]byte{}, h, key)
+		item.Value, item.Meta = s.appendValue([]byte{}, h, key)
 		item.Size = len(item.Value)
 	} else {
-		item.Meta, item.Size = sh.stat(h, key)
+		item.Meta, item.Size = s.stat(h, key)
 	}
 	return item, item.Found() && !s.expired(item.Meta)
 }

@@ -30,7 +30,7 @@ func (s *Store) AppendGet(dst []byte, key string) ([]byte, Meta, error) {
 		return dst, Meta{}, err
 	}
 	h := s.hash(key)
-	out, meta := s.shards[s.shardIndex(h)].appendValue(dst, h, key)
+	out, meta := s.appendValue(dst, h, key)
 	if s.expired(meta) {
 		return dst, Meta{}, nil
 	}
@@ -44,7 +44,7 @@ func (s *Store) Stat(key string) (Meta, int, error) {
 		return Meta{}, 0, err
 	}
 	h := s.hash(key)
-	meta, size := s.shards[s.shardIndex(h)].stat(h, key)
+	meta, size := s.stat(h, key)
 	if s.expired(meta) {
 		return Meta{}, 0, nil
 	}
@@ -60,27 +60,29 @@ func (s *Store) Exists(key string) (bool, error) {
 
 // appendValue appends the value of key to dst and gives its Meta, expired or
 // not. dst is returned as it was when the key is absent.
-func (sh *shard) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
+func (s *Store) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
 	if optimistic {
+		f := &s.fronts[s.shardIndex(h)]
 		for range patience {
-			c, head, info, sure := sh.locate(h, key)
+			c, head, info, sure := f.locate(h, key)
 			if !sure {
 				continue
 			}
 			out, meta := dst, Meta{}
 			if c.p != nil {
 				meta = c.meta(head, info)
-				out = append(dst, c.value(info)...)
+				out = c.appendValue(dst, info)
 				if !c.unchanged(head) {
 					continue
 				}
 			}
-			if sh.batch.Load() {
+			if f.batch.Load() {
 				break // the lock waits for the end of the batch
 			}
 			return out, meta
 		}
 	}
+	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	slot, r := sh.find(h, key)
@@ -92,10 +94,11 @@ func (sh *shard) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
 }
 
 // stat is appendValue without the value: its length.
-func (sh *shard) stat(h uint64, key string) (Meta, int) {
+func (s *Store) stat(h uint64, key string) (Meta, int) {
 	if optimistic {
+		f := &s.fronts[s.shardIndex(h)]
 		for range patience {
-			c, head, info, sure := sh.locate(h, key)
+			c, head, info, sure := f.locate(h, key)
 			if !sure {
 				continue
 			}
@@ -106,12 +109,13 @@ func (sh *shard) stat(h uint64, key string) (Meta, int) {
 					continue
 				}
 			}
-			if sh.batch.Load() {
+			if f.batch.Load() {
 				break
 			}
 			return meta, size
 		}
 	}
+	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	slot, r := sh.find(h, key)
@@ -126,11 +130,11 @@ func (sh *shard) stat(h uint64, key string) (Meta, int) {
 // write and says nothing. A cell is given with the head and info that it had
 // together with key: the caller copies and then asks c.unchanged(head). No cell
 // means that the key was absent at a moment during the call.
-func (sh *shard) locate(h uint64, key string) (c cell, head, info uint64, sure bool) {
-	v := sh.view.Load()
-	bits, mask := hashBits(h), uint64(len(v.slots)-1)
+func (f *front) locate(h uint64, key string) (c cell, head, info uint64, sure bool) {
+	t := slots{f.slots.Load()}
+	bits, mask := hashBits(h), t.mask()
 	for p := startProbe(bits, mask); ; p.next(mask) {
-		s := atomic.LoadUint64(&v.slots[p.index])
+		s := atomic.LoadUint64(t.at(p.index))
 		if s == 0 {
 			return cell{}, 0, 0, true
 		}
@@ -138,33 +142,32 @@ func (sh *shard) locate(h uint64, key string) (c cell, head, info uint64, sure b
 		if s>>refBits != bits || r == refTombstone {
 			continue
 		}
-		if c = v.at(r); c.p == nil {
+		if c = f.peek(r); c.p == nil {
 			return cell{}, 0, 0, false
 		}
 		head = atomic.LoadUint64(c.head())
 		info = *c.info()
-		// The info is that of the head before a byte behind it is touched: its
-		// lengths then lie within the cell.
-		if !alive(head) || !c.unchanged(head) {
+		// With the table still in place the cell is one of its own, and with the
+		// head unchanged the info is that of the head: its lengths then lie within
+		// the cell. Only now may a byte behind it be touched.
+		if !alive(head) || !c.unchanged(head) || f.slots.Load() != t.p {
 			return cell{}, 0, 0, false
 		}
 		if infoKeyLen(info) == len(key) && c.hasKey(key) {
 			return c, head, info, true
 		}
 		// Another key with the same bits, or the cell was reused since the slot
-		// was read: only an unchanged slot of the present view can tell.
-		if sh.view.Load() != v || atomic.LoadUint64(&v.slots[p.index]) != s {
+		// was read: only an unchanged slot of the present table can tell.
+		if atomic.LoadUint64(t.at(p.index)) != s || f.slots.Load() != t.p {
 			return cell{}, 0, 0, false
 		}
 	}
 }
 
-// at is the cell that r names, or none when the view is too old to know it.
-func (v *view) at(r ref) cell {
-	if r.chunk() >= len(v.dir) {
-		return cell{}
-	}
-	base := atomic.LoadPointer(&v.dir[r.chunk()])
+// peek is the cell that r names, for who holds no lock: r was loaded before, from
+// a slot, so the directory knows it. It is none when the chunk is gone.
+func (f *front) peek(r ref) cell {
+	base := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(f.dir.Load()), r.chunk()*8)))
 	if base == nil {
 		return cell{}
 	}

@@ -41,7 +41,7 @@ func (s *Store) AppendGetMany(buf []byte, entries []Entry, keys []string) ([]byt
 		s.warm(hashes[:len(window)])
 		for i, key := range window {
 			at := len(buf)
-			out, meta := s.shards[s.shardIndex(hashes[i])].appendValue(buf, hashes[i], key)
+			out, meta := s.appendValue(buf, hashes[i], key)
 			e := Entry{}
 			if meta.Found() && !s.expired(meta) {
 				buf = out
@@ -74,18 +74,16 @@ func (s *Store) warm(hashes []uint64) {
 	if !optimistic || len(hashes) < 2 {
 		return
 	}
-	var views [batchWindow]*view
 	var lines [batchWindow]unsafe.Pointer
 	for i, h := range hashes {
-		v := s.shards[s.shardIndex(h)].view.Load()
-		views[i] = v
-		lines[i] = unsafe.Pointer(&v.slots[hashBits(h)&uint64(len(v.slots)-1)])
+		t := slots{s.fronts[s.shardIndex(h)].slots.Load()}
+		lines[i] = unsafe.Pointer(t.at(hashBits(h) & t.mask()))
 	}
 	prefetchAll(&lines[0], len(hashes))
 	cells := 0
-	for i, h := range hashes {
-		if c := views[i].guess(h); c.p != nil {
-			lines[cells] = c.p // never ahead of i: the line was read
+	for _, h := range hashes {
+		if c := s.fronts[s.shardIndex(h)].guess(h); c.p != nil {
+			lines[cells] = c.p
 			cells++
 		}
 	}
@@ -93,16 +91,17 @@ func (s *Store) warm(hashes []uint64) {
 }
 
 // guess is the cell of the first slot in the home line that matches the hash.
-func (v *view) guess(h uint64) cell {
-	bits, mask := hashBits(h), uint64(len(v.slots)-1)
+func (f *front) guess(h uint64) cell {
+	t := slots{f.slots.Load()}
+	bits, mask := hashBits(h), t.mask()
 	p := startProbe(bits, mask)
 	for range lineSlots {
-		s := atomic.LoadUint64(&v.slots[p.index])
+		s := atomic.LoadUint64(t.at(p.index))
 		if s == 0 {
 			return cell{}
 		}
 		if r := ref(s & refMask); s>>refBits == bits && r != refTombstone {
-			return v.at(r)
+			return f.peek(r)
 		}
 		p.next(mask)
 	}

@@ -21,10 +21,6 @@ const (
 	// an eighth. A slab below it is never emptied to save memory.
 	chunkBytesSmall = 8 << 10
 	chunkBytesMax   = 256 << 10
-	// chunkTailBytes are behind the last cell, so that a copy in whole blocks
-	// stays inside the chunk.
-	chunkTailBytes = 64
-
 	// exactWordsMax is the largest cell that has a class of its own size. Above
 	// it there are eight classes to a doubling, so at most 1/8 is padding.
 	exactWordsMax = 32
@@ -188,7 +184,7 @@ func (a *arena) addChunk(s *slab, words int) (grown bool) {
 		cells = max(size/(words*8), 1)
 	}
 	number, grown := a.chunkNumber(s)
-	memory := make([]uint64, cells*words+chunkTailBytes/8)
+	memory := make([]uint64, cells*words)
 	a.resident += int64(len(memory)) * 8
 	a.chunks[number] = chunk{slab: a.slabOf[s.class] - 1, words: words, cells: cells, free: -1, open: true}
 	atomic.StorePointer(&a.dir[number], unsafe.Pointer(unsafe.SliceData(memory)))
@@ -224,7 +220,7 @@ func (a *arena) chunkNumber(s *slab) (number int, grown bool) {
 // hold a reference into it keep it alive and find its cells dead.
 func (a *arena) dropChunk(s *slab, number int) {
 	c := &a.chunks[number]
-	a.resident -= int64(c.cells*c.words*8 + chunkTailBytes)
+	a.resident -= int64(c.cells * c.words * 8)
 	s.cells -= c.cells
 	if c.open {
 		for i, n := range s.open {

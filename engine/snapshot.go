@@ -219,6 +219,7 @@ func (s *Store) Restore(r io.Reader) error {
 	}
 	staged := make([]shard, len(s.shards))
 	for i := range staged {
+		staged[i].front = new(front)
 		staged[i].reset()
 		staged[i].expiry.now = s.now()
 	}
@@ -264,8 +265,8 @@ func (s *Store) replaceContents(staged []shard, records []record, version uint64
 	for i := range s.shards {
 		sh, from := &s.shards[i], &staged[i]
 		sh.captureNow()
-		sh.table, sh.arena, sh.expiry, sh.bytes = from.table, from.arena, from.expiry, from.bytes
-		sh.show()
+		sh.adopt(from.table, from.arena)
+		sh.expiry, sh.bytes = from.expiry, from.bytes
 	}
 	s.budget.recount(s)
 	if version > s.version.Load() { // all writers wait for the shards, so nobody adds meanwhile

@@ -37,7 +37,7 @@ func (s *Store) Stats() Stats {
 		sh.mu.RLock()
 		t.Keys += int64(sh.table.live)
 		t.Bytes += sh.bytes
-		t.ResidentBytes += sh.arena.resident + int64(len(sh.table.slots))*8
+		t.ResidentBytes += sh.arena.resident + int64(len(sh.table.words))*8
 		t.Sets += sh.counts.sets
 		t.Deletes += sh.counts.deletes
 		t.Expired += sh.counts.expired

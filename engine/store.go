@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/ingot-run/ingot/hash"
 )
@@ -74,6 +75,7 @@ type Store struct {
 	clock         func() int64
 	seed          uint64
 	valueBytesMax int
+	fronts        []front
 	shards        []shard
 	shardShift    uint8 // 64 - log2(len(shards)): the high bits of the hash choose
 
@@ -86,12 +88,19 @@ type Store struct {
 	order    order
 }
 
-// shard holds the keys whose hash starts with its number. Readers load view and
-// batch; the rest is guarded by mu.
+// front is what readers load of a shard. The fronts stand side by side, apart
+// from the shards, so that all of them stay in the first cache.
+type front struct {
+	slots atomic.Pointer[uint64]         // the table's first word
+	dir   atomic.Pointer[unsafe.Pointer] // the arena's directory
+	batch atomic.Bool                    // a change of several keys is under way: readers wait for its end
+	_     [8]byte                        // 32 bytes: none lies across two lines
+}
+
+// shard holds the keys whose hash starts with its number. It is guarded by mu, but
+// for its front.
 type shard struct {
-	view  atomic.Pointer[view]
-	batch atomic.Bool // a change of several keys is under way: readers wait for its end
-	_     [48]byte    // readers' cache line apart from writers'
+	*front
 
 	mu      shardLock
 	table   table
@@ -135,10 +144,12 @@ func Open(o Options) (*Store, error) {
 		clock:         o.Now,
 		seed:          o.Seed,
 		valueBytesMax: o.ValueBytesMax,
+		fronts:        make([]front, n),
 		shards:        make([]shard, n),
 		shardShift:    uint8(64 - bits.TrailingZeros(uint(n))),
 	}
 	for i := range s.shards {
+		s.shards[i].front = &s.fronts[i]
 		s.shards[i].reset()
 	}
 	s.order.open(n, o.OrderDisabled)

@@ -11,18 +11,32 @@ import (
 // leaves a tombstone. A table that is nearly full is copied into a new one, from
 // the slots alone: the entries are not touched.
 //
-// Within one view a slot changes its reference but never moves, and a view that
-// was replaced is never written again. That is all a reader relies on.
+// A table is one block of words: the mask of its slots in word 0, the slots from
+// slotsBegin on, a cache line further. Within one table a slot changes its
+// reference but never moves, and a table that was replaced is never written
+// again. That is all a reader relies on.
 
 const (
-	slotsMin  = 8
-	lineSlots = 8 // a cache line
+	slotsMin   = 8
+	lineSlots  = 8 // a cache line
+	slotsBegin = lineSlots
 )
 
-// view is what a reader needs of a shard. It is replaced as a whole.
-type view struct {
-	slots []uint64         // loaded and stored atomically; a power of two
-	dir   []unsafe.Pointer // the arena's directory, elements loaded atomically
+// newSlots is an empty table of size slots, a power of two.
+func newSlots(size int) []uint64 {
+	words := make([]uint64, slotsBegin+size)
+	words[0] = uint64(size - 1)
+	return words
+}
+
+// slots is a table as readers see it: its first word.
+type slots struct{ p *uint64 }
+
+func (t slots) mask() uint64 { return *t.p }
+
+// at is slot i, to be loaded and stored atomically.
+func (t slots) at(i uint64) *uint64 {
+	return (*uint64)(unsafe.Add(unsafe.Pointer(t.p), (slotsBegin+i)*8))
 }
 
 // hashBits is the part of a hash that a slot keeps: the top bits chose the shard.
@@ -48,17 +62,21 @@ func (p *probe) next(mask uint64) {
 
 // table is a shard's slots and their counts, guarded by the shard's lock.
 type table struct {
-	slots      []uint64
+	words      []uint64
 	live       int
 	tombstones int
 }
 
+// slots is the table without its first line.
+func (t *table) slots() []uint64 { return t.words[slotsBegin:] }
+
 // find is the slot of key and its reference, or -1. It is for whoever holds the
 // shard's lock.
 func (sh *shard) find(h uint64, key string) (slot int, r ref) {
-	bits, mask := hashBits(h), uint64(len(sh.table.slots)-1)
+	bits, all := hashBits(h), sh.table.slots()
+	mask := uint64(len(all) - 1)
 	for p := startProbe(bits, mask); ; p.next(mask) {
-		s := sh.table.slots[p.index]
+		s := all[p.index]
 		if s == 0 {
 			return -1, 0
 		}
@@ -74,10 +92,11 @@ func (sh *shard) find(h uint64, key string) (slot int, r ref) {
 
 // findRef is the slot that holds r, which is there.
 func (sh *shard) findRef(h uint64, r ref) (slot int) {
-	bits, mask := hashBits(h), uint64(len(sh.table.slots)-1)
+	bits, all := hashBits(h), sh.table.slots()
+	mask := uint64(len(all) - 1)
 	want := bits<<refBits | uint64(r)
 	p := startProbe(bits, mask)
-	for sh.table.slots[p.index] != want {
+	for all[p.index] != want {
 		p.next(mask)
 	}
 	return int(p.index)
@@ -86,30 +105,31 @@ func (sh *shard) findRef(h uint64, r ref) (slot int) {
 // insert stores r for a key that is not in the table.
 func (sh *shard) insert(h uint64, r ref) {
 	t := &sh.table
-	if 4*(t.live+t.tombstones+1) > 3*len(t.slots) {
+	if 4*(t.live+t.tombstones+1) > 3*len(t.slots()) {
 		sh.rebuild()
 	}
-	bits, mask := hashBits(h), uint64(len(t.slots)-1)
+	bits, all := hashBits(h), t.slots()
+	mask := uint64(len(all) - 1)
 	p := startProbe(bits, mask)
-	for t.slots[p.index] != 0 && ref(t.slots[p.index]&refMask) != refTombstone {
+	for all[p.index] != 0 && ref(all[p.index]&refMask) != refTombstone {
 		p.next(mask)
 	}
-	if t.slots[p.index] != 0 {
+	if all[p.index] != 0 {
 		t.tombstones--
 	}
-	atomic.StoreUint64(&t.slots[p.index], bits<<refBits|uint64(r))
+	atomic.StoreUint64(&all[p.index], bits<<refBits|uint64(r))
 	t.live++
 }
 
 // replace gives a slot another reference.
 func (sh *shard) replace(slot int, r ref) {
-	s := sh.table.slots[slot]
-	atomic.StoreUint64(&sh.table.slots[slot], s&^refMask|uint64(r))
+	s := &sh.table.slots()[slot]
+	atomic.StoreUint64(s, *s&^refMask|uint64(r))
 }
 
 // removeSlot leaves a tombstone.
 func (sh *shard) removeSlot(slot int) {
-	atomic.StoreUint64(&sh.table.slots[slot], uint64(refTombstone))
+	atomic.StoreUint64(&sh.table.slots()[slot], uint64(refTombstone))
 	sh.table.live--
 	sh.table.tombstones++
 }
@@ -122,31 +142,50 @@ func (sh *shard) rebuild() {
 	for 2*(t.live+1) > size {
 		size *= 2
 	}
-	slots := make([]uint64, size)
+	words := newSlots(size)
+	all := words[slotsBegin:]
 	mask := uint64(size - 1)
-	for _, s := range t.slots {
+	for _, s := range t.slots() {
 		if r := ref(s & refMask); r == 0 || r == refTombstone {
 			continue
 		}
 		p := startProbe(s>>refBits, mask)
-		for slots[p.index] != 0 {
+		for all[p.index] != 0 {
 			p.next(mask)
 		}
-		slots[p.index] = s
+		all[p.index] = s
 	}
-	t.slots, t.tombstones = slots, 0
-	sh.show()
+	t.words, t.tombstones = words, 0
+	sh.slots.Store(&words[0])
 }
 
-// show gives readers the table and directory as they are.
-func (sh *shard) show() { sh.view.Store(&view{slots: sh.table.slots, dir: sh.arena.dir}) }
+// adopt gives the shard another table and arena. Readers learn of the table
+// first: one that then meets the new directory with a reference of the old table
+// finds the table replaced before it believes anything. The directory is made as
+// long as the old one, so that such a reference lies in it.
+func (sh *shard) adopt(t table, a arena) {
+	if len(a.dir) < len(sh.arena.dir) {
+		dir := make([]unsafe.Pointer, len(sh.arena.dir))
+		copy(dir, a.dir)
+		a.dir = dir
+	}
+	sh.table, sh.arena = t, a
+	sh.slots.Store(&t.words[0])
+	sh.showDir()
+}
+
+// showDir gives readers the arena's directory. It comes before a reference that
+// needs it is stored in a slot.
+func (sh *shard) showDir() {
+	if len(sh.arena.dir) > 0 {
+		sh.dir.Store(&sh.arena.dir[0])
+	}
+}
 
 // reset empties the shard. Readers of the old view keep its memory alive.
 func (sh *shard) reset() {
-	sh.table = table{slots: make([]uint64, slotsMin)}
-	sh.arena = arena{}
+	sh.adopt(table{words: newSlots(slotsMin)}, arena{})
 	sh.expiry = wheel{}
 	sh.bytes = 0
 	sh.order = nil
-	sh.show()
 }

@@ -256,7 +256,7 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 	c.fill(key, value, meta.ExpiresAt)
 	c.publish(meta.Version)
 	if grown {
-		sh.show()
+		sh.showDir()
 	}
 	if cur.Found() {
 		sh.replace(cur.slot, r)
@@ -324,7 +324,7 @@ func (s *Store) evacuate(sh *shard, sl *slab) {
 		copy(c.bytes(cellHeadBytes, ch.words*8-cellHeadBytes), old.bytes(cellHeadBytes, ch.words*8-cellHeadBytes))
 		c.publish(head >> 1)
 		if grown {
-			sh.show()
+			sh.showDir()
 		}
 		sh.replace(slot, to)
 		old.kill()
