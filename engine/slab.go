@@ -21,6 +21,10 @@ const (
 	// an eighth. A slab below it is never emptied to save memory.
 	chunkBytesSmall = 8 << 10
 	chunkBytesMax   = 256 << 10
+	// chunkTailWords are behind the last cell: a pointer behind the cell's last
+	// byte, such as an empty value's, then still points into the chunk.
+	chunkTailWords = 1
+
 	// exactWordsMax is the largest cell that has a class of its own size. Above
 	// it there are eight classes to a doubling, so at most 1/8 is padding.
 	exactWordsMax = 32
@@ -184,7 +188,7 @@ func (a *arena) addChunk(s *slab, words int) (grown bool) {
 		cells = max(size/(words*8), 1)
 	}
 	number, grown := a.chunkNumber(s)
-	memory := make([]uint64, cells*words)
+	memory := make([]uint64, cells*words+chunkTailWords)
 	a.resident += int64(len(memory)) * 8
 	a.chunks[number] = chunk{slab: a.slabOf[s.class] - 1, words: words, cells: cells, free: -1, open: true}
 	atomic.StorePointer(&a.dir[number], unsafe.Pointer(unsafe.SliceData(memory)))
