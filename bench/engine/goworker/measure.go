@@ -114,7 +114,8 @@ func settle(s store) {
 	}
 }
 
-// measure runs one operation. It reports false where the store does not have it.
+// measure runs one operation; those that make garbage start on a collected heap. It
+// reports false where the store does not have it.
 func (b *session) measure(op string, arg, ops int, seed uint64) (tally, bool, error) {
 	salt := workload.Mix(seed)
 	switch op {
@@ -146,9 +147,11 @@ func (b *session) measure(op string, arg, ops int, seed uint64) (tally, bool, er
 		t, ok := b.batches(b.ring(b.probes, seed), arg, ops, op == "batchclone")
 		return t, ok, nil
 	case "mixed":
+		runtime.GC()
 		t, ok := b.mixed(b.probes, ops, seed)
 		return t, ok, nil
 	case "mixedzipf":
+		runtime.GC()
 		t, ok := b.mixed(b.zipf, ops, seed)
 		return t, ok, nil
 	case "grow":
