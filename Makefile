@@ -7,12 +7,13 @@ BIN     := bin
 WASM    := js/dist/engine.wasm
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
+FLAGS   ?=
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node web/test
 
-.PHONY: run test build wasm tools node-deps conformance bench-mcp clean help
+.PHONY: run test build wasm tools node-deps conformance bench-mcp bench-engine bench-hash clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,7 +51,13 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 	@echo "== Node and Chromium" && cd conformance && npm test --silent
 
 bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)
-	@$(GO) -C bench run ./mcp
+	@$(GO) -C bench run ./mcp $(FLAGS)
+
+bench-engine: ## measure the engine against other maps and stores (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./engine $(FLAGS)
+
+bench-hash: ## measure the hash against its peers (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./hash $(FLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(WASM)

@@ -46,7 +46,7 @@ func otherLanguages() []suite {
 	}
 	chromium := node("page", "the page of ingot serve, in Chromium", "web/test")
 	chromium.needs = []string{"node", "chromium"}
-	bench := goTest("bench", "the benchmarks' own tests", "./...")
+	bench := goTest("bench", "the benchmarks' own tests", "-short", "./...")
 	bench.dir = "bench"
 	clients := goTest("clients-go", "mcp-stdio with the Go SDK's client and frame by frame", "./...")
 	clients.dir = "conformance/clients"
