@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -249,6 +250,7 @@ func testListConcurrent(t *testing.T, open Opener) {
 		rng := rand.New(rand.NewPCG(seeded(t).Uint64(), 0))
 		writers.Go(func() {
 			for !done.Load() {
+				runtime.Gosched()                                                     // wasm has one thread, and takes it from nobody
 				key := fmt.Sprintf("stay/%05d/%d/%d", rng.IntN(2000), w, rng.IntN(4)) // among those that stay
 				_, err := s.Set(key, []byte("v"), engine.SetOptions{})
 				if err == nil && rng.IntN(2) == 0 {
@@ -265,6 +267,7 @@ func testListConcurrent(t *testing.T, open Opener) {
 		limit := 1 + seeded(t).IntN(400)
 		listers.Go(func() {
 			for range 5 {
+				runtime.Gosched()
 				if err := walkKeeps(s, stay, limit); err != nil {
 					errs <- err
 					return
@@ -304,6 +307,7 @@ func walkKeeps(s *engine.Store, stay []string, limit int) error {
 		if page.Next == "" {
 			break
 		}
+		runtime.Gosched()
 	}
 	if found != len(stay) {
 		return fmt.Errorf("%d of %d keys were listed", found, len(stay))
@@ -326,6 +330,7 @@ func testListRestore(t *testing.T, open Opener) {
 	restored := make(chan error, 1)
 	go func() {
 		for !done.Load() {
+			runtime.Gosched()
 			if err := s.Restore(bytes.NewReader(snapshot.Bytes())); err != nil {
 				restored <- err
 				return
@@ -335,6 +340,7 @@ func testListRestore(t *testing.T, open Opener) {
 	}()
 	var err error
 	for range 20 {
+		runtime.Gosched()
 		if err = walkKeeps(s, stay, 100); err != nil {
 			break
 		}
