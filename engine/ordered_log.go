@@ -15,7 +15,7 @@ import (
 const (
 	// A log holds a sixteenth of the keys of its part between these bounds: enough
 	// that several changes share a leaf, and so few that the writer who settles it
-	// holds the part's lock for less than a millisecond.
+	// holds the locks of its shard and the part for a millisecond or two.
 	orderOpsMin   = 64
 	orderOpsMax   = 4096
 	orderOpsShare = 16
