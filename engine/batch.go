@@ -59,6 +59,16 @@ func (s *Store) Batch(ops []Op) ([]OpResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	for try := 0; ; try++ {
+		results, err := s.batchOnce(ops, set, hashes)
+		if full, ok := err.(*fullError); !ok || !s.canEvict(full, try) {
+			return results, err
+		}
+	}
+}
+
+// batchOnce runs a batch unless there is no room for it.
+func (s *Store) batchOnce(ops []Op, set shardSet, hashes []uint64) ([]OpResult, error) {
 	s.lock(set)
 	defer s.unlock(set)
 	if s.closed.Load() {
@@ -153,7 +163,7 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
 		plans[i] = out
-		changes[i] = budgetChange{key: op.Key, delta: out.chargeDelta(op.Key, cur.Meta, len(cur.value))}
+		changes[i] = out.budgetChange(op.Key, cur.Meta, len(cur.value))
 	}
 	return plans, s.budget.reserveAll(changes)
 }

@@ -31,12 +31,24 @@ type namespace struct {
 type budgetChange struct {
 	key   string
 	delta int64
+	after int64 // what the key is charged then
 }
+
+// fullError is an ErrFull that tells what eviction needs to know of it.
+type fullError struct {
+	text  string
+	need  int64 // bytes that do not fit into the store's budget; 0 when a prefix's is full
+	holds int64 // what the keys that were written would be charged
+}
+
+func (e *fullError) Error() string { return ErrFull.Error() + ": " + e.text }
+func (e *fullError) Unwrap() error { return ErrFull }
 
 // SetBudget gives all keys that begin with prefix a byte budget of their own,
 // beside the store's; bytesMax 0 takes it away. The empty prefix sets the
 // budget of the whole store. What is stored already stays, also where it
-// exceeds the new budget: then every write that grows it returns ErrFull.
+// exceeds the new budget: then every write that grows it returns ErrFull. Only a
+// store with Options.Evict follows its own budget down, and needs one.
 // It stops the store while it counts what is there.
 func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 	if s.closed.Load() {
@@ -46,7 +58,13 @@ func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 		return fmt.Errorf("%w: a budget is 0 or more bytes on a prefix of at most %d bytes", ErrOptions, KeyBytesMax)
 	}
 	if prefix == "" {
+		if s.evict && bytesMax == 0 {
+			return fmt.Errorf("%w: a store that evicts needs a budget", ErrOptions)
+		}
 		s.budget.bytesMax.Store(bytesMax)
+		if s.evict {
+			s.makeRoom(0)
+		}
 		return nil
 	}
 	all := s.allShards()
@@ -78,20 +96,26 @@ func (b *budget) replace(ns *namespace) {
 	b.namespaces.Store(&list)
 }
 
-// reserve books delta bytes for key, or returns ErrFull and books nothing.
-func (b *budget) reserve(key string, delta int64) error {
-	return b.reserveAll([]budgetChange{{key: key, delta: delta}})
+// reserve books one change, or returns ErrFull and books nothing.
+func (b *budget) reserve(c budgetChange) error { return b.reserveAll([]budgetChange{c}) }
+
+// lacks reports whether need more bytes exceed the store's budget now.
+func (b *budget) lacks(need int64) bool {
+	limit := b.bytesMax.Load()
+	return limit > 0 && b.used.Load()+need > limit
 }
 
 // reserveAll books the sum of the changes, or returns ErrFull and books
 // nothing. The sum counts, so that a batch may delete to make room.
 func (b *budget) reserveAll(changes []budgetChange) error {
-	var net int64
+	var net, holds int64
 	for _, c := range changes {
 		net += c.delta
+		holds += c.after
 	}
 	if !book(&b.used, b.bytesMax.Load(), net) {
-		return fmt.Errorf("%w: %d of the store's %d bytes are in use", ErrFull, b.used.Load(), b.bytesMax.Load())
+		text := fmt.Sprintf("%d of the store's %d bytes are in use", b.used.Load(), b.bytesMax.Load())
+		return &fullError{text: text, need: net, holds: holds}
 	}
 	list := b.namespaces.Load()
 	if list == nil {
@@ -180,10 +204,19 @@ func (n *namespace) net(changes []budgetChange) (sum int64) {
 }
 
 // book adds delta to used unless that grows it beyond limit (0: no limit).
+// Not for a moment is used beyond limit because of it.
 func book(used *atomic.Int64, limit, delta int64) bool {
-	if now := used.Add(delta); delta > 0 && limit > 0 && now > limit {
-		used.Add(-delta)
-		return false
+	if delta <= 0 || limit <= 0 {
+		used.Add(delta)
+		return true
 	}
-	return true
+	for {
+		now := used.Load()
+		if now+delta > limit {
+			return false
+		}
+		if used.CompareAndSwap(now, now+delta) {
+			return true
+		}
+	}
 }

@@ -89,6 +89,7 @@ func (s *Store) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
 	if slot < 0 {
 		return dst, Meta{}
 	}
+	sh.hitLocked(slot)
 	c := sh.arena.at(r)
 	return append(dst, c.value(*c.info())...), c.meta(*c.head(), *c.info())
 }
@@ -122,6 +123,7 @@ func (s *Store) stat(h uint64, key string) (Meta, int) {
 	if slot < 0 {
 		return Meta{}, 0
 	}
+	sh.hitLocked(slot)
 	c := sh.arena.at(r)
 	return c.meta(*c.head(), *c.info()), infoValueLen(*c.info())
 }
@@ -154,6 +156,9 @@ func (f *front) locate(h uint64, key string) (c cell, head, info uint64, sure bo
 			return cell{}, 0, 0, false
 		}
 		if infoKeyLen(info) == len(key) && c.hasKey(key) {
+			if t.counting() {
+				hit(t.hits(), p.index)
+			}
 			return c, head, info, true
 		}
 		// Another key with the same bits, or the cell was reused since the slot

@@ -220,6 +220,9 @@ func (s *Store) Restore(r io.Reader) error {
 	staged := make([]shard, len(s.shards))
 	for i := range staged {
 		staged[i].front = new(front)
+		if s.evict {
+			staged[i].queues = &queues{} // its table has to count hits
+		}
 		staged[i].reset()
 		staged[i].expiry.now = s.now()
 	}
@@ -267,6 +270,7 @@ func (s *Store) replaceContents(staged []shard, records []record, version uint64
 		sh.captureNow()
 		sh.adopt(from.table, from.arena)
 		sh.expiry, sh.bytes = from.expiry, from.bytes
+		sh.refill()
 	}
 	s.budget.recount(s)
 	if version > s.version.Load() { // all writers wait for the shards, so nobody adds meanwhile

@@ -15,18 +15,20 @@ type Stats struct {
 	Sets       int64  // writes since Open
 	Deletes    int64  // removals by Delete, Batch and Clear since Open
 	Expired    int64  // removals by expiry since Open
+	Evicted    int64  // removals by eviction since Open
 	Conflicts  int64  // preconditions that did not hold since Open
 	Watchers   int    // open watchers
 }
 
 // counters are the numbers of a shard behind Stats, guarded by its lock.
 type counters struct {
-	sets, deletes, expired, conflicts int64
+	sets, deletes, expired, evicted, conflicts int64
 }
 
 // Stats reads the counters, a shard at a time: they are not as of one moment.
 func (s *Store) Stats() Stats {
 	t := Stats{
+		Bytes:      s.budget.used.Load(),
 		BytesMax:   s.budget.bytesMax.Load(),
 		OrderBytes: s.order.bytes(),
 		Version:    s.version.Load(),
@@ -36,11 +38,11 @@ func (s *Store) Stats() Stats {
 		sh := &s.shards[i]
 		sh.mu.RLock()
 		t.Keys += int64(sh.table.live)
-		t.Bytes += sh.bytes
 		t.ResidentBytes += sh.arena.resident + int64(len(sh.table.words))*8
 		t.Sets += sh.counts.sets
 		t.Deletes += sh.counts.deletes
 		t.Expired += sh.counts.expired
+		t.Evicted += sh.counts.evicted
 		t.Conflicts += sh.counts.conflicts
 		sh.mu.RUnlock()
 	}

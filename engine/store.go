@@ -43,6 +43,11 @@ type Options struct {
 	// BytesMax is the byte budget of the store: keys, values and a fixed charge
 	// per entry. 0 means no budget.
 	BytesMax int64
+	// Evict makes room for a write that exceeds BytesMax, which must not be 0, by
+	// removing entries that are used little (S3-FIFO), instead of refusing it with
+	// ErrFull. A write that could not fit into an empty store is refused still.
+	// The budgets of prefixes (SetBudget) and Restore do not evict.
+	Evict bool
 	// ValueBytesMax lowers the longest value. 0 means the constant of that name.
 	ValueBytesMax int
 	// OrderDisabled leaves out the sorted copy of all keys that List otherwise
@@ -76,16 +81,18 @@ type Store struct {
 	seed          uint64
 	valueBytesMax int
 	fronts        []front
+	evict         bool
 	shards        []shard
 	shardShift    uint8 // 64 - log2(len(shards)): the high bits of the hash choose
 
-	closed   atomic.Bool
-	version  atomic.Uint64
-	lastTime atomic.Int64 // the latest time seen, so that time never runs back
-	budget   budget
-	watchers watchers
-	snapshot snapshotLock
-	order    order
+	closed    atomic.Bool
+	version   atomic.Uint64
+	lastTime  atomic.Int64 // the latest time seen, so that time never runs back
+	budget    budget
+	evictNext atomic.Uint32 // the shard that gave room last
+	watchers  watchers
+	snapshot  snapshotLock
+	order     order
 }
 
 // front is what readers load of a shard. The fronts stand side by side, apart
@@ -106,6 +113,7 @@ type shard struct {
 	table   table
 	arena   arena
 	expiry  wheel
+	queues  *queues       // the order of eviction; nil without
 	capture *shardCapture // set while a snapshot still needs the shard as it was
 	order   *orderPart    // holds the shard's keys too; nil while nobody has listed
 	bytes   int64         // charged for the entries
@@ -128,6 +136,9 @@ func Open(o Options) (*Store, error) {
 	if o.BytesMax < 0 || o.ValueBytesMax < 0 || o.ValueBytesMax > ValueBytesMax {
 		return nil, fmt.Errorf("%w: BytesMax must be 0 or more and ValueBytesMax 0 to %d", ErrOptions, ValueBytesMax)
 	}
+	if o.Evict && o.BytesMax == 0 {
+		return nil, fmt.Errorf("%w: Evict needs a budget in BytesMax", ErrOptions)
+	}
 	if o.ValueBytesMax == 0 {
 		o.ValueBytesMax = ValueBytesMax
 	}
@@ -140,16 +151,23 @@ func Open(o Options) (*Store, error) {
 		o.Seed = rand.Uint64()
 	}
 	n := shardCount()
+	if o.Evict {
+		n = int(min(int64(n), evictShardCount(o.BytesMax)))
+	}
 	s := &Store{
 		clock:         o.Now,
 		seed:          o.Seed,
 		valueBytesMax: o.ValueBytesMax,
 		fronts:        make([]front, n),
+		evict:         o.Evict,
 		shards:        make([]shard, n),
 		shardShift:    uint8(64 - bits.TrailingZeros(uint(n))),
 	}
 	for i := range s.shards {
 		s.shards[i].front = &s.fronts[i]
+		if o.Evict {
+			s.shards[i].queues = &queues{}
+		}
 		s.shards[i].reset()
 	}
 	s.order.open(n, o.OrderDisabled)
@@ -183,6 +201,7 @@ func (s *Store) Close() error {
 		sh.mu.Unlock()
 	}
 	s.order.drop()
+	s.budget.used.Store(0)
 	return nil
 }
 

@@ -22,17 +22,32 @@ const (
 	slotsBegin = lineSlots
 )
 
-// newSlots is an empty table of size slots, a power of two.
-func newSlots(size int) []uint64 {
-	words := make([]uint64, slotsBegin+size)
-	words[0] = uint64(size - 1)
-	return words
+// newSlots is an empty table of size slots, a power of two. Where hits are counted
+// word 1 says so, and a byte for each slot lies behind the last one.
+func newSlots(size int, counting bool) []uint64 {
+	n := slotsBegin + size
+	if !counting {
+		words := make([]uint64, n)
+		words[0] = uint64(size - 1)
+		return words
+	}
+	words := make([]uint64, n+size/8)
+	words[0], words[1] = uint64(size-1), 1
+	return words[:n]
 }
 
 // slots is a table as readers see it: its first word.
 type slots struct{ p *uint64 }
 
 func (t slots) mask() uint64 { return *t.p }
+
+// counting reports whether the table counts hits.
+func (t slots) counting() bool { return *(*uint64)(unsafe.Add(unsafe.Pointer(t.p), 8)) != 0 }
+
+// hits is the bytes behind the slots of a table that counts hits.
+func (t slots) hits() *uint32 {
+	return (*uint32)(unsafe.Add(unsafe.Pointer(t.p), (slotsBegin+t.mask()+1)*8))
+}
 
 // at is slot i, to be loaded and stored atomically.
 func (t slots) at(i uint64) *uint64 {
@@ -102,8 +117,8 @@ func (sh *shard) findRef(h uint64, r ref) (slot int) {
 	return int(p.index)
 }
 
-// insert stores r for a key that is not in the table.
-func (sh *shard) insert(h uint64, r ref) {
+// insert stores r for a key that is not in the table, and returns its slot.
+func (sh *shard) insert(h uint64, r ref) (slot int) {
 	t := &sh.table
 	if 4*(t.live+t.tombstones+1) > 3*len(t.slots()) {
 		sh.rebuild()
@@ -119,6 +134,7 @@ func (sh *shard) insert(h uint64, r ref) {
 	}
 	atomic.StoreUint64(&all[p.index], bits<<refBits|uint64(r))
 	t.live++
+	return int(p.index)
 }
 
 // replace gives a slot another reference.
@@ -142,10 +158,11 @@ func (sh *shard) rebuild() {
 	for 2*(t.live+1) > size {
 		size *= 2
 	}
-	words := newSlots(size)
+	words := newSlots(size, sh.queues != nil)
 	all := words[slotsBegin:]
 	mask := uint64(size - 1)
-	for _, s := range t.slots() {
+	moved := sh.movedSlots()
+	for i, s := range t.slots() {
 		if r := ref(s & refMask); r == 0 || r == refTombstone {
 			continue
 		}
@@ -154,8 +171,14 @@ func (sh *shard) rebuild() {
 			p.next(mask)
 		}
 		all[p.index] = s
+		if moved != nil {
+			moved[i] = uint32(p.index) + 1
+		}
 	}
 	t.words, t.tombstones = words, 0
+	if moved != nil {
+		sh.queues.rebuilt(moved, words)
+	}
 	sh.slots.Store(&words[0])
 }
 
@@ -184,8 +207,9 @@ func (sh *shard) showDir() {
 
 // reset empties the shard. Readers of the old view keep its memory alive.
 func (sh *shard) reset() {
-	sh.adopt(table{words: newSlots(slotsMin)}, arena{})
+	sh.adopt(table{words: newSlots(slotsMin, sh.queues != nil)}, arena{})
 	sh.expiry = wheel{}
+	sh.refill()
 	sh.bytes = 0
 	sh.order = nil
 }

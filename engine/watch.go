@@ -28,11 +28,12 @@ const (
 	EventExpire                      // the key's time was over
 	EventReset                       // the store was restored: read anew
 	EventLagged                      // the reader was slow: Lost events are gone
+	EventEvict                       // the key made room for others
 )
 
 // String is the kind's name in lower case, as the other languages show it.
 func (k EventKind) String() string {
-	names := [...]string{"none", "set", "delete", "expire", "reset", "lagged"}
+	names := [...]string{"none", "set", "delete", "expire", "reset", "lagged", "evict"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -92,6 +92,16 @@ func (s *Store) apply(op *Op) (OpResult, error) {
 		return OpResult{}, err
 	}
 	h := s.hash(op.Key)
+	for try := 0; ; try++ {
+		result, err := s.applyOnce(op, h)
+		if full, ok := err.(*fullError); !ok || !s.canEvict(full, try) {
+			return result, err
+		}
+	}
+}
+
+// applyOnce runs an operation unless its shard alone cannot make room for it.
+func (s *Store) applyOnce(op *Op, h uint64) (OpResult, error) {
 	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -103,7 +113,11 @@ func (s *Store) apply(op *Op) (OpResult, error) {
 	if err != nil {
 		return OpResult{Number: out.number}, err
 	}
-	if err := s.budget.reserve(op.Key, out.chargeDelta(op.Key, cur.Meta, len(cur.value))); err != nil {
+	change := out.budgetChange(op.Key, cur.Meta, len(cur.value))
+	if s.evict && s.ownRoom(sh, change, cur) {
+		cur = sh.present(h, op.Key) // its cell may have moved
+	}
+	if err := s.budget.reserve(change); err != nil {
 		return OpResult{}, err
 	}
 	return s.commitLocked(sh, h, op.Key, cur, out), nil
@@ -246,6 +260,7 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 			*c.info() = makeInfo(len(key), len(value), expires)
 			c.fillValue(len(key), value, meta.ExpiresAt)
 			c.publish(meta.Version)
+			sh.wrote(cur, value)
 			s.trackExpiryLocked(sh, h, meta)
 			s.watchers.emit(event)
 			return
@@ -260,10 +275,14 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 	}
 	if cur.Found() {
 		sh.replace(cur.slot, r)
+		sh.wrote(cur, value)
 		s.watchers.emit(event) // while cur's bytes, which value may be, are still there
 		s.releaseCell(sh, cur.ref)
 	} else {
-		sh.insert(h, r)
+		slot := sh.insert(h, r)
+		if sh.queues != nil {
+			sh.queues.add(slot, hashBits(h), charge(len(key), len(value)), sh.table.live)
+		}
 		if sh.order != nil {
 			sh.order.note(key, 0)
 		}
@@ -276,6 +295,9 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 // the cell, which is why it goes out before the cell is released.
 func (s *Store) remove(sh *shard, cur entry, why Event) {
 	sh.forgetExpiry(cur.Meta)
+	if sh.queues != nil {
+		sh.queues.drop(cur.slot, charge(len(why.Key), len(cur.value)))
+	}
 	sh.removeSlot(cur.slot)
 	if sh.order != nil {
 		sh.order.note(why.Key, orderOpRemoves)
@@ -347,6 +369,16 @@ func (o outcome) chargeDelta(key string, cur Meta, valueLen int) int64 {
 		delta += charge(len(key), n)
 	}
 	return delta
+}
+
+// budgetChange is the outcome as the budget sees it.
+func (o outcome) budgetChange(key string, cur Meta, valueLen int) budgetChange {
+	c := budgetChange{key: key, delta: o.chargeDelta(key, cur, valueLen)}
+	c.after = c.delta
+	if cur.Found() {
+		c.after += charge(len(key), valueLen)
+	}
+	return c
 }
 
 // charge is what an entry costs against a budget, in bytes.

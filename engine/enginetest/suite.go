@@ -33,6 +33,7 @@ func Run(t *testing.T, open Opener) {
 	t.Run("limits", func(t *testing.T) { testLimits(t, open) })
 	t.Run("expiry", func(t *testing.T) { testExpiry(t, open) })
 	t.Run("budget", func(t *testing.T) { testBudget(t, open) })
+	t.Run("eviction", func(t *testing.T) { testEviction(t, open) })
 	t.Run("list", func(t *testing.T) { testListBoth(t, open) })
 	t.Run("watch", func(t *testing.T) { testWatch(t, open) })
 	t.Run("snapshot", func(t *testing.T) { testSnapshot(t, open) })
