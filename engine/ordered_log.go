@@ -15,7 +15,7 @@ import (
 const (
 	// A log holds a sixteenth of the keys of its part between these bounds: enough
 	// that several changes share a leaf, and so few that the writer who settles it
-	// holds the locks of its shard and the part for a millisecond or two.
+	// holds the locks of its shard and the part for some 3 ms at a million keys.
 	orderOpsMin   = 64
 	orderOpsMax   = 4096
 	orderOpsShare = 16
