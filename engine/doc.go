@@ -15,6 +15,8 @@
 // # Caveats
 //
 //   - The contents are in memory only; Snapshot is how they outlive the process.
+//   - A store whose byte budget is used up refuses writes with ErrFull, unless
+//     Options.Evict lets it drop entries that are used little.
 //   - The engine starts no goroutine and no timer. An entry whose time is over
 //     is never read again, but its bytes are freed by the next write to its key
 //     or by Tick, which the owner calls now and then.

@@ -28,7 +28,8 @@ const (
 const shardCountMax = 256
 
 // entryOverheadBytes is what an entry is charged beside its key and value: its
-// slot in the table, version, expiry and slice headers.
+// share of the table, the cell's head and padding, and what expiry and eviction
+// keep of it.
 const entryOverheadBytes = 96
 
 // Options says how a store is opened. The zero value works: system clock,
