@@ -12,17 +12,21 @@ func (s *Store) Tick(max int) (expired int) {
 	}
 	now := s.now()
 	for rest := s.allShards(); rest != (shardSet{}); {
-		// Shard by shard and round again, not shard after shard: a mutex that is
-		// taken again at once keeps others waiting for a millisecond.
+		// A few holds of a shard and then the next, and round again: a mutex that
+		// is taken again at once keeps others waiting for up to a millisecond, and
+		// one hold at a time would lose the shard from the cache between holds.
 		rest.each(func(i int) {
 			if max > 0 && expired >= max {
 				rest = shardSet{}
 				return
 			}
-			n, more := s.tickShard(&s.shards[i], now, max-expired, max > 0)
-			expired += n
-			if !more {
-				rest.remove(i)
+			for more, holds := true, 0; more && holds < wheelHolds; holds++ {
+				var n int
+				n, more = s.tickShard(&s.shards[i], now, max-expired, max > 0)
+				expired += n
+				if !more {
+					rest.remove(i)
+				}
 			}
 		})
 	}

@@ -26,6 +26,8 @@ const (
 
 	// wheelLocked is how many items are looked at under one hold of a shard's lock.
 	wheelLocked = 128
+	// wheelHolds is how often in a row Tick takes the lock of one shard.
+	wheelHolds = 8
 	// wheelSweep is how many items a write looks at while most are stale: it adds
 	// one, so it gains on them.
 	wheelSweep = 4
