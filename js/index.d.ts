@@ -197,6 +197,8 @@ export type WatchEvent<T extends KeyType = "string"> =
   | { kind: "set"; key: KeyOf<T>; version: number; value?: Uint8Array; expiresAt?: number }
   | { kind: "delete"; key: KeyOf<T>; version: number }
   | { kind: "expire"; key: KeyOf<T>; version: number }
+  /** The key made room for others (stores that evict). */
+  | { kind: "evict"; key: KeyOf<T>; version: number }
   /** The store was restored: read everything anew. */
   | { kind: "reset"; version: number }
   /** The reader was slow: that many events are gone. */

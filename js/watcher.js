@@ -2,7 +2,7 @@ import { OPEN } from "./engine.js";
 import { flag, refuseUnknown, wantsBytes, wholeNumber } from "./options.js";
 
 const WATCH_OPTIONS = new Set(["prefix", "buffer", "values", "keyType"]);
-const KINDS = ["none", "set", "delete", "expire", "reset", "lagged"];
+const KINDS = ["none", "set", "delete", "expire", "reset", "lagged", "evict"];
 const HEAD_BYTES = 32;
 const COUNT_MAX = 0x7fffffff;
 const ITERATOR_EVENTS = 256;
