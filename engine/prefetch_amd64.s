@@ -38,3 +38,12 @@ loopPairs:
 
 donePairs:
 	RET
+
+// AX the pointer
+
+// func prefetchRest(p unsafe.Pointer)
+TEXT ·prefetchRest(SB), NOSPLIT, $0-8
+	MOVQ       p+0(FP), AX
+	PREFETCHT0 64(AX)
+	PREFETCHT0 112(AX)
+	RET

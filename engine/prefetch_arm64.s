@@ -34,3 +34,12 @@ loopPairs:
 
 donePairs:
 	RET
+
+// R0 the pointer
+
+// func prefetchRest(p unsafe.Pointer)
+TEXT ·prefetchRest(SB), NOSPLIT, $0-8
+	MOVD p+0(FP), R0
+	PRFM 64(R0), PLDL1KEEP
+	PRFM 112(R0), PLDL1KEEP
+	RET

@@ -14,3 +14,9 @@ func prefetchAll(p *unsafe.Pointer, n int)
 //
 //go:noescape
 func prefetchPairs(p *unsafe.Pointer, n int)
+
+// prefetchRest asks for the lines behind the first of a cell of some 100 bytes,
+// before its head has arrived and told how long it is.
+//
+//go:noescape
+func prefetchRest(p unsafe.Pointer)

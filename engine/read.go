@@ -147,6 +147,7 @@ func (f *front) locate(h uint64, key string) (c cell, head, info uint64, sure bo
 		if c = f.peek(r); c.p == nil {
 			return cell{}, 0, 0, false
 		}
+		prefetchRest(c.p)
 		head = atomic.LoadUint64(c.head())
 		info = *c.info()
 		// With the table still in place the cell is one of its own, and with the

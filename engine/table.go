@@ -99,6 +99,7 @@ func (sh *shard) find(h uint64, key string) (slot int, r ref) {
 			continue
 		}
 		c := sh.arena.at(ref(s & refMask))
+		prefetchRest(c.p)
 		if infoKeyLen(*c.info()) == len(key) && c.hasKey(key) {
 			return int(p.index), ref(s & refMask)
 		}
