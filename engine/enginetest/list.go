@@ -246,8 +246,15 @@ func testListConcurrent(t *testing.T, open Opener) {
 	var done atomic.Bool
 	var writers, listers sync.WaitGroup
 	errs := make(chan error, 8)
+	// Drawn, and so logged, before a goroutine runs: under GOOS=js a log waits for
+	// the event loop, which writers that never block do not let in.
+	seeds := seeded(t)
+	limits := [2]int{}
+	for i := range limits {
+		limits[i] = 50 + seeds.IntN(350) // shorter pages take minutes on wasm
+	}
 	for w := range 2 {
-		rng := rand.New(rand.NewPCG(seeded(t).Uint64(), 0))
+		rng := rand.New(rand.NewPCG(seeds.Uint64(), 0))
 		writers.Go(func() {
 			for !done.Load() {
 				runtime.Gosched()                                                     // wasm has one thread, and takes it from nobody
@@ -263,8 +270,7 @@ func testListConcurrent(t *testing.T, open Opener) {
 			}
 		})
 	}
-	for range 2 {
-		limit := 50 + seeded(t).IntN(350) // shorter pages take minutes on wasm
+	for _, limit := range limits {
 		listers.Go(func() {
 			for range 5 {
 				runtime.Gosched()
