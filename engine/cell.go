@@ -30,7 +30,7 @@ const (
 	infoExpiry = 1 << 16
 )
 
-// cell points to a cell. Its memory is a []uint64 that the slab, or a view that
+// cell points to a cell. Its memory is a []uint64 that the slab, or a pointer that
 // a reader holds, keeps alive.
 type cell struct{ p unsafe.Pointer }
 

@@ -108,7 +108,7 @@ func (a *arena) at(r ref) cell {
 }
 
 // alloc hands out a cell for n bytes. grown is true when the directory has a new
-// array, which the shard's view has to show before the reference is stored.
+// array, which readers must be shown (showDir) before the reference is stored.
 func (a *arena) alloc(n int) (r ref, grown bool) {
 	class, words := classOf(n)
 	s := a.slab(class)

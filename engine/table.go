@@ -99,7 +99,6 @@ func (sh *shard) find(h uint64, key string) (slot int, r ref) {
 			continue
 		}
 		c := sh.arena.at(ref(s & refMask))
-		prefetchRest(c.p)
 		if infoKeyLen(*c.info()) == len(key) && c.hasKey(key) {
 			return int(p.index), ref(s & refMask)
 		}
@@ -206,7 +205,7 @@ func (sh *shard) showDir() {
 	}
 }
 
-// reset empties the shard. Readers of the old view keep its memory alive.
+// reset empties the shard. Readers of the old table keep its memory alive.
 func (sh *shard) reset() {
 	sh.adopt(table{words: newSlots(slotsMin, sh.queues != nil)}, arena{})
 	sh.expiry = wheel{}
