@@ -1,0 +1,90 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Returned by the methods of Dir and File.
+var (
+	// ErrName says that no file can have this name: see the package's Caveats.
+	ErrName = errors.New("not a name for a file of a store")
+	// ErrSpace says that the disk, or the quota, is full. What the call was to
+	// write may be there in part.
+	ErrSpace = errors.New("the disk is full: free space on it")
+	// ErrReadOnly says that the directory cannot be written to, for it is mounted
+	// read-only.
+	ErrReadOnly = errors.New("the file system is read-only: mount it for writing")
+	// ErrRemoved says that an open file, or the directory, was removed by somebody
+	// else: what is written to it is lost.
+	ErrRemoved = errors.New("it was removed while it was open")
+	// ErrLocked says that another has the directory. The error in hand is a
+	// *LockedError that tells who.
+	ErrLocked = errors.New("the directory is in use")
+)
+
+// Holder is who holds the lock of a directory.
+type Holder struct {
+	// PID is the process; 0 means that it is not known.
+	PID int `json:"pid"`
+	// Host is the name of its machine, which matters on a network file system.
+	Host string `json:"host"`
+	// Since is when it took the lock.
+	Since time.Time `json:"since"`
+}
+
+// LockedError tells who holds a directory. It matches ErrLocked under errors.Is.
+type LockedError struct {
+	Dir    string // as Dir.String names it
+	Holder Holder
+}
+
+func (e *LockedError) Error() string {
+	who := "another process"
+	if h := e.Holder; h.PID != 0 {
+		who = fmt.Sprintf("process %d on %s since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("storage: %s is in use by %s: stop it, or choose another directory", e.Dir, who)
+}
+
+// Unwrap makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Unwrap() error { return ErrLocked }
+
+// callError is a call that failed, with the file it was about. kind is one of
+// the errors above that says the same as err on every system, or nil.
+type callError struct {
+	what string // "writing"
+	path string
+	err  error
+	kind error
+}
+
+func (e *callError) Error() string {
+	text := fmt.Sprintf("storage: %s %s: %v", e.what, e.path, e.err)
+	if e.kind != nil && e.kind != e.err {
+		text += fmt.Sprintf(" (%v)", e.kind)
+	}
+	return text
+}
+
+func (e *callError) Unwrap() []error {
+	if e.kind == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.kind}
+}
+
+// failed says which call on which file failed, for an error that a system or a
+// simulation returned. A nil error stays nil.
+func failed(what, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err // it names the file again
+	}
+	return &callError{what: what, path: path, err: err, kind: kindOf(err)}
+}
