@@ -28,11 +28,11 @@ var (
 // Holder is who holds the lock of a directory.
 type Holder struct {
 	// PID is the process; 0 means that it is not known.
-	PID int `json:"pid"`
+	PID int
 	// Host is the name of its machine, which matters on a network file system.
-	Host string `json:"host"`
+	Host string
 	// Since is when it took the lock.
-	Since time.Time `json:"since"`
+	Since time.Time
 }
 
 // LockedError tells who holds a directory. It matches ErrLocked under errors.Is.
