@@ -196,7 +196,7 @@ func (s *Store) lock(set shardSet) {
 }
 
 func (s *Store) unlock(set shardSet) {
-	set.each(func(i int) { s.shards[i].batch.Store(false) })
+	set.each(func(i int) { s.shards[i].batch.Store(s.closed.Load()) })
 	set.each(func(i int) { s.shards[i].mu.Unlock() })
 }
 

@@ -106,19 +106,9 @@ func (c cell) value(info uint64) []byte {
 	return c.bytes(cellHeadBytes+infoKeyLen(info), infoValueLen(info))
 }
 
-// appendValue appends a copy of the cell's value to dst. A value of 32 to 64
-// bytes into a buffer with room goes as two blocks that overlap, without a call.
+// appendValue appends a copy of the cell's value to dst.
 func (c cell) appendValue(dst []byte, info uint64) []byte {
-	n, at := infoValueLen(info), len(dst)
-	if n < 32 || n > 64 || cap(dst)-at < n {
-		return append(dst, c.value(info)...)
-	}
-	type block = [32]byte
-	from := unsafe.Add(c.p, cellHeadBytes+infoKeyLen(info))
-	to := unsafe.Add(unsafe.Pointer(unsafe.SliceData(dst)), at)
-	*(*block)(to) = *(*block)(from)
-	*(*block)(unsafe.Add(to, n-32)) = *(*block)(unsafe.Add(from, n-32))
-	return dst[:at+n]
+	return append(dst, c.value(info)...)
 }
 
 // expiresAt is the cell's expiry in Unix milliseconds, or 0.

@@ -26,10 +26,31 @@ func (s *Store) Get(key string) (Entry, error) {
 // longer slice. It allocates only when dst is too short. An absent key appends
 // nothing and gives Meta with Version 0. Errors are those of Get.
 func (s *Store) AppendGet(dst []byte, key string) ([]byte, Meta, error) {
-	if err := s.checkKey(key); err != nil {
-		return dst, Meta{}, err
+	if uint(len(key)-1) >= KeyBytesMax {
+		return dst, Meta{}, s.checkKey(key)
 	}
 	h := s.hash(key)
+	n, head := s.front(h).fetch(h, key, dst)
+	if n >= 0 {
+		return dst[:len(dst)+n], Meta{Version: head >> 1}, nil
+	}
+	if n == fetchAbsent {
+		return dst, Meta{}, nil
+	}
+	return s.appendGetSlow(dst, h, key)
+}
+
+// What fetch returns instead of a value's length.
+const (
+	fetchAbsent = -1
+	fetchUnsure = -2
+)
+
+// appendGetSlow is AppendGet where fetch is unsure.
+func (s *Store) appendGetSlow(dst []byte, h uint64, key string) ([]byte, Meta, error) {
+	if s.closed.Load() {
+		return dst, Meta{}, ErrClosed
+	}
 	out, meta := s.appendValue(dst, h, key)
 	if s.expired(meta) {
 		return dst, Meta{}, nil
@@ -62,7 +83,7 @@ func (s *Store) Exists(key string) (bool, error) {
 // not. dst is returned as it was when the key is absent.
 func (s *Store) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
 	if optimistic {
-		f := &s.fronts[s.shardIndex(h)]
+		f := s.front(h)
 		for range patience {
 			c, head, info, sure := f.locate(h, key)
 			if !sure {
@@ -97,7 +118,7 @@ func (s *Store) appendValue(dst []byte, h uint64, key string) ([]byte, Meta) {
 // stat is appendValue without the value: its length.
 func (s *Store) stat(h uint64, key string) (Meta, int) {
 	if optimistic {
-		f := &s.fronts[s.shardIndex(h)]
+		f := s.front(h)
 		for range patience {
 			c, head, info, sure := f.locate(h, key)
 			if !sure {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/ingot-run/ingot/hash"
@@ -34,24 +33,47 @@ func (s *Store) AppendGetMany(buf []byte, entries []Entry, keys []string) ([]byt
 	}
 	first, begin := len(entries), len(buf)
 	var hashes [batchWindow]uint64
-	for rest := keys; len(rest) > 0; {
-		window := rest[:min(batchWindow, len(rest))]
-		rest = rest[len(window):]
-		hash.BatchSeeded(hashes[:], window, s.seed)
+	windows := (len(keys) + batchWindow - 1) / batchWindow
+	size := (len(keys) + windows - 1) / max(windows, 1) // the windows are about as long
+	window := keys[:size]
+	prefetchKeys(window)
+	for rest := keys[len(window):]; len(window) > 0; {
+		hash.BatchSeeded(hashes[:], window, s.seed.Value())
+		next := rest[:min(size, len(rest))]
+		rest = rest[len(next):]
+		prefetchKeys(next)
 		s.warm(hashes[:len(window)])
 		for i, key := range window {
-			at := len(buf)
-			out, meta := s.appendValue(buf, hashes[i], key)
+			h, at := hashes[i], len(buf)
+			n, head := s.front(h).fetch(h, key, buf)
+			if n >= 0 {
+				buf = buf[:at+n]
+				entries = append(entries, Entry{Value: buf[at:], Meta: Meta{Version: head >> 1}})
+				continue
+			}
 			e := Entry{}
-			if meta.Found() && !s.expired(meta) {
-				buf = out
-				e = Entry{Value: buf[at:len(buf):len(buf)], Meta: meta}
+			if n != fetchAbsent {
+				var err error
+				if buf, e.Meta, err = s.appendGetSlow(buf, h, key); err != nil {
+					return buf[:begin], entries[:first], err
+				}
+				e.Value = buf[at:]
 			}
 			entries = append(entries, e)
 		}
+		window = next
 	}
 	realias(entries[first:], buf[begin:])
 	return buf, entries, nil
+}
+
+// prefetchKeys asks for the first line of every key.
+func prefetchKeys(keys []string) {
+	var lines [batchWindow]unsafe.Pointer
+	for i, key := range keys {
+		lines[i] = unsafe.Pointer(unsafe.StringData(key))
+	}
+	prefetchAll(&lines[0], len(keys))
 }
 
 // realias points the values into buf, which may have moved while it grew. They
@@ -64,46 +86,4 @@ func realias(entries []Entry, buf []byte) {
 			entries[i].Value = []byte{}
 		}
 	}
-}
-
-// warm brings what a lookup of each hash will touch into the cache, all of them
-// at once, since waiting for memory is what lookups one by one mostly do: first
-// every home line, then every cell that a matching slot of it names. It only
-// hints; the lookups check everything themselves.
-func (s *Store) warm(hashes []uint64) {
-	if !optimistic || len(hashes) < 2 {
-		return
-	}
-	var lines [batchWindow]unsafe.Pointer
-	for i, h := range hashes {
-		t := slots{s.fronts[s.shardIndex(h)].slots.Load()}
-		lines[i] = unsafe.Pointer(t.at(hashBits(h) & t.mask()))
-	}
-	prefetchAll(&lines[0], len(hashes))
-	cells := 0
-	for _, h := range hashes {
-		if c := s.fronts[s.shardIndex(h)].guess(h); c.p != nil {
-			lines[cells] = c.p
-			cells++
-		}
-	}
-	prefetchPairs(&lines[0], cells)
-}
-
-// guess is the cell of the first slot in the home line that matches the hash.
-func (f *front) guess(h uint64) cell {
-	t := slots{f.slots.Load()}
-	bits, mask := hashBits(h), t.mask()
-	p := startProbe(bits, mask)
-	for range lineSlots {
-		s := atomic.LoadUint64(t.at(p.index))
-		if s == 0 {
-			return cell{}
-		}
-		if r := ref(s & refMask); s>>refBits == bits && r != refTombstone {
-			return f.peek(r)
-		}
-		p.next(mask)
-	}
-	return cell{}
 }

@@ -79,12 +79,12 @@ type Entry struct {
 // called from many goroutines.
 type Store struct {
 	clock         func() int64
-	seed          uint64
-	valueBytesMax int
-	fronts        []front
+	seed          hash.Seed
+	fronts        *front // the first of one for each shard
+	shardShift    uint8  // 63 - log2(len(shards)): the high bits of the hash choose
 	evict         bool
+	valueBytesMax int
 	shards        []shard
-	shardShift    uint8 // 64 - log2(len(shards)): the high bits of the hash choose
 
 	closed    atomic.Bool
 	version   atomic.Uint64
@@ -155,17 +155,18 @@ func Open(o Options) (*Store, error) {
 	if o.Evict {
 		n = int(min(int64(n), evictShardCount(o.BytesMax)))
 	}
+	fronts := make([]front, n)
 	s := &Store{
 		clock:         o.Now,
-		seed:          o.Seed,
-		valueBytesMax: o.ValueBytesMax,
-		fronts:        make([]front, n),
+		seed:          hash.NewSeed(o.Seed),
+		fronts:        &fronts[0],
+		shardShift:    uint8(63 - bits.TrailingZeros(uint(n))),
 		evict:         o.Evict,
+		valueBytesMax: o.ValueBytesMax,
 		shards:        make([]shard, n),
-		shardShift:    uint8(64 - bits.TrailingZeros(uint(n))),
 	}
 	for i := range s.shards {
-		s.shards[i].front = &s.fronts[i]
+		s.shards[i].front = &fronts[i]
 		if o.Evict {
 			s.shards[i].queues = &queues{}
 		}
@@ -197,6 +198,7 @@ func (s *Store) Close() error {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
+		sh.batch.Store(true) // for ever: readers then go where the closed store is seen
 		sh.captureNow()
 		sh.reset()
 		sh.mu.Unlock()
@@ -207,11 +209,16 @@ func (s *Store) Close() error {
 }
 
 // hash is the hash that spreads keys over shards and slots.
-func (s *Store) hash(key string) uint64 { return hash.SeededString(key, s.seed) }
+func (s *Store) hash(key string) uint64 { return s.seed.String(key) }
 
 // shardIndex is the shard of a hash. The high bits choose, since a weak hash
 // shows first in its low ones.
-func (s *Store) shardIndex(h uint64) int { return int(h >> s.shardShift) }
+func (s *Store) shardIndex(h uint64) int { return int(h >> 1 >> (s.shardShift & 63)) }
+
+// front is the front of a hash's shard.
+func (s *Store) front(h uint64) *front {
+	return (*front)(unsafe.Add(unsafe.Pointer(s.fronts), uintptr(s.shardIndex(h))*unsafe.Sizeof(front{})))
+}
 
 // now is the clock in Unix milliseconds, held at the latest time seen when the
 // clock goes backwards, so that what has expired stays expired.

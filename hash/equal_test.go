@@ -100,3 +100,16 @@ func TestNoAllocations(t *testing.T) {
 		}
 	})
 }
+
+// TestSeedIsSeededString holds the worked out seed to the plain one.
+func TestSeedIsSeededString(t *testing.T) {
+	r := newRand(t)
+	text := string(randomBytes(r, 300))
+	for n := range len(text) + 1 {
+		value := r.Uint64()
+		seed := NewSeed(value)
+		if got, want := seed.String(text[:n]), SeededString(text[:n], value); got != want || seed.Value() != value {
+			t.Fatalf("length %d, seed %#x: %#016x, SeededString says %#016x", n, value, got, want)
+		}
+	}
+}
