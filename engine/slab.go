@@ -224,7 +224,7 @@ func (a *arena) chunkNumber(s *slab) (number int, grown bool) {
 // hold a reference into it keep it alive and find its cells dead.
 func (a *arena) dropChunk(s *slab, number int) {
 	c := &a.chunks[number]
-	a.resident -= int64(c.cells * c.words * 8)
+	a.resident -= int64(c.cells*c.words+chunkTailWords) * 8
 	s.cells -= c.cells
 	if c.open {
 		for i, n := range s.open {

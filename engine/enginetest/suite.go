@@ -42,6 +42,7 @@ func Run(t *testing.T, open Opener) {
 	t.Run("linearizable", func(t *testing.T) { testLinearizable(t, open) })
 	t.Run("stress", func(t *testing.T) { testStress(t, open) })
 	t.Run("churn", func(t *testing.T) { testChurn(t, open) })
+	t.Run("soak", func(t *testing.T) { testSoak(t, open) })
 }
 
 // clock is a time that the test moves by hand, in Unix milliseconds.
