@@ -8,12 +8,14 @@ WASM    := js/dist/engine.wasm
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
 FLAGS   ?=
+SOAK    ?= 10m
+FUZZ    ?= 5m
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node web/test
 
-.PHONY: run test build wasm tools node-deps conformance bench-mcp bench-engine bench-hash clean help
+.PHONY: run test build wasm tools node-deps conformance soak fuzz bench-mcp bench-engine bench-hash clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +51,12 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 	@echo "== native and wazero" && $(GO) test ./conformance
 	@cd conformance && $(NPM)
 	@echo "== Node and Chromium" && cd conformance && npm test --silent
+
+soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
+	@INGOT_SOAK=$(SOAK) $(GO) test ./engine -run '^TestSuite$$/^soak$$' -v -count=1 -timeout 0
+
+fuzz: ## fuzz the engine's index for 5 minutes (FUZZ=1h for longer)
+	@$(GO) test ./engine -run '^$$' -fuzz '^FuzzIndex$$' -fuzztime $(FUZZ) -fuzzminimizetime 10x
 
 bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./mcp $(FLAGS)

@@ -14,10 +14,19 @@ func suites() []suite {
 		goTest("go", "all packages", "./..."),
 		goTest("race", "all packages under the race detector", "-race", "./..."),
 		goTest("purego", "hash and engine without assembly", "-tags", "purego", "./hash", "./engine/..."),
+		gcCheck(),
 		goTest("invariants", "the engine with its invariants checked", "-tags", "invariants", "-gcflags=all=-d=checkptr", "./hash", "./engine/..."),
 	}
 	all = append(all, otherMachines()...)
 	return append(all, otherLanguages()...)
+}
+
+// gcCheck runs the engine's tests that churn most with the collector checking its
+// own marks: what only an integer points to would be found unmarked.
+func gcCheck() suite {
+	s := goTest("gccheck", "the engine while the garbage collector checks its marks", "-count=1", "-run", "^TestSuite$/^(churn|soak|stress|snapshot)$|^FuzzIndex$", "./engine")
+	s.env = []string{"GODEBUG=gccheckmark=1"}
+	return s
 }
 
 // otherMachines runs hash and engine where the command itself does not.
@@ -32,10 +41,17 @@ func otherMachines() []suite {
 	wasip1.env = []string{"GOOS=wasip1", "GOARCH=wasm", "GOWASIRUNTIME=wazero"}
 	wasip1.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm"), "bin"}
 
+	narrow := goTest("386", "hash and engine where an int has 32 bits", packages...)
+	narrow.env = []string{"GOARCH=386"}
+
 	arm64 := goTest("arm64", "hash (NEON) and engine under qemu", append([]string{"-exec", "qemu-aarch64", "-timeout=20m"}, packages...)...)
 	arm64.env = []string{"GOARCH=arm64", "INGOT_HASH_REQUIRE=neon"}
 	arm64.needs = []string{"qemu-aarch64"}
-	return []suite{js, wasip1, arm64}
+	all := []suite{js, wasip1, arm64}
+	if runtime.GOARCH == "amd64" { // which runs both
+		all = append(all, narrow)
+	}
+	return all
 }
 
 // otherLanguages runs the npm package, the page, the clients and the benchmarks'
