@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/engine/storage/simdir"
 	"github.com/stretchr/testify/require"
 )
 
@@ -117,4 +118,11 @@ func TestDirectoryLinks(t *testing.T) {
 	holds(t, d)
 	_, err := d.Open("out")
 	require.Error(t, err)
+}
+
+func TestSimulatedDisk(t *testing.T) {
+	testDir(t, func(*testing.T) (storage.Dir, func() storage.Dir) {
+		d := simdir.New(1)
+		return d, func() storage.Dir { return d }
+	})
 }
