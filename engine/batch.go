@@ -83,7 +83,7 @@ func (s *Store) batchOnce(ops []Op, set shardSet, hashes []uint64) ([]OpResult, 
 		sh := &s.shards[s.shardIndex(hashes[i])]
 		// What was planned on may have moved for an operation before this one.
 		cur := sh.present(hashes[i], ops[i].Key)
-		results[i] = s.commitLocked(sh, hashes[i], ops[i].Key, cur, plans[i])
+		s.commitLocked(sh, hashes[i], ops[i].Key, &cur, &plans[i], &results[i])
 	}
 	return results, nil
 }
@@ -153,8 +153,9 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 	for i := range ops {
 		op := &ops[i]
 		sh := &s.shards[s.shardIndex(hashes[i])]
-		cur := s.liveLocked(sh, hashes[i], op.Key)
-		out, err := s.plan(sh, op, cur.Meta, cur.value)
+		var cur entry
+		s.liveLocked(sh, hashes[i], op.Key, &cur)
+		err := s.plan(sh, op, &cur, &plans[i])
 		if conflict, ok := err.(*ConflictError); ok {
 			conflict.Index = i
 			return nil, conflict
@@ -162,8 +163,7 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
-		plans[i] = out
-		changes[i] = out.budgetChange(op.Key, cur.Meta, len(cur.value))
+		changes[i] = plans[i].budgetChange(op.Key, &cur)
 	}
 	return plans, s.budget.reserveAll(changes)
 }

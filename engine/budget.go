@@ -97,7 +97,12 @@ func (b *budget) replace(ns *namespace) {
 }
 
 // reserve books one change, or returns ErrFull and books nothing.
-func (b *budget) reserve(c budgetChange) error { return b.reserveAll([]budgetChange{c}) }
+func (b *budget) reserve(c budgetChange) error {
+	if b.namespaces.Load() == nil && book(&b.used, b.bytesMax.Load(), c.delta) {
+		return nil
+	}
+	return b.reserveAll([]budgetChange{c})
+}
 
 // lacks reports whether need more bytes exceed the store's budget now.
 func (b *budget) lacks(need int64) bool {

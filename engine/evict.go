@@ -148,7 +148,7 @@ func (q *queues) drop(slot int, bytes int64) {
 }
 
 // wrote counts a write of value over an entry.
-func (sh *shard) wrote(cur entry, value []byte) {
+func (sh *shard) wrote(cur *entry, value []byte) {
 	if q := sh.queues; q != nil {
 		hit(&q.hits[0], uint64(cur.slot))
 		q.of(cur.slot).bytes += int64(len(value) - len(cur.value))
@@ -293,7 +293,7 @@ func (s *Store) evictLocked(sh *shard, need int64, keep int) (evicted int) {
 		s.budget.release(key, bytes)
 		sh.bytes -= bytes
 		sh.counts.evicted++
-		s.remove(sh, e, Event{Kind: EventEvict, Key: key, Meta: Meta{Version: s.version.Add(1)}})
+		s.remove(sh, &e, key, Event{Kind: EventEvict, Meta: Meta{Version: s.version.Add(1)}})
 	}
 	return evicted
 }

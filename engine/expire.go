@@ -127,5 +127,5 @@ func (s *Store) removeExpiredLocked(sh *shard, key string, e entry) {
 	s.budget.release(key, bytes)
 	sh.bytes -= bytes
 	sh.counts.expired++
-	s.remove(sh, e, Event{Kind: EventExpire, Key: key, Meta: Meta{Version: s.version.Add(1)}})
+	s.remove(sh, &e, key, Event{Kind: EventExpire, Meta: Meta{Version: s.version.Add(1)}})
 }

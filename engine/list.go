@@ -181,7 +181,7 @@ func (s *Store) Clear(prefix string) (deleted int, err error) {
 				s.removeExpiredLocked(sh, key, e)
 			default:
 				s.budget.release(key, charge(len(key), len(e.value)))
-				s.commitLocked(sh, 0, key, e, outcome{remove: true})
+				s.commitLocked(sh, 0, key, &e, &outcome{remove: true}, &OpResult{})
 				deleted++
 			}
 		}

@@ -210,6 +210,13 @@ func (ws *watchers) emit(e Event) {
 	}
 }
 
+// emitSet is emit of an EventSet, which is made only when somebody watches.
+func (ws *watchers) emitSet(key string, value []byte, meta Meta) {
+	if list := ws.list.Load(); list != nil {
+		ws.deliver(*list, Event{Kind: EventSet, Key: key, Value: value, Meta: meta})
+	}
+}
+
 // deliver copies what the event shares with the caller, once for all, and hands
 // it out.
 func (ws *watchers) deliver(list []*Watcher, e Event) {

@@ -32,12 +32,44 @@ type DeleteOptions struct {
 // ErrKeySize, ErrValueSize, ErrTTL, ErrOptions, ErrFull, ErrClosed, or a
 // *ConflictError when a condition does not hold; then nothing has changed.
 func (s *Store) Set(key string, value []byte, o SetOptions) (version uint64, err error) {
+	if fetches && o == (SetOptions{}) && uint(len(key)-1) < KeyBytesMax {
+		if version := s.overwrite(key, value); version != 0 {
+			return version, nil
+		}
+	}
 	r, err := s.apply(&Op{
 		Kind: OpSet, Key: key, Value: value,
 		TTL: o.TTL, KeepTTL: o.KeepTTL, IfVersion: o.IfVersion, IfAbsent: o.IfAbsent,
 	})
 	return r.Version, err
 }
+
+// overwrite is Set without options where the key has a value of the same length that
+// does not end, and nobody wants to know: then only the value's bytes change. It
+// returns 0 in every other case, with nothing done. The cell is found before the
+// lock is taken: with its head as it was, in a table that still stands, it is the
+// key's.
+func (s *Store) overwrite(key string, value []byte) (version uint64) {
+	h := s.hash(key)
+	f := s.front(h)
+	slots := f.slots.Load()
+	c, head, info := f.seek(h, key)
+	if c.p == nil || info&infoExpiry != 0 || infoValueLen(info) != len(value) || len(value) > overwriteBytesMax {
+		return 0
+	}
+	sh := &s.shards[s.shardIndex(h)]
+	sh.mu.Lock()
+	if *c.head() == head && f.slots.Load() == slots && sh.capture == nil && s.watchers.list.Load() == nil {
+		version = s.version.Add(1)
+		c.overwrite(len(key), value, version)
+		sh.counts.sets++
+	}
+	sh.mu.Unlock()
+	return version
+}
+
+// overwriteBytesMax is the longest value that overwrite copies.
+const overwriteBytesMax = 4096
 
 // Delete removes key. It returns the version of the removal and true, or 0 and
 // false when the key was absent. It returns ErrKeySize, ErrClosed or, when
@@ -101,26 +133,36 @@ func (s *Store) apply(op *Op) (OpResult, error) {
 }
 
 // applyOnce runs an operation unless its shard alone cannot make room for it.
-func (s *Store) applyOnce(op *Op, h uint64) (OpResult, error) {
+func (s *Store) applyOnce(op *Op, h uint64) (result OpResult, err error) {
 	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	if s.closed.Load() {
-		return OpResult{}, ErrClosed
+		err = ErrClosed
+	} else {
+		err = s.applyLocked(sh, op, h, &result)
 	}
-	cur := s.liveLocked(sh, h, op.Key)
-	out, err := s.plan(sh, op, cur.Meta, cur.value)
-	if err != nil {
-		return OpResult{Number: out.number}, err
+	sh.mu.Unlock()
+	return result, err
+}
+
+func (s *Store) applyLocked(sh *shard, op *Op, h uint64, result *OpResult) error {
+	var cur entry
+	var out outcome
+	s.liveLocked(sh, h, op.Key, &cur)
+	if err := s.plan(sh, op, &cur, &out); err != nil {
+		result.Number = out.number
+		return err
 	}
-	change := out.budgetChange(op.Key, cur.Meta, len(cur.value))
-	if s.evict && s.ownRoom(sh, change, cur) {
-		cur = sh.present(h, op.Key) // its cell may have moved
+	if change := out.budgetChange(op.Key, &cur); change.delta != 0 {
+		if s.evict && s.ownRoom(sh, change, cur) {
+			cur = sh.present(h, op.Key) // its cell may have moved
+		}
+		if err := s.budget.reserve(change); err != nil {
+			return err
+		}
 	}
-	if err := s.budget.reserve(change); err != nil {
-		return OpResult{}, err
-	}
-	return s.commitLocked(sh, h, op.Key, cur, out), nil
+	s.commitLocked(sh, h, op.Key, &cur, &out, result)
+	return nil
 }
 
 // checkOp refuses what is wrong whatever the store holds.
@@ -143,17 +185,22 @@ func (s *Store) checkOp(op *Op) error {
 	return nil
 }
 
-// liveLocked returns the live entry of key, or the zero entry. Every change of a
+// liveLocked makes e the live entry of key, or leaves it zero. Every change of a
 // shard begins with it: it lets a snapshot take the shard as it was, and removes
 // an entry that has expired, so that no write can bring it back.
-func (s *Store) liveLocked(sh *shard, h uint64, key string) entry {
-	sh.captureNow()
-	e := sh.present(h, key)
-	if s.expired(e.Meta) {
-		s.removeExpiredLocked(sh, key, e)
-		return entry{}
+func (s *Store) liveLocked(sh *shard, h uint64, key string, e *entry) {
+	if sh.capture != nil {
+		sh.captureNow()
 	}
-	return e
+	slot, r := sh.find(h, key)
+	if slot < 0 {
+		return
+	}
+	*e = sh.entry(slot, r)
+	if e.ExpiresAt != 0 && s.expired(e.Meta) {
+		s.removeExpiredLocked(sh, key, *e)
+		*e = entry{}
+	}
 }
 
 // present is the entry of key, expired or not, or the zero entry.
@@ -173,41 +220,42 @@ func (sh *shard) entry(slot int, r ref) entry {
 }
 
 // plan decides what op does to the live entry of its key, and changes nothing.
-func (s *Store) plan(sh *shard, op *Op, cur Meta, value []byte) (outcome, error) {
+func (s *Store) plan(sh *shard, op *Op, cur *entry, out *outcome) error {
 	if (op.IfAbsent && cur.Found()) || (op.IfVersion != 0 && op.IfVersion != cur.Version) {
 		sh.counts.conflicts++
-		return outcome{}, &ConflictError{Key: op.Key, Version: cur.Version}
+		return &ConflictError{Key: op.Key, Version: cur.Version}
 	}
 	switch op.Kind {
 	case OpSet:
-		return outcome{put: true, value: op.Value, expiresAt: s.endOf(op, cur)}, nil
+		out.put, out.value, out.expiresAt = true, op.Value, s.endOf(op, cur.Meta)
 	case OpDelete:
-		return outcome{remove: cur.Found()}, nil
+		out.remove = cur.Found()
 	case OpIncrement:
-		return planIncrement(op, cur, value)
+		return planIncrement(op, cur, out)
 	case OpExpire:
-		return outcome{put: cur.Found(), sameValue: true, expiresAt: s.endOf(op, cur)}, nil
+		out.put, out.sameValue, out.expiresAt = cur.Found(), true, s.endOf(op, cur.Meta)
 	case OpCheck:
-		return outcome{}, nil
 	default:
-		return outcome{}, fmt.Errorf("%w: unknown kind of operation %d", ErrOptions, op.Kind)
+		return fmt.Errorf("%w: unknown kind of operation %d", ErrOptions, op.Kind)
 	}
+	return nil
 }
 
 // planIncrement reads, adds and writes the decimal number under the key.
-func planIncrement(op *Op, cur Meta, value []byte) (outcome, error) {
+func planIncrement(op *Op, cur *entry, out *outcome) error {
 	var n int64
 	if cur.Found() {
 		var err error
-		if n, err = strconv.ParseInt(string(value), 10, 64); err != nil {
-			return outcome{}, fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(value))
+		if n, err = strconv.ParseInt(string(cur.value), 10, 64); err != nil {
+			return fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(cur.value))
 		}
 	}
 	if (op.Delta > 0 && n > math.MaxInt64-op.Delta) || (op.Delta < 0 && n < math.MinInt64-op.Delta) {
-		return outcome{}, fmt.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
+		return fmt.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
 	}
 	n += op.Delta
-	return outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: cur.ExpiresAt, number: n}, nil
+	*out = outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: cur.ExpiresAt, number: n}
+	return nil
 }
 
 // endOf is when the entry that op writes ends, in Unix milliseconds.
@@ -225,44 +273,36 @@ func (s *Store) endOf(op *Op, cur Meta) int64 {
 
 // commitLocked makes a planned outcome real: it takes the next version, changes
 // the shard and tells the watchers. The bytes were reserved before.
-func (s *Store) commitLocked(sh *shard, h uint64, key string, cur entry, out outcome) OpResult {
-	result := OpResult{Existed: cur.Found(), Number: out.number, Version: cur.Version}
+func (s *Store) commitLocked(sh *shard, h uint64, key string, cur *entry, out *outcome, result *OpResult) {
+	result.Existed, result.Number, result.Version = cur.Found(), out.number, cur.Version
 	switch {
 	case out.put:
 		if out.sameValue {
 			out.value = cur.value
 		}
 		result.Version = s.version.Add(1)
-		sh.bytes += out.chargeDelta(key, cur.Meta, len(cur.value))
+		sh.bytes += out.chargeDelta(key, cur)
 		s.put(sh, h, key, cur, out.value, Meta{Version: result.Version, ExpiresAt: out.expiresAt})
 		sh.counts.sets++
 	case out.remove:
 		result.Version = s.version.Add(1)
-		sh.bytes += out.chargeDelta(key, cur.Meta, len(cur.value))
+		sh.bytes += out.chargeDelta(key, cur)
 		sh.counts.deletes++
-		s.remove(sh, cur, Event{Kind: EventDelete, Key: key, Meta: Meta{Version: result.Version}})
+		s.remove(sh, cur, key, Event{Kind: EventDelete, Meta: Meta{Version: result.Version}})
 	}
-	return result
 }
 
 // put stores an entry over cur, in its cell where the size allows.
-func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, meta Meta) {
-	event := Event{Kind: EventSet, Key: key, Value: value, Meta: meta}
-	sh.forgetExpiry(cur.Meta)
+func (s *Store) put(sh *shard, h uint64, key string, cur *entry, value []byte, meta Meta) {
 	expires := meta.ExpiresAt != 0
 	n := cellBytes(len(key), len(value), expires)
-	class, _ := classOf(n)
-	if cur.Found() && class != classAlone {
-		was, _ := classOf(cellBytes(len(key), len(cur.value), cur.ExpiresAt != 0))
-		if was == class {
-			c := sh.arena.at(cur.ref)
-			c.beginWrite()
-			*c.info() = makeInfo(len(key), len(value), expires)
-			c.fillValue(len(key), value, meta.ExpiresAt)
-			c.publish(meta.Version)
-			sh.wrote(cur, value)
-			s.trackExpiryLocked(sh, h, meta)
-			s.watchers.emit(event)
+	if cur.Found() {
+		sh.forgetExpiry(cur.Meta)
+		if s.putInPlace(sh, key, cur, n, value, meta) {
+			if expires {
+				s.trackExpiryLocked(sh, h, meta)
+			}
+			s.watchers.emitSet(key, value, meta)
 			return
 		}
 	}
@@ -276,7 +316,7 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 	if cur.Found() {
 		sh.replace(cur.slot, r)
 		sh.wrote(cur, value)
-		s.watchers.emit(event) // while cur's bytes, which value may be, are still there
+		s.watchers.emitSet(key, value, meta) // while cur's bytes, which value may be, are still there
 		s.releaseCell(sh, cur.ref)
 	} else {
 		slot := sh.insert(h, r)
@@ -286,22 +326,46 @@ func (s *Store) put(sh *shard, h uint64, key string, cur entry, value []byte, me
 		if sh.order != nil {
 			sh.order.note(key, 0)
 		}
-		s.watchers.emit(event)
+		s.watchers.emitSet(key, value, meta)
 	}
-	s.trackExpiryLocked(sh, h, meta)
+	if expires {
+		s.trackExpiryLocked(sh, h, meta)
+	}
 }
 
-// remove takes an entry out of the shard and tells why. The event's key may alias
-// the cell, which is why it goes out before the cell is released.
-func (s *Store) remove(sh *shard, cur entry, why Event) {
+// putInPlace writes an entry of n bytes into the cell of the one that is there, if
+// that is one of the same size.
+func (s *Store) putInPlace(sh *shard, key string, cur *entry, n int, value []byte, meta Meta) bool {
+	was := cellBytes(len(key), len(cur.value), cur.ExpiresAt != 0)
+	if (n+7)/8 != (was+7)/8 {
+		class, _ := classOf(n)
+		if oldClass, _ := classOf(was); class != oldClass || class == classAlone {
+			return false
+		}
+	} else if (n+7)/8 > sharedWordsMax {
+		return false
+	}
+	c := sh.arena.at(cur.ref)
+	c.beginWrite()
+	*c.info() = makeInfo(len(key), len(value), meta.ExpiresAt != 0)
+	c.fillValue(len(key), value, meta.ExpiresAt)
+	c.publish(meta.Version)
+	sh.wrote(cur, value)
+	return true
+}
+
+// remove takes an entry out of the shard and tells why. key may alias the cell,
+// which is why the event goes out before the cell is released.
+func (s *Store) remove(sh *shard, cur *entry, key string, why Event) {
 	sh.forgetExpiry(cur.Meta)
 	if sh.queues != nil {
-		sh.queues.drop(cur.slot, charge(len(why.Key), len(cur.value)))
+		sh.queues.drop(cur.slot, charge(len(key), len(cur.value)))
 	}
 	sh.removeSlot(cur.slot)
 	if sh.order != nil {
-		sh.order.note(why.Key, orderOpRemoves)
+		sh.order.note(key, orderOpRemoves)
 	}
+	why.Key = key
 	s.watchers.emit(why)
 	s.releaseCell(sh, cur.ref)
 }
@@ -356,15 +420,14 @@ func (s *Store) evacuate(sh *shard, sl *slab) {
 }
 
 // chargeDelta is by how many bytes the outcome changes what is charged.
-func (o outcome) chargeDelta(key string, cur Meta, valueLen int) int64 {
-	var delta int64
+func (o *outcome) chargeDelta(key string, cur *entry) (delta int64) {
 	if cur.Found() && (o.put || o.remove) {
-		delta -= charge(len(key), valueLen)
+		delta -= charge(len(key), len(cur.value))
 	}
 	if o.put {
 		n := len(o.value)
 		if o.sameValue {
-			n = valueLen
+			n = len(cur.value)
 		}
 		delta += charge(len(key), n)
 	}
@@ -372,11 +435,11 @@ func (o outcome) chargeDelta(key string, cur Meta, valueLen int) int64 {
 }
 
 // budgetChange is the outcome as the budget sees it.
-func (o outcome) budgetChange(key string, cur Meta, valueLen int) budgetChange {
-	c := budgetChange{key: key, delta: o.chargeDelta(key, cur, valueLen)}
+func (o *outcome) budgetChange(key string, cur *entry) budgetChange {
+	c := budgetChange{key: key, delta: o.chargeDelta(key, cur)}
 	c.after = c.delta
 	if cur.Found() {
-		c.after += charge(len(key), valueLen)
+		c.after += charge(len(key), len(cur.value))
 	}
 	return c
 }
