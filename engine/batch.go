@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/ingot-run/ingot/hash"
 )
 
 // OpKind says what an Op does.
@@ -129,21 +131,50 @@ func (s *Store) checkBatch(ops []Op) (set shardSet, hashes []uint64, err error) 
 	if len(ops) > BatchOpsMax {
 		return set, nil, fmt.Errorf("%w, not %d", ErrBatchSize, len(ops))
 	}
-	hashes = make([]uint64, len(ops))
-	seen := make(map[string]struct{}, len(ops))
 	for i := range ops {
-		op := &ops[i]
-		if err := s.checkOp(op); err != nil {
+		if err := s.checkOp(&ops[i]); err != nil {
 			return set, nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
-		if _, twice := seen[op.Key]; twice {
-			return set, nil, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(op.Key), i)
-		}
-		seen[op.Key] = struct{}{}
-		hashes[i] = s.hash(op.Key)
-		set.add(s.shardIndex(hashes[i]))
+	}
+	hashes = s.hashOps(ops)
+	for _, h := range hashes {
+		set.add(s.shardIndex(h))
+	}
+	if i := duplicate(ops, hashes); i >= 0 {
+		return set, nil, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(ops[i].Key), i)
 	}
 	return set, hashes, nil
+}
+
+// hashOps is the hash of every key, many at a time.
+func (s *Store) hashOps(ops []Op) []uint64 {
+	hashes := make([]uint64, len(ops))
+	var window [batchWindow]string
+	for at := 0; at < len(ops); at += batchWindow {
+		keys := window[:min(batchWindow, len(ops)-at)]
+		for i := range keys {
+			keys[i] = ops[at+i].Key
+		}
+		prefetchKeys(keys)
+		hash.BatchSeeded(hashes[at:], keys, s.seed.Value())
+	}
+	return hashes
+}
+
+// duplicate is the first operation whose key stands at an earlier one, or -1.
+func duplicate(ops []Op, hashes []uint64) int {
+	size := 1 << bits.Len(uint(2*len(ops)))
+	seen := make([]uint32, size) // 1 + the number of an operation
+	for i, h := range hashes {
+		at := int(h) & (size - 1)
+		for ; seen[at] != 0; at = (at + 1) & (size - 1) {
+			if j := seen[at] - 1; hashes[j] == h && ops[j].Key == ops[i].Key {
+				return i
+			}
+		}
+		seen[at] = uint32(i) + 1
+	}
+	return -1
 }
 
 // planBatchLocked plans every operation and reserves the bytes of all.
@@ -151,6 +182,9 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 	plans := make([]outcome, len(ops))
 	changes := make([]budgetChange, len(ops))
 	for i := range ops {
+		if i%batchWindow == 0 {
+			s.warm(hashes[i:min(i+batchWindow, len(hashes))])
+		}
 		op := &ops[i]
 		sh := &s.shards[s.shardIndex(hashes[i])]
 		var cur entry

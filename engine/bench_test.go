@@ -145,3 +145,36 @@ func BenchmarkBatch100(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSetMany100 stores 100 keys per operation, one by one and together.
+func BenchmarkSetMany100(b *testing.B) {
+	for _, n := range sizes {
+		value := make([]byte, 64)
+		b.Run(fmt.Sprintf("loop/%d", n), func(b *testing.B) {
+			s, keys := filled(b, n)
+			i := 0
+			for b.Loop() {
+				for _, key := range keys[i : i+100] {
+					s.Set(key, value, engine.SetOptions{})
+				}
+				if i += 100; i+100 > n {
+					i = 0
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("many/%d", n), func(b *testing.B) {
+			s, keys := filled(b, n)
+			items := make([]engine.Item, 100)
+			i := 0
+			for b.Loop() {
+				for j, key := range keys[i : i+100] {
+					items[j] = engine.Item{Key: key, Value: value}
+				}
+				s.SetMany(items)
+				if i += 100; i+100 > n {
+					i = 0
+				}
+			}
+		})
+	}
+}
