@@ -61,33 +61,49 @@ func (s *Store) Batch(ops []Op) ([]OpResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		results, err := s.batchOnce(ops, set, hashes)
-		if full, ok := err.(*fullError); !ok || !s.canEvict(full, try) {
-			return results, err
+	if s.log != nil {
+		if err := s.log.admit(); err != nil {
+			return nil, err
 		}
+	}
+	for try := 0; ; try++ {
+		results, logged, err := s.batchOnce(ops, set, hashes)
+		if full, ok := err.(*fullError); ok && s.canEvict(full, try) {
+			continue
+		}
+		if logged != nil {
+			err = s.log.commit(logged)
+		}
+		return results, err
 	}
 }
 
 // batchOnce runs a batch unless there is no room for it.
-func (s *Store) batchOnce(ops []Op, set shardSet, hashes []uint64) ([]OpResult, error) {
+func (s *Store) batchOnce(ops []Op, set shardSet, hashes []uint64) (results []OpResult, logged *commitGroup, err error) {
 	s.lock(set)
 	defer s.unlock(set)
 	if s.closed.Load() {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	plans, err := s.planBatchLocked(ops, hashes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	results := make([]OpResult, len(ops))
+	results = make([]OpResult, len(ops))
+	var changes logBuffer
 	for i := range ops {
 		sh := &s.shards[s.shardIndex(hashes[i])]
 		// What was planned on may have moved for an operation before this one.
 		cur := sh.present(hashes[i], ops[i].Key)
 		s.commitLocked(sh, hashes[i], ops[i].Key, &cur, &plans[i], &results[i])
+		if s.log != nil {
+			changes.addOutcome(ops[i].Key, &plans[i], results[i].Version)
+		}
 	}
-	return results, nil
+	if s.log != nil {
+		logged = s.log.appendBatch(&changes)
+	}
+	return results, logged, nil
 }
 
 // SetMany stores all items as one batch and returns their versions.

@@ -7,6 +7,10 @@
 // Batch write; Watch tells of changes; Snapshot and Restore move the contents
 // between builds; SetBudget bounds the bytes under a prefix.
 //
+// With Options.Dir the store is in a directory too: a write-ahead log there holds
+// each change before the write returns (Options.Sync says otherwise), and the next
+// Open reads it back.
+//
 // Every write takes the next version of the store. A version can be a
 // condition of a later write, which is how callers change an entry without
 // losing each other's changes. A Batch runs many operations, conditions
@@ -14,7 +18,14 @@
 //
 // # Caveats
 //
-//   - The contents are in memory only; Snapshot is how they outlive the process.
+//   - Without Options.Dir the contents are in memory only; Snapshot is how they
+//     outlive the process. With it they are in memory as well.
+//   - In a directory a change is seen by readers before it is durable: its own
+//     write has not returned then. When logging it fails, the write returns
+//     ErrDegraded or ErrReadOnly and the change stands in memory until the store is
+//     opened again, which may find it or not. A batch is found whole or not at all.
+//   - What a crash leaves is the store as it was at some moment at or after the last
+//     durable write. Versions are never given twice, so they jump after a crash.
 //   - A store whose byte budget is used up refuses writes with ErrFull, unless
 //     Options.Evict lets it drop entries that are used little.
 //   - The engine starts no goroutine and no timer. An entry whose time is over

@@ -41,6 +41,29 @@ var (
 	ErrBatchSize = fmt.Errorf("engine: a batch may have at most %d operations", BatchOpsMax)
 )
 
+// Returned by Open with Options.Dir, and by what reads such a directory.
+var (
+	// ErrFormatVersion says that a newer build wrote a file. Nothing was changed.
+	ErrFormatVersion = errors.New("engine: the file's format is newer than this build")
+	// ErrKey says that a file is encrypted and its key was not among those given.
+	ErrKey = errors.New("engine: the file's key is missing")
+	// ErrCorrupt says that a file is damaged in a way that no crash explains. The
+	// error in hand is a *CorruptError that tells where.
+	ErrCorrupt = errors.New("engine: a file is damaged")
+)
+
+// Returned by writes to a store in a directory, beside the others.
+var (
+	// ErrDegraded says that the disk is full: writes are refused until it has room,
+	// reads go on. A write that was under way when it filled up stands in memory and
+	// is logged before any other one, but until then a crash would lose it.
+	ErrDegraded = errors.New("engine: the log cannot grow")
+	// ErrReadOnly says that writing or syncing the log failed, so that nobody knows
+	// what is on the disk: reads go on, writes are refused until the store is closed
+	// and opened again, which reads what is there.
+	ErrReadOnly = errors.New("engine: the store is read-only until it is opened again")
+)
+
 // Returned by Restore.
 var (
 	// ErrSnapshot says that a stream is not a whole, undamaged snapshot that
@@ -71,6 +94,20 @@ func (e *ConflictError) Error() string {
 
 // Unwrap makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// CorruptError tells where a file is damaged. It matches ErrCorrupt under errors.Is.
+type CorruptError struct {
+	File   string
+	Offset int64 // in bytes
+	Reason string
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("engine: %s is damaged at byte %d: %s: see what \"ingot state verify\" says, and what \"ingot state repair\" would keep", e.File, e.Offset, e.Reason)
+}
+
+// Unwrap makes errors.Is(err, ErrCorrupt) true.
+func (e *CorruptError) Unwrap() error { return ErrCorrupt }
 
 // clip shortens a key for an error text: a key may have 64 KiB.
 func clip(key string) string {

@@ -293,7 +293,11 @@ func (s *Store) evictLocked(sh *shard, need int64, keep int) (evicted int) {
 		s.budget.release(key, bytes)
 		sh.bytes -= bytes
 		sh.counts.evicted++
-		s.remove(sh, &e, key, Event{Kind: EventEvict, Meta: Meta{Version: s.version.Add(1)}})
+		version := s.version.Add(1)
+		if s.log != nil { // nobody waits for it
+			s.log.append(&logRecord{kind: recordRemove, key: key, Meta: Meta{Version: version}})
+		}
+		s.remove(sh, &e, key, Event{Kind: EventEvict, Meta: Meta{Version: version}})
 	}
 	return evicted
 }

@@ -30,6 +30,10 @@ func (s *Store) Tick(max int) (expired int) {
 			}
 		})
 	}
+	if expired > 0 && s.log != nil {
+		// With it goes the time: what has ended stays so. Nobody waits for it.
+		s.log.append(&logRecord{kind: recordVersion, Meta: Meta{Version: s.version.Load()}})
+	}
 	return expired
 }
 

@@ -162,11 +162,27 @@ func (s *Store) Clear(prefix string) (deleted int, err error) {
 	if len(prefix) > KeyBytesMax {
 		return 0, fmt.Errorf("%w: a prefix has at most %d bytes", ErrOptions, KeyBytesMax)
 	}
+	if s.log == nil {
+		deleted, _, err = s.clearOnce(prefix)
+		return deleted, err
+	}
+	if err := s.log.admit(); err != nil {
+		return 0, err
+	}
+	deleted, logged, err := s.clearOnce(prefix)
+	if err == nil {
+		err = s.log.commit(logged)
+	}
+	return deleted, err
+}
+
+// clearOnce is Clear but for waiting until it is durable.
+func (s *Store) clearOnce(prefix string) (deleted int, logged *commitGroup, err error) {
 	all := s.allShards()
 	s.lock(all)
 	defer s.unlock(all)
 	if s.closed.Load() {
-		return 0, ErrClosed
+		return 0, nil, ErrClosed
 	}
 	if prefix == "" {
 		s.dropOrderLocked() // cheaper than key by key
@@ -186,5 +202,8 @@ func (s *Store) Clear(prefix string) (deleted int, err error) {
 			}
 		}
 	}
-	return deleted, nil
+	if s.log != nil && deleted > 0 {
+		logged = s.log.append(&logRecord{kind: recordClear, key: prefix, Meta: Meta{Version: s.version.Load()}})
+	}
+	return deleted, logged, nil
 }

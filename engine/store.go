@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/hash"
 )
 
@@ -55,6 +56,34 @@ type Options struct {
 	// builds on its first call and inserts and removals then maintain. Every page
 	// of List then costs a walk over all keys.
 	OrderDisabled bool
+
+	// Dir is the directory that holds the store, from one Open to the next. Nil
+	// means that it is in memory only. The other options below need it.
+	Dir storage.Dir
+	// Sync says when a write is on the disk: before it returns (SyncAlways, the
+	// default), SyncInterval later, or when the system likes.
+	Sync SyncPolicy
+	// SyncInterval is for the policy of that name; 0 means a second.
+	SyncInterval time.Duration
+	// SegmentBytes is the size of the log's files; 0 means 4 MiB, and more as the
+	// log grows. A file is made, and gets its room on the disk, before it is needed.
+	SegmentBytes int64
+	// CompressBytesMin lets a block of a file be compressed (S2) that has this many
+	// bytes or more: a large value, or many small ones that came together. 0 means
+	// never. A store reads what is compressed whatever it says.
+	CompressBytesMin int
+	// Encryption seals what is written; see the package engine/seal. Nil means
+	// none. A store that was encrypted cannot be read without it.
+	Encryption Encryption
+	// BackgroundDisabled leaves syncs by SyncInterval and compactions to Tick, as
+	// WebAssembly builds do in any case. Otherwise a store in a directory has one
+	// goroutine for them, which Close waits for.
+	BackgroundDisabled bool
+	// Log is told, in a line of text, what a person who runs the store should know:
+	// what a crash cut off, why writes are refused. Nil means nobody.
+	Log func(text string)
+	// Progress is told, during Open, how far it is. Nil means nobody.
+	Progress func(Progress)
 }
 
 // Meta is what the store knows of an entry beside its value.
@@ -86,6 +115,7 @@ type Store struct {
 	valueBytesMax int
 	shards        []shard
 
+	log       *wal // nil: in memory only
 	closed    atomic.Bool
 	version   atomic.Uint64
 	lastTime  atomic.Int64 // the latest time seen, so that time never runs back
@@ -131,8 +161,11 @@ type entry struct {
 	ref  ref
 }
 
-// Open makes an empty store. It fails only when an option is out of range
-// (ErrOptions).
+// Open makes a store: an empty one, or that of Options.Dir as it was. Without a
+// Dir it fails only when an option is out of range (ErrOptions). With one, beside
+// the errors of the disk: a *storage.LockedError when another has the directory, a
+// *CorruptError when a file is damaged, ErrFormatVersion when a newer build wrote
+// it, ErrKey when it is encrypted with a key that was not given.
 func Open(o Options) (*Store, error) {
 	if o.BytesMax < 0 || o.ValueBytesMax < 0 || o.ValueBytesMax > ValueBytesMax {
 		return nil, fmt.Errorf("%w: BytesMax must be 0 or more and ValueBytesMax 0 to %d", ErrOptions, ValueBytesMax)
@@ -145,6 +178,14 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.Now == nil {
 		o.Now = func() int64 { return time.Now().UnixMilli() }
+	}
+	var log *wal
+	var files logFiles
+	if o.Dir != nil {
+		var err error
+		if log, files, err = lockLog(&o); err != nil {
+			return nil, err
+		}
 	}
 	if o.Seed == 0 {
 		// The runtime's generator is ChaCha8 keyed by the system: nobody can guess
@@ -175,6 +216,11 @@ func Open(o Options) (*Store, error) {
 	s.order.open(n, o.OrderDisabled)
 	s.budget.bytesMax.Store(o.BytesMax)
 	s.now() // from here on time only grows
+	if log != nil {
+		if err := s.recover(log, files, &o); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -188,8 +234,9 @@ func shardCount() int {
 	return shardCountMax
 }
 
-// Close ends the store: later calls return ErrClosed, watchers end. The
-// contents are dropped. Closing twice is harmless.
+// Close ends the store: later calls return ErrClosed, watchers end. The contents
+// in memory are dropped; what a store in a directory was told before is on the
+// disk when Close returns nil. Closing twice is harmless.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -205,6 +252,9 @@ func (s *Store) Close() error {
 	}
 	s.order.drop()
 	s.budget.used.Store(0)
+	if s.log != nil {
+		return s.log.close()
+	}
 	return nil
 }
 

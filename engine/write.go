@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -32,7 +33,7 @@ type DeleteOptions struct {
 // ErrKeySize, ErrValueSize, ErrTTL, ErrOptions, ErrFull, ErrClosed, or a
 // *ConflictError when a condition does not hold; then nothing has changed.
 func (s *Store) Set(key string, value []byte, o SetOptions) (version uint64, err error) {
-	if fetches && o == (SetOptions{}) && uint(len(key)-1) < KeyBytesMax {
+	if fetches && s.log == nil && o == (SetOptions{}) && uint(len(key)-1) < KeyBytesMax {
 		if version := s.overwrite(key, value); version != 0 {
 			return version, nil
 		}
@@ -123,46 +124,58 @@ func (s *Store) apply(op *Op) (OpResult, error) {
 	if err := s.checkOp(op); err != nil {
 		return OpResult{}, err
 	}
+	if s.log != nil {
+		if err := s.log.admit(); err != nil {
+			return OpResult{}, err
+		}
+	}
 	h := s.hash(op.Key)
 	for try := 0; ; try++ {
-		result, err := s.applyOnce(op, h)
-		if full, ok := err.(*fullError); !ok || !s.canEvict(full, try) {
-			return result, err
+		result, logged, err := s.applyOnce(op, h)
+		if full, ok := err.(*fullError); ok && s.canEvict(full, try) {
+			continue
 		}
+		if logged != nil {
+			err = s.log.commit(logged)
+		}
+		return result, err
 	}
 }
 
 // applyOnce runs an operation unless its shard alone cannot make room for it.
-func (s *Store) applyOnce(op *Op, h uint64) (result OpResult, err error) {
+func (s *Store) applyOnce(op *Op, h uint64) (result OpResult, logged *commitGroup, err error) {
 	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.Lock()
 	if s.closed.Load() {
 		err = ErrClosed
 	} else {
-		err = s.applyLocked(sh, op, h, &result)
+		logged, err = s.applyLocked(sh, op, h, &result)
 	}
 	sh.mu.Unlock()
-	return result, err
+	return result, logged, err
 }
 
-func (s *Store) applyLocked(sh *shard, op *Op, h uint64, result *OpResult) error {
+func (s *Store) applyLocked(sh *shard, op *Op, h uint64, result *OpResult) (logged *commitGroup, err error) {
 	var cur entry
 	var out outcome
 	s.liveLocked(sh, h, op.Key, &cur)
 	if err := s.plan(sh, op, &cur, &out); err != nil {
 		result.Number = out.number
-		return err
+		return nil, err
 	}
 	if change := out.budgetChange(op.Key, &cur); change.delta != 0 {
 		if s.evict && s.ownRoom(sh, change, cur) {
 			cur = sh.present(h, op.Key) // its cell may have moved
 		}
 		if err := s.budget.reserve(change); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	s.commitLocked(sh, h, op.Key, &cur, &out, result)
-	return nil
+	if s.log != nil {
+		logged = s.logOutcome(op.Key, &out, result.Version)
+	}
+	return logged, nil
 }
 
 // checkOp refuses what is wrong whatever the store holds.
@@ -279,6 +292,9 @@ func (s *Store) commitLocked(sh *shard, h uint64, key string, cur *entry, out *o
 	case out.put:
 		if out.sameValue {
 			out.value = cur.value
+			if s.log != nil { // who logs it looks when its cell may be another's
+				out.value = bytes.Clone(cur.value)
+			}
 		}
 		result.Version = s.version.Add(1)
 		sh.bytes += out.chargeDelta(key, cur)

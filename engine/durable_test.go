@@ -1,0 +1,144 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/stretchr/testify/require"
+)
+
+// dirs are the directories that the tests of durability run on.
+func dirs(t *testing.T, run func(t *testing.T, dir storage.Dir)) {
+	t.Run("memory", func(t *testing.T) { run(t, storage.Memory()) })
+	t.Run("files", func(t *testing.T) { run(t, openDir(t, t.TempDir())) })
+}
+
+func openDir(t *testing.T, path string) storage.Dir {
+	t.Helper()
+	dir, err := storage.OpenDir(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dir.Close()) })
+	return dir
+}
+
+func openStore(t *testing.T, o engine.Options) *engine.Store {
+	t.Helper()
+	s, err := engine.Open(o)
+	require.NoError(t, err)
+	return s
+}
+
+// contents is everything in a store, as text that two stores can be compared by.
+func contents(t *testing.T, s *engine.Store) string {
+	t.Helper()
+	var b strings.Builder
+	for after := ""; ; {
+		page, err := s.List(engine.ListOptions{After: after, Limit: 1000, Values: true})
+		require.NoError(t, err)
+		for _, e := range page.Entries {
+			fmt.Fprintf(&b, "%q=%q v%d ends %d\n", e.Key, e.Value, e.Version, e.ExpiresAt)
+		}
+		if after = page.Next; after == "" {
+			return b.String()
+		}
+	}
+}
+
+// mix changes a store by operations of every kind.
+func mix(t *testing.T, s *engine.Store, rng *rand.Rand, steps int) {
+	t.Helper()
+	key := func() string { return fmt.Sprintf("key-%d", rng.IntN(200)) }
+	value := func() []byte { return []byte(strings.Repeat("v", rng.IntN(300))) }
+	for range steps {
+		var err error
+		switch rng.IntN(10) {
+		case 0, 1, 2:
+			_, err = s.Set(key(), value(), engine.SetOptions{})
+		case 3:
+			_, err = s.Set(key(), value(), engine.SetOptions{TTL: time.Duration(1+rng.IntN(1000)) * time.Hour})
+		case 4:
+			_, _, err = s.Delete(key(), engine.DeleteOptions{})
+		case 5:
+			_, _, err = s.Increment(fmt.Sprintf("n-%d", rng.IntN(5)), rng.Int64N(100))
+		case 6:
+			_, err = s.Expire(key(), time.Duration(rng.IntN(1000))*time.Hour)
+		case 7:
+			_, err = s.SetMany([]engine.Item{{Key: "a" + key(), Value: value()}, {Key: "b" + key(), Value: value(), TTL: time.Hour}})
+		case 8:
+			_, err = s.DeleteMany([]string{"a" + key(), "b" + key()})
+		case 9:
+			if rng.IntN(20) == 0 {
+				_, err = s.Clear("key-1")
+			}
+		}
+		require.NoError(t, err)
+	}
+}
+
+func TestReopen(t *testing.T) {
+	for name, o := range map[string]engine.Options{
+		"always":     {},
+		"interval":   {Sync: engine.SyncInterval},
+		"never":      {Sync: engine.SyncNever},
+		"small":      {SegmentBytes: 4096},
+		"compressed": {CompressBytesMin: 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dirs(t, func(t *testing.T, dir storage.Dir) {
+				o.Dir = dir
+				rng := rand.New(rand.NewPCG(1, 2))
+				want := ""
+				for range 4 {
+					s := openStore(t, o)
+					require.Equal(t, want, contents(t, s))
+					mix(t, s, rng, 300)
+					want = contents(t, s)
+					require.NoError(t, s.Close())
+				}
+			})
+		})
+	}
+}
+
+func TestReopenKeepsVersions(t *testing.T) {
+	dir := storage.Memory()
+	s := openStore(t, engine.Options{Dir: dir})
+	v, err := s.Set("k", nil, engine.SetOptions{})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	s = openStore(t, engine.Options{Dir: dir})
+	require.True(t, s.LogStats().Recovered.Clean)
+	next, err := s.Set("k", nil, engine.SetOptions{IfVersion: v})
+	require.NoError(t, err)
+	require.Equal(t, v+1, next)
+	require.NoError(t, s.Close())
+}
+
+func TestManyWriters(t *testing.T) {
+	dirs(t, func(t *testing.T, dir storage.Dir) {
+		s := openStore(t, engine.Options{Dir: dir, SegmentBytes: 1 << 16})
+		var wg sync.WaitGroup
+		for w := range 16 {
+			wg.Go(func() {
+				for i := range 200 {
+					_, err := s.Set(fmt.Sprintf("%d-%d", w, i%50), []byte(fmt.Sprint(i)), engine.SetOptions{})
+					require.NoError(t, err)
+				}
+			})
+		}
+		wg.Wait()
+		stats := s.LogStats()
+		require.Less(t, stats.Syncs, int64(16*200), "writers shared syncs")
+		want := contents(t, s)
+		require.NoError(t, s.Close())
+		s = openStore(t, engine.Options{Dir: dir})
+		require.Equal(t, want, contents(t, s))
+		require.NoError(t, s.Close())
+	})
+}
