@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/klauspost/compress/s2"
+	"github.com/golang/snappy"
 )
 
 // Encryption gives the files of a store their ciphers. The package engine/seal
@@ -53,11 +53,11 @@ func (c *coder) compress(payload, scratch []byte) (body []byte, codec byte) {
 	if c.compressMin == 0 || len(payload) < c.compressMin {
 		return payload, codecNone
 	}
-	body = s2.Encode(scratch[:cap(scratch)], payload)
+	body = snappy.Encode(scratch[:cap(scratch)], payload)
 	if len(body) > len(payload)-len(payload)/8 {
 		return payload, codecNone // not worth the way back
 	}
-	return body, codecS2
+	return body, codecSnappy
 }
 
 // appendBlock appends a whole block, padding included, to b. body is the payload
@@ -98,12 +98,12 @@ func (c *coder) decode(k logBlock, header, stored []byte, at int64) (payload []b
 	switch k.codec {
 	case codecNone:
 		return payload, ""
-	case codecS2:
-		n, err := s2.DecodedLen(payload)
+	case codecSnappy:
+		n, err := snappy.DecodedLen(payload)
 		if err != nil || n > logBlockBytesMax {
 			return nil, fmt.Sprintf("a compressed block claims %d bytes (%v)", n, err)
 		}
-		if payload, err = s2.Decode(c.plain[:cap(c.plain)], payload); err != nil {
+		if payload, err = snappy.Decode(c.plain[:cap(c.plain)], payload); err != nil {
 			return nil, fmt.Sprintf("a block does not decompress: %v", err)
 		}
 		c.plain = payload

@@ -23,7 +23,7 @@ package engine
 //	block, at an offset that is a multiple of 8
 //	   0  4  payload length in bytes, at most logBlockBytesMax
 //	   4  1  kind: 1 records, 2 begin, 3 end
-//	   5  1  codec of the payload: 0 as is, 1 S2 block format
+//	   5  1  codec of the payload: 0 as is, 1 Snappy block format
 //	   6  1  flags: 1 the next block belongs to the same change
 //	   7  1  zero
 //	   8  8  latest time seen, Unix milliseconds
@@ -62,8 +62,8 @@ const (
 	blockBegin   = 2
 	blockEnd     = 3
 
-	codecNone = 0
-	codecS2   = 1
+	codecNone   = 0
+	codecSnappy = 1
 
 	blockContinues = 1
 

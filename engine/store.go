@@ -68,7 +68,7 @@ type Options struct {
 	// SegmentBytes is the size of the log's files; 0 means 4 MiB, and more as the
 	// log grows. A file is made, and gets its room on the disk, before it is needed.
 	SegmentBytes int64
-	// CompressBytesMin lets a block of a file be compressed (S2) that has this many
+	// CompressBytesMin lets a block of a file be compressed (Snappy) that has this many
 	// bytes or more: a large value, or many small ones that came together. 0 means
 	// never. A store reads what is compressed whatever it says.
 	CompressBytesMin int
