@@ -12,8 +12,8 @@ import (
 // batchVersion is the version in which a frame that is an array is served.
 const batchVersion = VersionUnnamed
 
-// batchElements yields the raw elements of frame, a scanned array.
-func batchElements(frame []byte) iter.Seq[[]byte] {
+// elementsOf yields the raw elements of a scanned array.
+func elementsOf(frame []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		walk := scanner{depthMax: len(frame), data: frame}
 		for i := walk.space(walk.space(0) + 1); frame[i] != ']'; {
@@ -42,12 +42,12 @@ func (s *scanner) checkBatch(frame []byte, version string) *wireError {
 // respondBatch answers each request of frame, a scanned batch, one after the
 // other, and appends the array of responses: nothing when there are none.
 // Notifications are left to the caller.
-func (s *Server) respondBatch(ctx context.Context, frame, out []byte) []byte {
+func (s *Server) respondBatch(ctx context.Context, r *request, out []byte) []byte {
 	start := len(out)
-	session := newSession(s)
-	session.version = batchVersion
+	in := newReader(r.link)
+	in.version = batchVersion
 	var call CallRequest
-	for element := range batchElements(frame) {
+	for element := range elementsOf(r.arguments) {
 		before := len(out)
 		if len(out) == start {
 			out = append(out, '[')
@@ -55,7 +55,7 @@ func (s *Server) respondBatch(ctx context.Context, frame, out []byte) []byte {
 			out = append(out, ',')
 		}
 		body := len(out)
-		out = s.respondElement(ctx, session, element, &call, out)
+		out = s.respondElement(ctx, in, element, &call, out)
 		if len(out) == body {
 			out = out[:before]
 		}
@@ -67,8 +67,8 @@ func (s *Server) respondBatch(ctx context.Context, frame, out []byte) []byte {
 }
 
 // respondElement appends the response to one message of a batch, if it is due.
-func (s *Server) respondElement(ctx context.Context, session *session, element []byte, call *CallRequest, out []byte) []byte {
-	m, bad := session.scanner.parse(element)
+func (s *Server) respondElement(ctx context.Context, in *reader, element []byte, call *CallRequest, out []byte) []byte {
+	m, bad := in.scanner.parse(element)
 	switch m.kind {
 	case kindNotification, kindResponse:
 		return out
@@ -77,7 +77,7 @@ func (s *Server) respondElement(ctx context.Context, session *session, element [
 	}
 	var r request
 	if bad == nil {
-		r, bad = session.accept(&m)
+		bad = in.accept(&m, &r)
 	}
 	if bad == nil && (r.modern || r.act == actInitialize) {
 		bad = &wireError{code: CodeInvalidRequest, message: "initialize and requests of " + VersionModern + " do not come in a batch"}

@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -90,7 +91,7 @@ func (p *callPool) submit(r *request, key string) *wireError {
 		return nil
 	}
 	if p.inFlight[key] != nil {
-		return &wireError{code: CodeInvalidRequest, message: "the id is that of a request still in flight"}
+		return errIDInFlight()
 	}
 	j := p.newJob(r, key)
 	if key != "" {
@@ -109,7 +110,7 @@ func (p *callPool) submit(r *request, key string) *wireError {
 }
 
 // size is the number of bytes that a job for r holds.
-func (r *request) size() int { return len(r.id) + len(r.arguments) + len(r.meta) }
+func (r *request) size() int { return len(r.id) + len(r.arguments) + len(r.meta) + len(r.retry) }
 
 // newJob copies r, whose slices are the reader's, into a job.
 func (p *callPool) newJob(r *request, key string) *job {
@@ -117,12 +118,13 @@ func (p *callPool) newJob(r *request, key string) *job {
 	if n := len(p.spare); n > 0 {
 		j, p.spare = p.spare[n-1], p.spare[:n-1]
 	}
-	held := append(append(append(j.held[:0], r.id...), r.arguments...), r.meta...)
-	*j = job{request: *r, key: key, held: held}
-	a, b := len(r.id), len(r.id)+len(r.arguments)
-	j.id, j.arguments = held[:a:a], held[a:b:b]
-	if r.meta != nil {
-		j.meta = held[b:]
+	*j = job{request: *r, key: key, held: slices.Grow(j.held[:0], r.size())}
+	for _, part := range [...]*[]byte{&j.id, &j.arguments, &j.meta, &j.retry} {
+		if *part != nil { // nil says that there is none
+			from := len(j.held)
+			j.held = append(j.held, *part...)
+			*part = j.held[from:len(j.held):len(j.held)]
+		}
 	}
 	j.ctx, j.stop = context.WithCancel(p.ctx)
 	return j

@@ -2,12 +2,28 @@
 // messages in, tool calls run, answers out.
 //
 // A [Server] holds [Tool]s and their [Handler]s. [Server.ServeStdio] serves one
-// connection of lines; an [Exchange] serves one frame for transports without a
-// connection, of which package streamable has HTTP. One server speaks both eras of the protocol at once and
+// connection of lines. One server speaks both eras of the protocol at once and
 // tells them apart message by message: a request whose _meta carries a
 // per-request protocol field is modern (2026-07-28) and served on its own; any
 // other belongs to the legacy version that initialize agreed on (2024-11-05 to
 // 2025-11-25).
+//
+// # Calls
+//
+// A handler's context ends when the client cancels the call or goes away, or at
+// the tool's Timeout. Its request has a [Call], by which it reports progress,
+// logs to the client and asks it: the user (Elicit), the model (Sample), or for
+// its directories (Roots). It is written once for both eras; see [Call.Ask] for
+// what that takes.
+//
+// # Transports
+//
+// What goes to a client goes through a [Stream], which a transport implements.
+// One that carries messages both ways (a WebSocket, an in-memory pair, HTTP with
+// SSE) makes a [Conn] by [Server.Connect] and gives it what comes in. One whose
+// messages come one by one (streamable HTTP) makes an [Exchange] of each, with a
+// Stream for what belongs to that request, and a [Session] per session id for
+// clients of the legacy era; package streamable is that.
 //
 // # Strictness
 //
@@ -18,7 +34,7 @@
 //
 // # Caveats
 //
-//   - Tools only: no resources, prompts, completion, progress or tasks yet.
+//   - Tools only: no resources, prompts, completion or tasks yet.
 //   - A request's method without an id is a notification by JSON-RPC and is
 //     never answered; it is logged and not run.
 //   - JSON-RPC batches exist in version 2025-03-26 only; elsewhere an array is
@@ -27,7 +43,7 @@
 //     schemas know no null id, unlike JSON-RPC 2.0 section 5.
 //   - Answers may come in another order than the requests: inline tools do not
 //     wait for those on workers.
-//   - An inline tool holds up its connection while it runs and cannot be
-//     cancelled.
+//   - An inline tool holds up its connection while it runs, cannot be
+//     cancelled and cannot ask a legacy client.
 //   - A handler that ignores its context keeps its worker until it returns.
 package mcp

@@ -1,8 +1,6 @@
 package mcp
 
 import (
-	"encoding/base64"
-	"fmt"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -79,31 +77,4 @@ func appendError(dst, id []byte, e *wireError) []byte {
 		dst = append(dst, e.data...)
 	}
 	return append(dst, "}}"...)
-}
-
-// appendContent appends a result's content array.
-func appendContent(dst []byte, blocks []Content) ([]byte, error) {
-	dst = append(dst, '[')
-	for i := range blocks {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		b := &blocks[i]
-		switch b.Type {
-		case ContentImage, ContentAudio:
-			dst = append(dst, `{"type":"`...)
-			dst = append(dst, b.Type...)
-			dst = append(dst, `","data":"`...)
-			dst = base64.StdEncoding.AppendEncode(dst, b.Data)
-			dst = append(dst, `","mimeType":`...)
-			dst = appendString(dst, b.MIMEType)
-		case ContentText, "":
-			dst = append(dst, `{"type":"text","text":`...)
-			dst = appendString(dst, b.Text)
-		default:
-			return dst, fmt.Errorf("content block %d has the unknown type %q", i, b.Type)
-		}
-		dst = append(dst, '}')
-	}
-	return append(dst, ']'), nil
 }

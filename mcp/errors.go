@@ -1,7 +1,9 @@
 package mcp
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 )
 
 // JSON-RPC 2.0 error codes, and those that MCP 2026-07-28 adds
@@ -13,6 +15,7 @@ const (
 	CodeInvalidParams      = -32602 // also an unknown tool, or _meta that lacks a field
 	CodeInternal           = -32603 // a handler panicked or made an unusable result
 	CodeHeaderMismatch     = -32020 // HTTP headers contradict the message
+	CodeMissingCapability  = -32021 // the client lacks what the request needs
 	CodeUnsupportedVersion = -32022
 )
 
@@ -29,6 +32,9 @@ type wireError struct {
 	code    int
 	message string
 	data    []byte
+	// result, when not nil, makes this no error: the members of a result of
+	// another kind than the request's own.
+	result []byte
 }
 
 // Error returns the message with its code.
@@ -47,4 +53,99 @@ type ArgumentError struct {
 // Error returns `argument "key": must be a string, not a number`.
 func (e *ArgumentError) Error() string {
 	return "argument " + strconv.Quote(e.Argument) + ": " + e.Problem
+}
+
+// Error is a JSON-RPC error. A handler that returns one (wrapped or not) has
+// the request answered with it; any other error of a tool's handler becomes an
+// isError result, which the model reads, and any other error of a resource's or
+// prompt's handler is answered with -32603.
+type Error struct {
+	Code    int
+	Message string
+	Data    []byte // raw JSON, or nil
+}
+
+// Error returns the message with its code.
+func (e *Error) Error() string { return e.Message + " (" + strconv.Itoa(e.Code) + ")" }
+
+// CapabilityError is returned to a handler that asks for what the client
+// cannot do, or did not say it can. Returned on, it is answered with -32021 in
+// the modern era.
+type CapabilityError struct {
+	Capability string // a path such as elicitation.url or sampling
+}
+
+// Error names the capability.
+func (e *CapabilityError) Error() string {
+	return "the client lacks the capability " + e.Capability
+}
+
+// data is the error's data member: the capability as nested objects.
+func (e *CapabilityError) data() []byte {
+	out, depth := []byte(`{"requiredCapabilities":`), 1
+	for part := range splitPath(e.Capability) {
+		out = append(appendString(append(out, '{'), part), ':')
+		depth++
+	}
+	out = append(out, "{}"...)
+	for range depth {
+		out = append(out, '}')
+	}
+	return out
+}
+
+// splitPath yields what stands between the dots of path; an extension's name,
+// which has dots itself, is one part.
+func splitPath(path string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		if rest, ok := strings.CutPrefix(path, "extensions."); ok {
+			_ = yield("extensions") && yield(rest)
+			return
+		}
+		for part := range strings.SplitSeq(path, ".") {
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+// ClientError is the error with which a client answered a question.
+type ClientError struct {
+	Code    int
+	Message string
+}
+
+// Error says what the client said.
+func (e *ClientError) Error() string {
+	return "the client answered with an error: " + e.Message + " (" + strconv.Itoa(e.Code) + ")"
+}
+
+// clientError reads the error member of a client's response.
+func clientError(raw []byte) error {
+	e := &ClientError{Message: "no message"}
+	for name, value := range membersOf(raw) {
+		switch {
+		case name == "message" && value[0] == '"':
+			e.Message = shown([]byte(unquoted(value)))
+		case name == "code":
+			e.Code, _ = strconv.Atoi(string(value)) // 0 for what is no number
+		}
+	}
+	return e
+}
+
+// protocolError returns the JSON-RPC error that err stands for, or nil.
+func protocolError(err error, modern bool) *wireError {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return &wireError{code: e.Code, message: e.Message, data: e.Data}
+	}
+	if e, ok := errors.AsType[*CapabilityError](err); ok && modern {
+		return &wireError{code: CodeMissingCapability, message: e.Error(), data: e.data()}
+	}
+	return nil
+}
+
+func errIDInFlight() *wireError {
+	return &wireError{code: CodeInvalidRequest, message: "the id is that of a request still in flight"}
 }

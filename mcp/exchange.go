@@ -15,41 +15,64 @@ import (
 type Exchange struct {
 	// Method is what the frame asks for; "" when it could not be read.
 	Method string
-	// Name is params.name, or else params.uri; "" when there is none.
+	// Name is params.name, params.uri or params.taskId; "" when there is none.
 	Name string
 	// Modern says that the frame carries per-request protocol fields, and
 	// Version is the protocol version among them ("" when missing).
 	Modern  bool
 	Version string
-	// NoAnswer says that the frame is a notification, or a response to a
-	// request that was never sent.
+	// NoAnswer says that the frame is a notification, or a response.
 	NoAnswer bool
+	// Initialize says that the frame asks to begin a legacy session.
+	Initialize bool
+
+	// Stream takes what belongs to the frame but is not its answer: progress,
+	// log messages, requests to a legacy client, all that a modern client
+	// listens to. nil drops messages; a handler that must ask gets
+	// [ErrNoStream]. Set it before Answer, which uses it until it returns.
+	Stream Stream
+	// Principal is who the client is, where there is no session to say so; see
+	// [SessionOptions]. Set it before Answer.
+	Principal string
 
 	server  *Server
-	session *session
+	session *Session // nil: none
+	in      *reader
 	frame   []byte
 	message message
 	refusal *wireError
 	badMeta *wireError
 }
 
-// NewExchange reads frame: one JSON-RPC message, or a batch.
-func (s *Server) NewExchange(frame []byte) *Exchange {
-	e := &Exchange{server: s, session: newSession(s), frame: frame}
-	e.message, e.refusal = e.session.scanner.parse(frame)
+// NewExchange reads frame: one JSON-RPC message, or a batch, of a client that
+// has no session.
+func (s *Server) NewExchange(frame []byte) *Exchange { return newExchange(s, nil, frame) }
+
+// NewExchange reads a frame of the session's client.
+func (c *Session) NewExchange(frame []byte) *Exchange {
+	e := newExchange(c.server, c, frame)
+	e.Principal = c.principal
+	return e
+}
+
+func newExchange(s *Server, session *Session, frame []byte) *Exchange {
+	e := &Exchange{server: s, session: session, frame: frame}
+	e.in = newReader(&link{server: s, session: session})
+	e.message, e.refusal = e.in.scanner.parse(frame)
 	m := &e.message
 	e.NoAnswer = m.kind == kindNotification || m.kind == kindResponse
 	e.Method = string(m.method)
 	if e.refusal != nil || m.kind == kindBatch {
 		return e
 	}
-	for _, name := range [...]string{"name", "uri"} {
+	e.Initialize = m.kind == kindRequest && e.Method == methodInitialize
+	for _, name := range [...]string{"name", "uri", "taskId"} {
 		if value := m.param(name); value != nil && value[0] == '"' {
-			e.Name = string(e.session.scanner.unquote(value))
+			e.Name = string(e.in.scanner.unquote(value))
 			break
 		}
 	}
-	meta := e.session.readMeta(m.param("_meta"))
+	meta := e.in.readMeta(m.param("_meta"))
 	e.Modern, e.Version, e.badMeta = meta.modern, meta.version, meta.problem
 	return e
 }
@@ -88,27 +111,68 @@ func (e *Exchange) RefuseVersion(requested string) {
 
 // Answer runs what the frame asks for and appends the answer to dst; nothing
 // for a notification, except that a refused one is answered too, without an
-// id. legacy is the version by which a frame that is not modern is served: ""
-// refuses such frames, other than initialize and ping. Code tells afterwards
-// whether the answer is a refusal; a failure inside the tool is none.
+// id, and nothing when ctx ended a request before its answer. legacy is the
+// version by which a frame that is not modern is served while no session says
+// so: "" refuses such frames, other than initialize and ping. Code tells
+// afterwards whether the answer is a refusal; a failure inside the tool is none.
 func (e *Exchange) Answer(ctx context.Context, legacy string, dst []byte) []byte {
 	m := &e.message
-	r := request{act: actBatch, arguments: e.frame}
+	r := &request{act: actBatch, arguments: e.frame, link: e.in.link, client: unknownClient}
+	e.in.link.principal = e.Principal
 	if e.refusal == nil {
-		e.session.version = legacy
+		e.in.version = legacy
 		switch m.kind {
 		case kindRequest:
-			r, e.refusal = e.session.accept(m)
+			e.refusal = e.in.accept(m, r)
 		case kindBatch:
-			e.refusal = e.session.scanner.checkBatch(e.frame, legacy)
+			e.refusal = e.in.scanner.checkBatch(e.frame, e.in.client().version)
 		default:
-			e.server.options.Logger.Debug("took a message that needs no answer", slog.String("method", shown(m.method)))
+			e.take()
 			return dst
 		}
 	}
 	if e.refusal != nil {
 		return appendError(dst, m.id, e.refusal)
 	}
+	return e.run(ctx, r, dst)
+}
+
+// run answers an accepted request.
+func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
+	if e.Stream != nil {
+		out := newStreamSender(e.Stream)
+		defer out.close()
+		e.in.link.out = out
+	}
+	if e.session != nil && r.id != nil {
+		bounded, end, bad := e.session.begin(ctx, e.in.scanner.idKey(r.id))
+		if bad != nil {
+			e.refusal = bad
+			return appendError(dst, r.id, bad)
+		}
+		defer end()
+		ctx = bounded
+	}
 	var call CallRequest
-	return e.server.respond(ctx, &r, &call, dst)
+	before := len(dst)
+	dst = e.server.respond(ctx, r, &call, dst)
+	if ctx.Err() != nil {
+		return dst[:before]
+	}
+	return dst
+}
+
+// take serves a notification or a response.
+func (e *Exchange) take() {
+	m := &e.message
+	switch {
+	case e.session != nil && m.kind == kindResponse:
+		e.session.deliver(m)
+	case e.session != nil && e.Method == methodCancelled:
+		if id := m.param("requestId"); id != nil && validID(id) {
+			e.session.cancel(e.in.scanner.idKey(id))
+		}
+	default:
+		e.server.options.Logger.Debug("took a message that needs no answer", slog.String("method", shown(m.method)))
+	}
 }

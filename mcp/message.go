@@ -22,6 +22,9 @@ type message struct {
 	kind    kind
 	id      []byte // the raw JSON string or integer; nil for a notification
 	method  []byte // without quotes and escapes
+	params  []byte // raw, or nil
+	result  []byte // of a response: its raw result or error
+	failed  bool   // of a response: result is an error
 	scanner *scanner
 }
 
@@ -63,7 +66,7 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 // envelope holds the raw members of a message; nil is one that is not there.
 type envelope struct {
 	version, id, method, params []byte
-	result                      []byte // or error
+	result, fault               []byte
 	slip                        string // a member that is known but for its case
 }
 
@@ -79,8 +82,10 @@ func (s *scanner) envelope() (e envelope) {
 			e.method = value
 		case "params":
 			e.params = value
-		case "result", "error":
+		case "result":
 			e.result = value
+		case "error":
+			e.fault = value
 		default:
 			if known := envelopeName(name); known != "" {
 				e.slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", name, known)
@@ -98,17 +103,20 @@ func (s *scanner) classify(m *message, e *envelope) *wireError {
 		return invalid(e.slip)
 	case string(e.version) != `"2.0"`:
 		return invalid(`the member "jsonrpc" must be "2.0"`)
-	case e.method == nil && e.result != nil:
-		m.kind = kindResponse
+	case e.method == nil && (e.result != nil || e.fault != nil):
+		m.kind, m.result = kindResponse, e.result
+		if e.fault != nil {
+			m.result, m.failed = e.fault, true
+		}
 		return nil
 	case e.method == nil:
 		return invalid(`the member "method" is missing`)
-	case e.result != nil:
+	case e.result != nil || e.fault != nil:
 		return invalid(`a message has "method" or "result"/"error", not both`)
 	case e.method[0] != '"':
 		return invalid(`the member "method" is a string, not ` + describe(e.method))
 	}
-	m.method = s.unquote(e.method)
+	m.method, m.params = s.unquote(e.method), e.params
 	m.kind = kindNotification
 	if m.id != nil {
 		m.kind = kindRequest

@@ -27,6 +27,9 @@ const (
 	metaClientInfo         = metaPrefix + "clientInfo"
 	metaClientCapabilities = metaPrefix + "clientCapabilities"
 	metaServerInfo         = metaPrefix + "serverInfo"
+	metaLogLevel           = metaPrefix + "logLevel"
+	metaSubscriptionID     = metaPrefix + "subscriptionId"
+	metaProgressToken      = "progressToken"
 )
 
 // Methods.
@@ -36,8 +39,13 @@ const (
 	methodDiscover    = "server/discover"
 	methodToolsList   = "tools/list"
 	methodToolsCall   = "tools/call"
+	methodSetLevel    = "logging/setLevel"
 	methodCancelled   = "notifications/cancelled"
 	methodInitialized = "notifications/initialized"
+
+	methodElicit = "elicitation/create"
+	methodSample = "sampling/createMessage"
+	methodRoots  = "roots/list"
 )
 
 // IsLegacyVersion reports whether v is a version served after initialize.
@@ -69,6 +77,8 @@ type requestMeta struct {
 	raw     []byte // a copy of the _meta this was read from; empty if that is long
 	modern  bool   // it has a per-request protocol field
 	version string // the protocol version it names, "" when none
+	client  *client
+	level   LogLevel // the lowest level that it asks log messages of; "" for none
 	problem *wireError
 }
 
@@ -104,7 +114,7 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	}
 	r.scanner.depthMax = len(raw) // the frame's scan bounded it
 	r.scanner.scan(raw)
-	var version, capabilities, client []byte
+	var version, capabilities, client, level []byte
 	for _, m := range r.scanner.top {
 		switch value := r.scanner.at(m.value); string(r.scanner.at(m.name)) {
 		case metaProtocolVersion:
@@ -113,6 +123,8 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 			capabilities = value
 		case metaClientInfo:
 			client = value
+		case metaLogLevel:
+			level = value
 		}
 	}
 	r.last.modern = version != nil || capabilities != nil || client != nil
@@ -122,7 +134,25 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	if r.last.modern {
 		r.last.problem = r.check(version, capabilities, client)
 	}
+	if r.last.modern && r.last.problem == nil {
+		r.last.client = newClient(VersionModern, capabilities, client)
+		r.last.problem = r.readLevel(level)
+	}
 	return &r.last
+}
+
+// readLevel reads the level of log messages that a modern request asks for.
+func (r *metaReader) readLevel(raw []byte) *wireError {
+	if raw == nil {
+		return nil
+	}
+	if raw[0] == '"' {
+		r.last.level = LogLevel(r.scanner.unquote(raw))
+	}
+	if r.last.level.rank() == 0 {
+		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaLogLevel + " is no log level: " + shown(raw)}
+	}
+	return nil
 }
 
 // check returns what is wrong with the per-request protocol fields. The

@@ -19,7 +19,7 @@ const listMillis = 60_000
 // for a batch that holds no request). call is scratch space for a tools/call.
 func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
 	if r.act == actBatch {
-		return s.respondBatch(ctx, r.arguments, out)
+		return s.respondBatch(ctx, r, out)
 	}
 	start := len(out)
 	out = append(out, `{"jsonrpc":"2.0","id":`...)
@@ -31,7 +31,7 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 	var bad *wireError
 	switch r.act {
 	case actInitialize:
-		out = s.appendInitialize(out, r.version)
+		out = s.appendInitialize(out, r.client.version)
 	case actDiscover:
 		out = s.appendDiscover(out)
 	case actToolsList:
@@ -39,10 +39,15 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 	case actToolsCall:
 		out, bad = s.call(ctx, r, call, out)
 	}
-	if bad != nil {
-		return appendError(out[:start], r.id, bad)
+	switch {
+	case bad == nil:
+		return append(out, "}}"...)
+	case bad.result != nil:
+		out = append(append(out[:start], `{"jsonrpc":"2.0","id":`...), r.id...)
+		out = append(append(out, `,"result":{`...), bad.result...)
+		return append(out, "}}"...)
 	}
-	return append(out, "}}"...)
+	return appendError(out[:start], r.id, bad)
 }
 
 // capabilities is what the server offers, in both eras' form.
@@ -85,7 +90,7 @@ func appendCaching(out []byte) []byte {
 }
 
 func (s *Server) appendTools(out []byte, r *request) ([]byte, *wireError) {
-	page, next, ok := s.tools.Load().page(r.cursor, s.options.ToolPageSize)
+	page, next, ok := s.tools.Load().page(r.name, s.options.ToolPageSize)
 	if !ok {
 		return out, invalidCursor()
 	}
@@ -112,9 +117,24 @@ func (s *Server) appendTools(out []byte, r *request) ([]byte, *wireError) {
 
 // call runs the tool of r and appends the members of its result.
 func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []byte) ([]byte, *wireError) {
-	*call = CallRequest{Name: r.tool.Name, Arguments: r.arguments, Meta: r.meta, ProtocolVersion: r.version}
+	*call = CallRequest{Name: r.tool.Name, Arguments: r.arguments, Meta: r.meta, ProtocolVersion: r.client.version, handle: handle{from: r, ctx: ctx}}
+	if r.retry != nil {
+		var bad *wireError
+		if call.round, bad = s.readRound(r); bad != nil {
+			return out, bad
+		}
+	}
 	result, err := s.runTool(ctx, r.tool, call)
+	if call.call != nil {
+		call.finish()
+		if ask := s.inputRequired(r, call.call); ask != nil {
+			return out, ask
+		}
+	}
 	if err != nil {
+		if fault := protocolError(err, r.modern); fault != nil {
+			return out, fault
+		}
 		var crash *panicked
 		if errors.As(err, &crash) {
 			return out, &wireError{code: CodeInternal, message: "tool " + r.tool.Name + " failed unexpectedly; the server's log has the details"}
@@ -128,7 +148,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 		out = append(out, ',')
 	}
 	out = append(out, `"content":`...)
-	out, err = appendContent(out, result.Content)
+	out, err = appendContents(out, result.Content, r.client.version)
 	if err != nil {
 		return out, s.badResult(ctx, r.tool, err)
 	}

@@ -6,24 +6,6 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// ContentType says what a Content holds.
-type ContentType string
-
-// The kinds of content a result may hold.
-const (
-	ContentText  ContentType = "text"
-	ContentImage ContentType = "image"
-	ContentAudio ContentType = "audio"
-)
-
-// Content is one block of a result's content.
-type Content struct {
-	Type     ContentType
-	Text     string // for ContentText
-	Data     []byte // for ContentImage and ContentAudio: the bytes, not yet base64
-	MIMEType string // for ContentImage and ContentAudio
-}
-
 // TextResult returns a result with one text block.
 func TextResult(text string) *CallResult {
 	// One allocation for the result and its only block.
@@ -43,8 +25,9 @@ func ErrorResult(text string) *CallResult {
 	return r
 }
 
-// StructuredResult encodes v, which must make a JSON object, as the result's
-// structured content and, for clients that know none, as its text.
+// StructuredResult encodes v as the result's structured content and, for
+// clients that know none, as its text. v should make a JSON object: clients of
+// the legacy era get no other structured content.
 func StructuredResult(v any) (*CallResult, error) {
 	raw, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
@@ -56,9 +39,9 @@ func StructuredResult(v any) (*CallResult, error) {
 	return StructuredJSON(raw), nil
 }
 
-// StructuredJSON is StructuredResult for a JSON object that is ready. The
+// StructuredJSON is StructuredResult for a JSON text that is ready. The
 // server keeps raw, and checks it when it sends the result: a text that is not
-// a JSON object is answered with -32603.
+// JSON is answered with -32603.
 func StructuredJSON(raw []byte) *CallResult {
 	r := TextResult(string(raw))
 	r.Structured = raw

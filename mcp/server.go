@@ -1,12 +1,14 @@
 package mcp
 
 import (
+	"crypto/cipher"
 	"encoding/base64"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -19,6 +21,11 @@ type Options struct {
 	Instructions string // how to use the server, for the model
 
 	Logger *slog.Logger // nil discards
+
+	// StateKey, 32 bytes, seals what a modern client brings back after it was
+	// asked. Servers that stand in for each other share it; empty takes a
+	// random one, so that no question outlives the process.
+	StateKey []byte
 
 	MaxMessageBytes int // of one incoming message; default 16 MiB, at most 1 GiB
 	MaxDepth        int // of nested containers in a message; default 128, at most 10,000
@@ -70,6 +77,10 @@ type Server struct {
 	info    []byte // serverInfo as JSON
 	modern  []byte // how each modern result begins: resultType and _meta
 
+	metaMember []byte           // a modern result's _meta
+	sealer     cipher.AEAD      // of request states
+	now        func() time.Time // replaced by tests
+
 	tools atomic.Pointer[toolSet] // replaced, never changed
 
 	mu sync.Mutex // held while tools is replaced
@@ -77,7 +88,7 @@ type Server struct {
 
 // NewServer returns a server without tools.
 func NewServer(o Options) *Server {
-	s := &Server{options: o.withDefaults()}
+	s := &Server{options: o.withDefaults(), now: time.Now}
 	info, err := json.Marshal(struct {
 		Name    string `json:"name"`
 		Title   string `json:"title,omitzero"`
@@ -87,7 +98,11 @@ func NewServer(o Options) *Server {
 		panic("mcp: NewServer: Name, Title and Version must be UTF-8: " + err.Error())
 	}
 	s.info = info
-	s.modern = slices.Concat([]byte(`"resultType":"complete","_meta":{"`+metaServerInfo+`":`), info, []byte(`}`))
+	s.metaMember = slices.Concat([]byte(`"_meta":{"`+metaServerInfo+`":`), info, []byte(`}`))
+	s.modern = slices.Concat([]byte(`"resultType":"complete",`), s.metaMember)
+	if s.sealer, err = newSealer(o.StateKey); err != nil {
+		panic("mcp: NewServer: " + err.Error())
+	}
 	s.tools.Store(&toolSet{})
 	return s
 }

@@ -1,179 +1,194 @@
 package mcp
 
-import "log/slog"
-
-// session is what a connection knows beside the messages themselves. One
-// goroutine uses it: the one that reads the connection.
-type session struct {
-	server  *Server
-	scanner scanner
-	meta    metaReader
-
-	version string // the legacy version agreed on by initialize; "" before
-}
-
-func newSession(s *Server) *session {
-	return &session{server: s, scanner: scanner{depthMax: s.options.MaxDepth}}
-}
-
-// action is what a request asks for.
-type action uint8
-
-const (
-	actInitialize action = iota
-	actPing
-	actDiscover
-	actToolsList
-	actToolsCall
-	actBatch // stands for the requests of a batch; see batch.go
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// request is one request that has passed every check that needs no tool.
-// Its slices live as long as the message's.
-type request struct {
-	id      []byte
-	act     action
-	modern  bool
-	version string // the protocol version to answer by
-
-	tool      *tool  // actToolsCall
-	arguments []byte // actToolsCall: a JSON object; actBatch: the frame
-	meta      []byte // the raw _meta, or nil
-	cursor    string // actToolsList
+// SessionOptions says what a transport knows of a session's client.
+type SessionOptions struct {
+	// Principal is who the client is, as the transport authenticated it; "" is
+	// anybody. What a server hands out for later (request states, tasks) is
+	// good for the same principal only.
+	Principal string
 }
 
-// accept decides the era of a request and what it asks for. A request with a
-// per-request protocol field is modern; any other belongs to the version that
-// initialize agreed on, and before initialize lacks those fields.
-func (c *session) accept(m *message) (request, *wireError) {
-	r := request{id: m.id, meta: m.param("_meta")}
-	meta := c.readMeta(r.meta)
-	if meta.problem != nil {
-		return r, meta.problem
+// Session is what a server knows of one legacy client from one message to the
+// next: what initialize agreed on, the requests that wait for the client's
+// answers, its subscriptions. A [Conn] has one of its own; a transport whose
+// client comes with one message at a time (streamable HTTP) makes one per
+// session id. It is safe for concurrent use.
+type Session struct {
+	server    *Server
+	principal string
+	ctx       context.Context // ends when the session is closed
+	stop      context.CancelFunc
+
+	client   atomic.Pointer[client]
+	logLevel atomic.Pointer[LogLevel] // by logging/setLevel
+
+	mu        sync.Mutex
+	asked     map[int64]chan<- reply // requests to the client that wait
+	askedLast int64
+	exchanges map[string]context.CancelFunc // by idKey: calls of Exchanges
+	running   sync.WaitGroup                // Exchanges that are answered
+	closed    bool
+}
+
+// NewSession begins a session, which its transport must close.
+func (s *Server) NewSession(o SessionOptions) *Session {
+	return newSession(context.Background(), s, o.Principal)
+}
+
+func newSession(ctx context.Context, s *Server, principal string) *Session {
+	c := &Session{server: s, principal: principal}
+	c.ctx, c.stop = context.WithCancel(ctx)
+	c.client.Store(unknownClient)
+	level := LogInfo
+	c.logLevel.Store(&level)
+	return c
+}
+
+// Version returns the protocol version that initialize agreed on; "" before.
+func (c *Session) Version() string { return c.client.Load().version }
+
+// Close ends the session: calls are cancelled and waited for, and requests
+// that wait for the client fail with [ErrClosed].
+func (c *Session) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.stop()
+	c.running.Wait()
+}
+
+// reply is a client's answer to a request of the server.
+type reply struct {
+	result []byte // raw JSON: the result, or the error
+	failed bool
+}
+
+// asksMax bounds the requests of one session that wait for the client.
+const asksMax = 256
+
+// request sends a request to the client and waits for the answer. params is
+// raw JSON, or nil.
+func (c *Session) request(ctx context.Context, out sender, method string, params []byte) ([]byte, error) {
+	answer := make(chan reply, 1)
+	id, err := c.expect(answer)
+	if err != nil {
+		return nil, err
 	}
-	var ok bool
-	if meta.modern {
-		r.modern, r.version = true, VersionModern
-		r.act, ok = modernAction(m.method)
-	} else {
-		r.version = c.version
-		r.act, ok = legacyAction(m.method)
-		needsSession := r.act != actInitialize && r.act != actPing
-		if c.version == "" && (!ok || needsSession) || string(m.method) == methodDiscover {
-			return r, missingMeta(metaProtocolVersion)
+	defer c.forget(id)
+	frame := strconv.AppendInt([]byte(`{"jsonrpc":"2.0","id":`), id, 10)
+	frame = appendQuestion(append(frame, ','), method, params)
+	if err := out.send(ctx, frame); err != nil {
+		return nil, err
+	}
+	select {
+	case r := <-answer:
+		if r.failed {
+			return nil, clientError(r.result)
 		}
+		return r.result, nil
+	case <-c.ctx.Done():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		c.tellCancelled(out, id)
+		return nil, ctx.Err()
 	}
-	if !ok {
-		return r, &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
-	}
-	switch r.act {
-	case actInitialize:
-		return r, c.initialize(&r, m)
-	case actToolsCall:
-		return r, c.resolve(&r, m)
-	case actToolsList:
-		return r, c.readCursor(&r, m)
-	}
-	return r, nil
 }
 
-// readMeta reads a raw _meta, and has the scanner know it from now on.
-func (c *session) readMeta(raw []byte) *requestMeta {
-	meta := c.meta.read(raw)
-	if last := c.meta.last.raw; len(last) > 0 && last[0] == '{' {
-		c.scanner.known = last
-	} else {
-		c.scanner.known = nil
+// expect registers answer for a new request; forget is its partner.
+func (c *Session) expect(answer chan<- reply) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return 0, ErrClosed
+	case len(c.asked) >= asksMax:
+		return 0, errTooManyAsks
 	}
-	return meta
+	if c.asked == nil {
+		c.asked = make(map[int64]chan<- reply)
+	}
+	c.askedLast++
+	c.asked[c.askedLast] = answer
+	return c.askedLast, nil
 }
 
-func modernAction(method []byte) (action, bool) {
-	switch string(method) {
-	case methodToolsCall:
-		return actToolsCall, true
-	case methodToolsList:
-		return actToolsList, true
-	case methodDiscover:
-		return actDiscover, true
-	}
-	return 0, false
+func (c *Session) forget(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.asked, id)
 }
 
-func legacyAction(method []byte) (action, bool) {
-	switch string(method) {
-	case methodToolsCall:
-		return actToolsCall, true
-	case methodToolsList:
-		return actToolsList, true
-	case methodPing:
-		return actPing, true
-	case methodInitialize:
-		return actInitialize, true
+// cancelledWait bounds how long a client may hold up the message that its
+// answer is not needed any more.
+const cancelledWait = 5 * time.Second
+
+// tellCancelled tells the client that nobody waits for its answer any more. It
+// does not wait for a slow client: it may be the reason.
+func (c *Session) tellCancelled(out sender, id int64) {
+	ctx, stop := context.WithTimeout(c.ctx, cancelledWait)
+	defer stop()
+	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`), strconv.FormatInt(id, 10)...)
+	if err := out.send(ctx, append(frame, `}}`...)); err != nil {
+		c.server.options.Logger.Debug("could not cancel a request to the client", slog.Any("error", err))
 	}
-	return 0, false
 }
 
-// initialize agrees on a legacy version: the one asked for when it is served,
-// else the newest (2025-11-25 basic/lifecycle, "Version Negotiation").
-func (c *session) initialize(r *request, m *message) *wireError {
-	asked := m.param("protocolVersion")
-	if asked == nil || asked[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "initialize: params.protocolVersion must be a string"}
+// deliver hands a client's response to who waits for it.
+func (c *Session) deliver(m *message) {
+	id, err := strconv.ParseInt(string(m.id), 10, 64)
+	c.mu.Lock()
+	answer := c.asked[id]
+	delete(c.asked, id)
+	c.mu.Unlock()
+	if err != nil || answer == nil {
+		c.server.options.Logger.Warn("ignored a response to a request that was never sent", slog.String("id", shown(m.id)))
+		return
 	}
-	c.version = VersionLegacy
-	if v := string(c.scanner.unquote(asked)); IsLegacyVersion(v) {
-		c.version = v
-	}
-	r.version = c.version
-	c.server.options.Logger.Debug("initialize", slog.String("version", c.version), slog.String("client", string(m.param("clientInfo"))))
-	return nil
+	answer <- reply{result: append([]byte(nil), m.result...), failed: m.failed}
 }
 
-// resolve finds the tool of a tools/call and its arguments.
-func (c *session) resolve(r *request, m *message) *wireError {
-	name := m.param("name")
-	if name == nil || name[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
+// begin registers the call of an Exchange, so that the client can cancel it;
+// the returned function is to be called at its end.
+func (c *Session) begin(ctx context.Context, key string) (context.Context, func(), *wireError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil, &wireError{code: CodeInvalidRequest, message: "the session is closed; begin a new one with initialize"}
 	}
-	tools := c.server.tools.Load()
-	unquoted := c.scanner.unquote(name)
-	if r.tool = tools.byName[string(unquoted)]; r.tool == nil {
-		return unknownTool(string(unquoted), tools)
+	if c.exchanges[key] != nil {
+		return nil, nil, errIDInFlight()
 	}
-	switch r.arguments = m.param("arguments"); {
-	case r.arguments == nil:
-		r.arguments = emptyObject
-	case r.arguments[0] != '{':
-		return &wireError{code: CodeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
+	if c.exchanges == nil {
+		c.exchanges = make(map[string]context.CancelFunc)
 	}
-	return nil
+	ctx, cancel := context.WithCancel(ctx)
+	unlink := context.AfterFunc(c.ctx, cancel)
+	c.exchanges[key] = cancel
+	c.running.Add(1)
+	return ctx, func() {
+		unlink()
+		cancel()
+		c.mu.Lock()
+		delete(c.exchanges, key)
+		c.mu.Unlock()
+		c.running.Done()
+	}, nil
 }
 
-var emptyObject = []byte("{}")
-
-func unknownTool(name string, tools *toolSet) *wireError {
-	message := "Unknown tool: " + shown([]byte(name))
-	if near := nearest(name, tools.names); near != "" {
-		message += "; did you mean " + near + "?"
+// cancel ends the call of an Exchange, if there is one with this key.
+func (c *Session) cancel(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if stop := c.exchanges[key]; stop != nil {
+		stop()
 	}
-	return &wireError{code: CodeInvalidParams, message: message}
-}
-
-// readCursor reads the cursor of a tools/list; an empty one is that of the
-// first page.
-func (c *session) readCursor(r *request, m *message) *wireError {
-	cursor := m.param("cursor")
-	if cursor == nil {
-		return nil
-	}
-	if cursor[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
-	}
-	r.cursor = string(c.scanner.unquote(cursor))
-	return nil
-}
-
-func invalidCursor() *wireError {
-	return &wireError{code: CodeInvalidParams, message: "tools/list: invalid cursor; begin again without one"}
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// peer is the client's end of a connection to a server under test. It is used
+// testClient is the client's end of a connection to a server under test. It is used
 // inside a synctest bubble: synctest.Wait returns when the server has done all
 // it can, and the bubble fails when a goroutine of the server outlives it.
-type peer struct {
+type testClient struct {
 	t    *testing.T
 	in   *io.PipeWriter
 	out  *gatedWriter
@@ -27,10 +27,10 @@ type peer struct {
 	stop context.CancelFunc
 }
 
-func connect(t *testing.T, s *Server) *peer {
+func connect(t *testing.T, s *Server) *testClient {
 	ctx, stop := context.WithCancel(t.Context())
 	in, client := io.Pipe()
-	p := &peer{t: t, in: client, out: &gatedWriter{}, done: make(chan error, 1), stop: stop}
+	p := &testClient{t: t, in: client, out: &gatedWriter{}, done: make(chan error, 1), stop: stop}
 	go func() { p.done <- s.ServeStdio(ctx, in, p.out) }()
 	t.Cleanup(stop)
 	p.send(legacyInitialize)
@@ -39,22 +39,22 @@ func connect(t *testing.T, s *Server) *peer {
 	return p
 }
 
-func (p *peer) send(frames ...string) {
+func (p *testClient) send(frames ...string) {
 	_, err := io.WriteString(p.in, lines(frames...))
 	require.NoError(p.t, err)
 }
 
 // settle waits until the server can do no more.
-func (p *peer) settle() { synctest.Wait() }
+func (p *testClient) settle() { synctest.Wait() }
 
 // answers settles and returns the frames that came since the last call.
-func (p *peer) answers() []string {
+func (p *testClient) answers() []string {
 	p.settle()
 	return p.out.take()
 }
 
 // end closes the server's input and returns ServeStdio's error.
-func (p *peer) end() error {
+func (p *testClient) end() error {
 	p.in.Close()
 	return <-p.done
 }

@@ -57,6 +57,8 @@ type CallRequest struct {
 
 	// ProtocolVersion is the version this request is served by.
 	ProtocolVersion string
+
+	handle
 }
 
 // CallResult is what a call gives back. The server does not change it.

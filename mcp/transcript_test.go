@@ -119,12 +119,12 @@ func validateAnswer(t *testing.T, sent, answer string) {
 		return
 	}
 	var methods []string
-	for element := range batchElements([]byte(sent)) {
+	for element := range elementsOf([]byte(sent)) {
 		if !bytes.Contains(element, []byte(`"notifications/`)) {
 			methods = append(methods, methodOf(string(element)))
 		}
 	}
-	for element := range batchElements([]byte(answer)) {
+	for element := range elementsOf([]byte(answer)) {
 		checkFrame(t, version, methods[0], string(element))
 		methods = methods[1:]
 	}

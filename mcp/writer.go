@@ -1,7 +1,7 @@
 package mcp
 
 import (
-	"io"
+	"context"
 	"sync"
 )
 
@@ -18,19 +18,18 @@ const pendingBytesMax = 1 << 20
 // the one that writes. It has no goroutine of its own, so that an answer on an
 // idle connection costs no hand-over.
 type frameWriter struct {
-	out    io.Writer
-	failed chan struct{} // closed when a write has failed
+	out  func(frames []byte) error
+	fail func(error) // told of the write that failed
 
 	mu      sync.Mutex
 	room    sync.Cond // pending has shrunk, or the writer is closed
 	pending []byte
 	writing bool
 	closed  bool
-	failure error
 }
 
-func newFrameWriter(out io.Writer) *frameWriter {
-	w := &frameWriter{out: out, failed: make(chan struct{})}
+func newFrameWriter(out func(frames []byte) error, fail func(error)) *frameWriter {
+	w := &frameWriter{out: out, fail: fail}
 	w.room.L = &w.mu
 	return w
 }
@@ -56,11 +55,11 @@ func (w *frameWriter) write(frames []byte) {
 	var spare []byte
 	for len(frames) > 0 && !w.closed {
 		w.mu.Unlock()
-		_, err := w.out.Write(frames)
+		err := w.out(frames)
 		w.mu.Lock()
-		if err != nil && w.failure == nil {
-			w.failure, w.closed = err, true
-			close(w.failed)
+		if err != nil && !w.closed {
+			w.closed = true
+			w.fail(err)
 		}
 		frames, w.pending = w.pending, spare[:0]
 		spare = frames
@@ -81,9 +80,13 @@ func (w *frameWriter) close() {
 	w.room.Broadcast()
 }
 
-// err returns the error of the write that failed.
-func (w *frameWriter) err() error {
+// send is write for one frame without a line break.
+func (w *frameWriter) send(_ context.Context, frame []byte) error {
+	w.write(append(frame, '\n'))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.failure
+	if w.closed {
+		return ErrClosed
+	}
+	return nil
 }

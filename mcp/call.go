@@ -1,0 +1,134 @@
+package mcp
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"sync"
+)
+
+// Call is a handler's way to its client while it runs: progress, log messages
+// and questions. It is safe for concurrent use. When the handler has returned,
+// or the client has cancelled the call, its methods send nothing and return
+// [ErrClosed].
+type Call struct {
+	from  *request
+	ctx   context.Context // of the request: ends when the client cancels it
+	token []byte // the progress token as sent, or nil
+
+	mu       sync.Mutex
+	over     bool
+	progress float64 // the last one sent
+	logged   int
+	asked    int // questions without a key of their own
+	round    round
+}
+
+// handle is the part of a handler's request that gives out its Call. The Call
+// is made when it is first asked for: most calls need none.
+type handle struct {
+	from  *request
+	ctx   context.Context
+	call  *Call
+	round round // what the request brought back
+}
+
+// Call returns the handle of this call: what to report progress with, log to
+// the client, and ask it. Get it from the handler's own goroutine; it may then
+// be used from any.
+func (h *handle) Call() *Call {
+	if h.call == nil {
+		// A copy: the request's memory is used again for the next one.
+		from := *h.from
+		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), round: h.round}
+		for name, value := range membersOf(from.meta) {
+			if name == metaProgressToken && (value[0] == '"' || validID(value)) {
+				h.call.token = append([]byte(nil), value...)
+			}
+		}
+	}
+	return h.call
+}
+
+// finish ends the Call, if there is one.
+func (h *handle) finish() {
+	if h.call != nil {
+		h.call.mu.Lock()
+		h.call.over = true
+		h.call.mu.Unlock()
+	}
+}
+
+// Principal returns who the client is, as the transport authenticated it; ""
+// when it did not.
+func (c *Call) Principal() string { return c.from.link.principal }
+
+// ClientInfo returns what the client says its name and version are, as a JSON
+// object; nil when it says nothing.
+func (c *Call) ClientInfo() []byte { return c.from.client.info }
+
+// send sends a frame about this call.
+func (c *Call) send(ctx context.Context, frame []byte) error {
+	c.mu.Lock()
+	over := c.over
+	c.mu.Unlock()
+	switch {
+	case over || c.ctx.Err() != nil:
+		return ErrClosed
+	case c.from.link.out == nil:
+		return ErrNoStream
+	}
+	return c.from.link.out.send(ctx, frame)
+}
+
+// Progress is how far a call is.
+type Progress struct {
+	Progress float64 // greater than that of the report before
+	Total    float64 // 0 when unknown
+	Message  string  // for people; may be empty
+}
+
+// Progress reports p to the client, if it asked for reports by a token: if
+// not, or if p is not ahead of the last report, nothing is sent and that is no
+// error (basic/patterns/progress). It waits for a slow client.
+func (c *Call) Progress(ctx context.Context, p *Progress) error {
+	if c.token == nil || c.from.link.out == nil || math.IsNaN(p.Progress) || math.IsInf(p.Progress, 0) {
+		return nil
+	}
+	c.mu.Lock()
+	ahead := p.Progress > c.progress
+	if ahead {
+		c.progress = p.Progress
+	}
+	c.mu.Unlock()
+	if !ahead {
+		return nil
+	}
+	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":`), c.token...)
+	frame = appendFloat(append(frame, `,"progress":`...), p.Progress)
+	if p.Total > 0 && !math.IsInf(p.Total, 0) {
+		frame = appendFloat(append(frame, `,"total":`...), p.Total)
+	}
+	if p.Message != "" && c.from.client.version != "2024-11-05" { // which has no message
+		frame = appendString(append(frame, `,"message":`...), p.Message)
+	}
+	return c.send(ctx, append(frame, `}}`...))
+}
+
+// appendFloat appends a finite number as JSON.
+func appendFloat(dst []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) < 1e15 {
+		return strconv.AppendInt(dst, int64(f), 10)
+	}
+	return strconv.AppendFloat(dst, f, 'g', -1, 64)
+}
+
+// Interrupt closes the connection that carries this call's messages, where the
+// client can come back for them (legacy streamable HTTP, SEP-1699). Elsewhere
+// it does nothing.
+func (c *Call) Interrupt(ctx context.Context) error {
+	if s, ok := c.from.link.out.(*streamSender); ok {
+		return s.interrupt(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package mcp
+
+import "log/slog"
+
+// reader reads a connection's messages, or an Exchange's one. One goroutine
+// uses it at a time.
+type reader struct {
+	server  *Server
+	session *Session // nil: there is none
+	link    *link
+	scanner scanner
+	meta    metaReader
+
+	version string // what to serve a legacy message by that has no session
+}
+
+func newReader(l *link) *reader {
+	return &reader{server: l.server, session: l.session, link: l, scanner: scanner{depthMax: l.server.options.MaxDepth}}
+}
+
+// link is where requests come from, and where messages about them go.
+type link struct {
+	server    *Server
+	session   *Session // nil: none, as behind a modern request over HTTP
+	out       sender   // nil: there is no way
+	principal string
+}
+
+// client returns what is known of the sender of legacy messages.
+func (c *reader) client() *client {
+	if c.session != nil {
+		if known := c.session.client.Load(); known.version != "" || c.version == "" {
+			return known
+		}
+	}
+	if c.version != "" {
+		return &client{version: c.version}
+	}
+	return unknownClient
+}
+
+// action is what a request asks for.
+type action uint8
+
+const (
+	actInitialize action = iota
+	actPing
+	actDiscover
+	actToolsList
+	actToolsCall
+	actSetLevel
+	actBatch // stands for the requests of a batch; see batch.go
+)
+
+// request is one request that has passed every check that needs no tool.
+// Its slices live as long as the message's.
+type request struct {
+	id     []byte
+	act    action
+	modern bool
+	inline bool // it runs on the reading goroutine
+	client *client
+	link   *link
+	level  LogLevel // modern: the lowest level of log messages to send
+
+	tool      *tool  // actToolsCall
+	arguments []byte // actToolsCall: a JSON object; actBatch: the frame
+	meta      []byte // the raw _meta, or nil
+	retry     []byte // modern: the raw params when they answer questions, or nil
+	name      string // of a prompt, a resource; or a list's cursor
+}
+
+// accept decides the era of a request and what it asks for. A request with a
+// per-request protocol field is modern; any other belongs to the version that
+// initialize agreed on, and before initialize lacks those fields.
+func (c *reader) accept(m *message, r *request) *wireError {
+	*r = request{id: m.id, meta: m.param("_meta"), link: c.link}
+	meta := c.readMeta(r.meta)
+	if meta.problem != nil {
+		return meta.problem
+	}
+	var ok bool
+	if meta.modern {
+		r.modern, r.client, r.level = true, meta.client, meta.level
+		r.act, ok = modernAction(m.method)
+	} else {
+		r.client = c.client()
+		r.act, ok = legacyAction(m.method)
+		needsSession := r.act != actInitialize && r.act != actPing
+		if r.client.version == "" && (!ok || needsSession) || string(m.method) == methodDiscover {
+			return missingMeta(metaProtocolVersion)
+		}
+	}
+	if !ok {
+		return &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
+	}
+	switch r.act {
+	case actInitialize:
+		return c.initialize(r, m)
+	case actToolsCall:
+		return c.resolve(r, m)
+	case actToolsList:
+		return c.readCursor(r, m)
+	case actSetLevel:
+		return c.setLevel(m)
+	}
+	return nil
+}
+
+// readMeta reads a raw _meta, and has the scanner know it from now on.
+func (c *reader) readMeta(raw []byte) *requestMeta {
+	meta := c.meta.read(raw)
+	if last := c.meta.last.raw; len(last) > 0 && last[0] == '{' {
+		c.scanner.known = last
+	} else {
+		c.scanner.known = nil
+	}
+	return meta
+}
+
+func modernAction(method []byte) (action, bool) {
+	switch string(method) {
+	case methodToolsCall:
+		return actToolsCall, true
+	case methodToolsList:
+		return actToolsList, true
+	case methodDiscover:
+		return actDiscover, true
+	}
+	return 0, false
+}
+
+func legacyAction(method []byte) (action, bool) {
+	switch string(method) {
+	case methodToolsCall:
+		return actToolsCall, true
+	case methodToolsList:
+		return actToolsList, true
+	case methodPing:
+		return actPing, true
+	case methodInitialize:
+		return actInitialize, true
+	case methodSetLevel:
+		return actSetLevel, true
+	}
+	return 0, false
+}
+
+// initialize agrees on a legacy version: the one asked for when it is served,
+// else the newest (2025-11-25 basic/lifecycle, "Version Negotiation").
+func (c *reader) initialize(r *request, m *message) *wireError {
+	asked := m.param("protocolVersion")
+	if asked == nil || asked[0] != '"' {
+		return &wireError{code: CodeInvalidParams, message: "initialize: params.protocolVersion must be a string"}
+	}
+	version := VersionLegacy
+	if v := string(c.scanner.unquote(asked)); IsLegacyVersion(v) {
+		version = v
+	}
+	r.client = newClient(version, m.param("capabilities"), m.param("clientInfo"))
+	if c.session != nil {
+		c.session.client.Store(r.client)
+	}
+	c.server.options.Logger.Debug("initialize", slog.String("version", version), slog.String("client", string(m.param("clientInfo"))))
+	return nil
+}
+
+// resolve finds the tool of a tools/call and its arguments.
+func (c *reader) resolve(r *request, m *message) *wireError {
+	name := m.param("name")
+	if name == nil || name[0] != '"' {
+		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
+	}
+	tools := c.server.tools.Load()
+	unquoted := c.scanner.unquote(name)
+	if r.tool = tools.byName[string(unquoted)]; r.tool == nil {
+		return unknownTool(string(unquoted), tools)
+	}
+	c.readRetry(r, m)
+	switch r.arguments = m.param("arguments"); {
+	case r.arguments == nil:
+		r.arguments = emptyObject
+	case r.arguments[0] != '{':
+		return &wireError{code: CodeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
+	}
+	return nil
+}
+
+// readRetry notes that r answers questions of an earlier run.
+func (c *reader) readRetry(r *request, m *message) {
+	if r.modern && (m.param("inputResponses") != nil || m.param("requestState") != nil) {
+		r.retry = m.params
+	}
+}
+
+// target is what a request is about.
+func (r *request) target() string {
+	if r.tool != nil {
+		return r.tool.Name
+	}
+	return r.name
+}
+
+var emptyObject = []byte("{}")
+
+func unknownTool(name string, tools *toolSet) *wireError {
+	message := "Unknown tool: " + shown([]byte(name))
+	if near := nearest(name, tools.names); near != "" {
+		message += "; did you mean " + near + "?"
+	}
+	return &wireError{code: CodeInvalidParams, message: message}
+}
+
+// readCursor reads the cursor of a tools/list; an empty one is that of the
+// first page.
+func (c *reader) readCursor(r *request, m *message) *wireError {
+	cursor := m.param("cursor")
+	if cursor == nil {
+		return nil
+	}
+	if cursor[0] != '"' {
+		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
+	}
+	r.name = string(c.scanner.unquote(cursor))
+	return nil
+}
+
+func invalidCursor() *wireError {
+	return &wireError{code: CodeInvalidParams, message: "tools/list: invalid cursor; begin again without one"}
+}

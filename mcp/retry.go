@@ -1,0 +1,283 @@
+package mcp
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A modern client is asked by a result of type input_required and comes back
+// with the same request, its answers, and a request state
+// (basic/patterns/mrtr). The state carries what earlier rounds answered, since
+// the server keeps nothing. It is sealed:
+//
+//	base64url( nonce [12] | AES-256-GCM( JSON ) )
+//	JSON: {"p": principal, "d": digest of the request, "e": Unix ms of its end,
+//	       "a": {key: {"q": digest of the question, "r": answer}, …}}
+//
+// A state is good for its principal, its request and its time. It does not
+// stop a client from coming back twice with the same state: a handler whose
+// effect must happen once has to see to that.
+
+// Bounds of a request state.
+const (
+	stateBytesMax = 1 << 20 // sealed and in base64
+	stateMillis   = 10 * 60 * 1000
+	stateKeyBytes = 32
+	givenMax      = 4 * questionsMax // answers of all rounds of a call
+)
+
+// given is a question's answer, and the digest of the question it belongs to;
+// that is "" for one that has just come.
+type given struct {
+	question string
+	raw      []byte
+}
+
+// round is what a retried request brings, and what this run of the handler
+// still wants.
+type round struct {
+	given  map[string]given
+	wanted map[string][]byte // questions by key: the members method and params
+}
+
+// askByResult answers from what the request brought, or notes what is missing.
+func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answers := make(map[string]Answer, len(questions))
+	missing := false
+	for key, q := range questions {
+		params, err := q.appendParams(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		frame := appendQuestion([]byte{'{'}, q.method(), params)
+		digest := digestOf(frame)
+		have, ok := c.round.given[key]
+		if ok && (have.question == "" || have.question == digest) {
+			c.round.given[key] = given{digest, have.raw}
+			answers[key] = Answer{have.raw}
+			continue
+		}
+		missing = true
+		if c.round.wanted == nil {
+			c.round.wanted = make(map[string][]byte)
+		}
+		c.round.wanted[key] = frame
+	}
+	if missing {
+		return nil, errInputRequired
+	}
+	return answers, nil
+}
+
+// Keep returns value, or, when the handler is run again after a question, what
+// the first run kept under the same key. It is for what must not change from
+// one run to the next, such as a random id.
+func (c *Call) Keep(key, value string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key = "\x00" + key
+	if have, ok := c.round.given[key]; ok && have.question == keptDigest {
+		return unquoted(have.raw)
+	}
+	if c.round.given == nil {
+		c.round.given = make(map[string]given)
+	}
+	c.round.given[key] = given{keptDigest, appendString(nil, value)}
+	return value
+}
+
+// keptDigest marks what Keep keeps among the answers.
+const keptDigest = "kept"
+
+// inputRequired returns the members of an input_required result, when the
+// handler's run ended with questions open.
+func (s *Server) inputRequired(r *request, c *Call) *wireError {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.round.wanted) == 0 {
+		return nil
+	}
+	state, err := s.seal(r, c.round.given)
+	if err != nil {
+		return &wireError{code: CodeInternal, message: err.Error()}
+	}
+	out := append([]byte(`"resultType":"input_required",`), s.metaMember...)
+	out = append(out, `,"inputRequests":{`...)
+	for i, key := range slices.Sorted(maps.Keys(c.round.wanted)) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(appendString(out, key), ':'), c.round.wanted[key]...)
+	}
+	return &wireError{result: append(append(append(out, `},"requestState":"`...), state...), '"')}
+}
+
+// readRound reads inputResponses and requestState of a request; bad when they
+// are not what this server gave out for it.
+func (s *Server) readRound(r *request) (round, *wireError) {
+	var in round
+	var responses, state []byte
+	for name, value := range membersOf(r.retry) {
+		switch name {
+		case "inputResponses":
+			responses = value
+		case "requestState":
+			state = value
+		}
+	}
+	if state != nil {
+		if state[0] != '"' {
+			return in, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
+		}
+		opened, err := s.unseal(r, unquoted(state))
+		if err != nil {
+			return in, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
+		}
+		in.given = opened
+	}
+	if responses == nil {
+		return in, nil
+	}
+	if responses[0] != '{' {
+		return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
+	}
+	if in.given == nil {
+		in.given = make(map[string]given)
+	}
+	for key, value := range membersOf(responses) {
+		if value[0] != '{' {
+			return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
+		}
+		if len(in.given) < givenMax && in.given[key].question != keptDigest {
+			in.given[key] = given{raw: value}
+		}
+	}
+	return in, nil
+}
+
+// seal makes a request state.
+func (s *Server) seal(r *request, answers map[string]given) (string, error) {
+	text := appendString([]byte(`{"p":`), r.link.principal)
+	text = appendString(append(text, `,"d":`...), requestDigest(r))
+	text = strconv.AppendInt(append(text, `,"e":`...), s.now().Add(stateMillis*time.Millisecond).UnixMilli(), 10)
+	text = append(text, `,"a":{`...)
+	first := true
+	for _, key := range slices.Sorted(maps.Keys(answers)) {
+		a := answers[key]
+		if a.question == "" {
+			continue // an answer to what nobody asked
+		}
+		if !first {
+			text = append(text, ',')
+		}
+		first = false
+		text = append(append(appendString(text, key), `:{"q":"`...), a.question...)
+		text = append(append(append(text, `","r":`...), a.raw...), '}')
+	}
+	text = append(text, "}}"...)
+	nonce := make([]byte, s.sealer.NonceSize(), s.sealer.NonceSize()+len(text)+s.sealer.Overhead())
+	rand.Read(nonce)
+	sealed := base64.RawURLEncoding.EncodeToString(s.sealer.Seal(nonce, nonce, text, nil))
+	if len(sealed) > stateBytesMax {
+		return "", fmt.Errorf("the answers of this call make a request state of %d bytes; at most %d are allowed", len(sealed), stateBytesMax)
+	}
+	return sealed, nil
+}
+
+// unseal checks a request state and returns the answers in it.
+func (s *Server) unseal(r *request, state string) (map[string]given, error) {
+	if len(state) > stateBytesMax {
+		return nil, errBadState
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(state)
+	if err != nil || len(raw) < s.sealer.NonceSize() {
+		return nil, errBadState
+	}
+	text, err := s.sealer.Open(nil, raw[:s.sealer.NonceSize()], raw[s.sealer.NonceSize():], nil)
+	if err != nil {
+		return nil, errBadState
+	}
+	answers := make(map[string]given)
+	var principal, digest string
+	var ends int64
+	for name, value := range membersOf(text) {
+		switch name {
+		case "p":
+			principal = unquoted(value)
+		case "d":
+			digest = unquoted(value)
+		case "e":
+			ends, _ = strconv.ParseInt(string(value), 10, 64) // written by seal
+		case "a":
+			for key, entry := range membersOf(value) {
+				var g given
+				for name, value := range membersOf(entry) {
+					switch name {
+					case "q":
+						g.question = unquoted(value)
+					case "r":
+						g.raw = value
+					}
+				}
+				answers[key] = g
+			}
+		}
+	}
+	switch {
+	case principal != r.link.principal:
+		return nil, errBadState
+	case digest != requestDigest(r):
+		return nil, fmt.Errorf("it belongs to another request")
+	case s.now().UnixMilli() >= ends:
+		return nil, fmt.Errorf("it has expired")
+	}
+	return answers, nil
+}
+
+var errBadState = fmt.Errorf("it was not made by this server for this client")
+
+// requestDigest tells apart requests that must not share a state.
+func requestDigest(r *request) string {
+	h := sha256.New()
+	for _, part := range [][]byte{{byte(r.act)}, []byte(r.target()), r.arguments} {
+		h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
+		h.Write([]byte{':'})
+		h.Write(part)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+func digestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// newSealer returns the cipher of request states. An empty key is replaced by
+// a random one, which ends with the process.
+func newSealer(key []byte) (cipher.AEAD, error) {
+	if len(key) == 0 {
+		key = make([]byte, stateKeyBytes)
+		rand.Read(key)
+	}
+	if len(key) != stateKeyBytes {
+		return nil, fmt.Errorf("StateKey has %d bytes; %d are needed", len(key), stateKeyBytes)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
