@@ -96,7 +96,7 @@ func (s *Store) trackExpiryLocked(sh *shard, h uint64, m Meta) {
 	}
 	w := &sh.expiry
 	if len(w.items) == 0 { // an idle wheel stands still: set it right
-		w.now = s.lastTime.Load()
+		w.now, w.draining = s.lastTime.Load(), 0
 	}
 	w.add(m.ExpiresAt, m.Version, h)
 	sh.sweepExpiry(wheelSweep)
