@@ -1,5 +1,39 @@
 package engine
 
+// appendLive is appendValue for an entry that has not ended. Whether it has is
+// decided under the lock: a write that found the entry alive may be about to keep
+// it so, and a key that was absent once must not be back without a write since.
+func (s *Store) appendLive(dst []byte, h uint64, key string) ([]byte, Meta) {
+	out, meta := s.appendValue(dst, h, key)
+	if !s.expired(meta) {
+		return out, meta
+	}
+	sh := &s.shards[s.shardIndex(h)]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	e := sh.present(h, key)
+	if s.expired(e.Meta) {
+		return dst, Meta{}
+	}
+	return append(dst, e.value...), e.Meta
+}
+
+// statLive is stat for an entry that has not ended; see appendLive.
+func (s *Store) statLive(h uint64, key string) (Meta, int) {
+	meta, size := s.stat(h, key)
+	if !s.expired(meta) {
+		return meta, size
+	}
+	sh := &s.shards[s.shardIndex(h)]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	e := sh.present(h, key)
+	if s.expired(e.Meta) {
+		return Meta{}, 0
+	}
+	return e.Meta, len(e.value)
+}
+
 // Tick removes entries whose time is over, at most max of them (0 means no
 // bound), and returns how many. Reads never see an expired entry, with or
 // without Tick: it frees their bytes and tells the watchers. It holds a shard's

@@ -119,10 +119,10 @@ func (s *Store) listEntry(key string, value bool) (item ListEntry, found bool) {
 	h := s.hash(key)
 	item.Key = key
 	if value {
-		item.Value, item.Meta = s.appendValue([]byte{}, h, key)
+		item.Value, item.Meta = s.appendLive([]byte{}, h, key)
 		item.Size = len(item.Value)
 	} else {
-		item.Meta, item.Size = s.stat(h, key)
+		item.Meta, item.Size = s.statLive(h, key)
 	}
-	return item, item.Found() && !s.expired(item.Meta)
+	return item, item.Found()
 }

@@ -51,10 +51,7 @@ func (s *Store) appendGetSlow(dst []byte, h uint64, key string) ([]byte, Meta, e
 	if s.closed.Load() {
 		return dst, Meta{}, ErrClosed
 	}
-	out, meta := s.appendValue(dst, h, key)
-	if s.expired(meta) {
-		return dst, Meta{}, nil
-	}
+	out, meta := s.appendLive(dst, h, key)
 	return out, meta, nil
 }
 
@@ -65,10 +62,7 @@ func (s *Store) Stat(key string) (Meta, int, error) {
 		return Meta{}, 0, err
 	}
 	h := s.hash(key)
-	meta, size := s.stat(h, key)
-	if s.expired(meta) {
-		return Meta{}, 0, nil
-	}
+	meta, size := s.statLive(h, key)
 	return meta, size, nil
 }
 

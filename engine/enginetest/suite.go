@@ -40,6 +40,7 @@ func Run(t *testing.T, open Opener) {
 	t.Run("model", func(t *testing.T) { testModel(t, open) })
 	t.Run("model without order", func(t *testing.T) { testModel(t, withoutOrder(open)) })
 	t.Run("linearizable", func(t *testing.T) { testLinearizable(t, open) })
+	t.Run("linearizable watch", func(t *testing.T) { testWatchLinearizable(t, open) })
 	t.Run("stress", func(t *testing.T) { testStress(t, open) })
 	t.Run("churn", func(t *testing.T) { testChurn(t, open) })
 	t.Run("soak", func(t *testing.T) { testSoak(t, open) })
