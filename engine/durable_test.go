@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/enginetest"
 	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/stretchr/testify/require"
 )
@@ -140,5 +142,106 @@ func TestManyWriters(t *testing.T) {
 		s = openStore(t, engine.Options{Dir: dir})
 		require.Equal(t, want, contents(t, s))
 		require.NoError(t, s.Close())
+	})
+}
+
+func TestCompact(t *testing.T) {
+	for name, o := range map[string]engine.Options{
+		"plain":      {SegmentBytes: 8192, BackgroundDisabled: true},
+		"background": {SegmentBytes: 8192},
+		"never":      {SegmentBytes: 8192, Sync: engine.SyncNever},
+		"compressed": {SegmentBytes: 8192, CompressBytesMin: 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dirs(t, func(t *testing.T, dir storage.Dir) {
+				o.Dir = dir
+				rng := rand.New(rand.NewPCG(3, 4))
+				want := ""
+				for range 4 {
+					s := openStore(t, o)
+					require.Equal(t, want, contents(t, s))
+					mix(t, s, rng, 400)
+					require.NoError(t, s.Compact())
+					mix(t, s, rng, 100)
+					s.Tick(0)
+					want = contents(t, s)
+					require.Positive(t, s.LogStats().Compactions)
+					require.NoError(t, s.Close())
+				}
+			})
+		})
+	}
+}
+
+// Writers that change the store while it is compacted find all of it again.
+func TestCompactUnderWrites(t *testing.T) {
+	dirs(t, func(t *testing.T, dir storage.Dir) {
+		s := openStore(t, engine.Options{Dir: dir, Sync: engine.SyncNever})
+		for i := range 20_000 {
+			_, err := s.Set(fmt.Sprintf("k%d", i), []byte("first"), engine.SetOptions{})
+			require.NoError(t, err)
+		}
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for w := range 2 {
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(w), 9))
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					key := fmt.Sprintf("k%d", rng.IntN(40_000)) // new keys too: tables are replaced
+					var err error
+					switch rng.IntN(4) {
+					case 0:
+						_, _, err = s.Delete(key, engine.DeleteOptions{})
+					case 1:
+						_, err = s.Expire(key, time.Hour)
+					default:
+						_, err = s.SetMany([]engine.Item{{Key: key, Value: []byte(fmt.Sprint(w, i))}, {Key: "x" + key, Value: []byte(fmt.Sprint(w, i))}})
+					}
+					require.NoError(t, err)
+				}
+			})
+		}
+		for range 5 {
+			require.NoError(t, s.Compact())
+		}
+		close(stop)
+		wg.Wait()
+		want := contents(t, s)
+		require.NoError(t, s.Close())
+		s = openStore(t, engine.Options{Dir: dir})
+		require.Equal(t, want, contents(t, s))
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestRestoreIsDurable(t *testing.T) {
+	dirs(t, func(t *testing.T, dir storage.Dir) {
+		from := openStore(t, engine.Options{})
+		mix(t, from, rand.New(rand.NewPCG(5, 6)), 300)
+		var snapshot bytes.Buffer
+		require.NoError(t, from.Snapshot(&snapshot))
+		s := openStore(t, engine.Options{Dir: dir})
+		mix(t, s, rand.New(rand.NewPCG(7, 8)), 300)
+		require.NoError(t, s.Restore(&snapshot))
+		require.Equal(t, contents(t, from), contents(t, s))
+		mix(t, s, rand.New(rand.NewPCG(9, 10)), 100)
+		want := contents(t, s)
+		require.NoError(t, s.Close())
+		s = openStore(t, engine.Options{Dir: dir})
+		require.Equal(t, want, contents(t, s))
+		require.NoError(t, s.Close())
+	})
+}
+
+// The whole suite holds for a store in a directory.
+func TestSuiteInDirectory(t *testing.T) {
+	enginetest.Run(t, func(o engine.Options) (*engine.Store, error) {
+		o.Dir, o.SegmentBytes = storage.Memory(), 1<<16
+		return engine.Open(o)
 	})
 }

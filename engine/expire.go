@@ -68,6 +68,9 @@ func (s *Store) Tick(max int) (expired int) {
 		// With it goes the time: what has ended stays so. Nobody waits for it.
 		s.log.append(&logRecord{kind: recordVersion, Meta: Meta{Version: s.version.Load()}})
 	}
+	if s.log != nil {
+		s.tickLog()
+	}
 	return expired
 }
 

@@ -70,6 +70,28 @@ func (b *logBuffer) addAll(batch *logBuffer) {
 	}
 }
 
+// bufferMark is a state of a buffer to go back to.
+type bufferMark struct {
+	bytes, blocks, end int
+	open               bool
+}
+
+func (b *logBuffer) mark() bufferMark {
+	m := bufferMark{bytes: len(b.bytes), blocks: len(b.blocks), open: b.open}
+	if m.blocks > 0 {
+		m.end = b.blocks[m.blocks-1].end
+	}
+	return m
+}
+
+// backTo forgets what was added since the mark.
+func (b *logBuffer) backTo(m bufferMark) {
+	b.bytes, b.blocks, b.open = b.bytes[:m.bytes], b.blocks[:m.blocks], m.open
+	if m.blocks > 0 {
+		b.blocks[m.blocks-1].end = m.end
+	}
+}
+
 // reset empties the buffer.
 func (b *logBuffer) reset() {
 	if cap(b.bytes) > bufferKeptBytes {

@@ -17,7 +17,11 @@ func lockLog(o *Options) (*wal, logFiles, error) {
 	}
 	l := &wal{
 		dir: o.Dir, token: make(chan struct{}, 1), ended: make(chan struct{}), group: newCommitGroup(),
-		options: logOptions{sync: o.Sync, segmentBytes: o.SegmentBytes, compressMin: o.CompressBytesMin, encryption: o.Encryption},
+		options: logOptions{sync: o.Sync, segmentBytes: o.SegmentBytes, compressMin: o.CompressBytesMin, encryption: o.Encryption,
+			interval: o.SyncInterval, log: o.Log},
+	}
+	if l.options.interval == 0 {
+		l.options.interval = syncIntervalDefault
 	}
 	var err error
 	if l.release, err = o.Dir.Lock(); err != nil {
@@ -89,7 +93,14 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 		return err
 	}
 	s.Tick(0) // entries that ended meanwhile
+	l.snapshot = files.snapshot
+	l.counts.snapshotBytes.Store(r.SnapshotBytes)
 	s.log = l
+	if background && !o.BackgroundDisabled {
+		l.wake, l.idle = make(chan struct{}, 1), make(chan struct{})
+		go s.runBackground(l, l.options.interval) // ends with close
+		l.wakeBackground()
+	}
 	if s.evict {
 		s.makeRoom(0) // the budget may be smaller than it was
 	}
@@ -194,9 +205,15 @@ func (l *wal) closeFiles() (err error) {
 // close writes what waits, marks the end and gives the directory free. Nobody
 // appends any more.
 func (l *wal) close() error {
+	close(l.ended)
+	if l.idle != nil {
+		<-l.idle
+	}
+	l.compacting.Lock()
+	l.abandon()
+	l.compacting.Unlock()
 	l.token <- struct{}{} // kept: nobody writes after this
 	l.closing = true
-	close(l.ended)
 	err := l.lead(true)
 	if err == nil {
 		err = l.judge(l.writeEnd())

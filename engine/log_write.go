@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ingot-run/ingot/engine/storage"
 )
@@ -59,6 +60,15 @@ type wal struct {
 	closing bool
 	crowd   int // how many waited for the last group
 
+	compacting sync.Mutex  // one at a time; taken before the token
+	current    *compaction // guarded by compacting: one that Tick has begun
+	snapshot   uint64      // guarded by mu: the number of the newest, 0 without
+
+	wake         chan struct{} // nil without the goroutine
+	idle         chan struct{} // closed when the goroutine has ended
+	compactAgain atomic.Int64  // after a failure: not before the log has so many bytes
+	tickedAt     atomic.Int64  // Unix milliseconds of the last sync by Tick
+
 	counts    logCounts
 	recovered Recovery
 }
@@ -69,6 +79,8 @@ type logOptions struct {
 	segmentBytes int64
 	compressMin  int
 	encryption   Encryption
+	interval     time.Duration
+	log          func(string)
 }
 
 // logCounts are what LogStats tells, read without a lock.
@@ -260,6 +272,7 @@ func (l *wal) lead(sync bool) error {
 	}
 	g.err = l.judge(err)
 	close(g.done)
+	l.wakeBackground()
 	if err == nil && l.spare == nil && !l.closing {
 		// From here on writers are refused before they change anything.
 		err = l.judge(l.makeSpare())
@@ -292,8 +305,17 @@ func (l *wal) judge(err error) error {
 	} else {
 		state.err = fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
-	l.state.Store(state)
+	if l.state.Swap(state) == nil {
+		l.tell("%v", state.err)
+	}
 	return state.err
+}
+
+// tell says something to the person who runs the store.
+func (l *wal) tell(format string, args ...any) {
+	if l.options.log != nil {
+		l.options.log(fmt.Sprintf(format, args...))
+	}
 }
 
 // finish writes the blocks that were taken from pending.

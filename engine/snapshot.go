@@ -255,15 +255,29 @@ func (sh *shard) stage(h uint64, rec record) bool {
 
 // replaceContents swaps in the staged shards, unless they exceed a budget.
 func (s *Store) replaceContents(staged []shard, records []record, version uint64) error {
+	if s.log != nil {
+		return s.replaceLogged(staged, records, version)
+	}
 	all := s.allShards()
 	s.lock(all)
 	defer s.unlock(all)
+	if err := s.checkReplace(records); err != nil {
+		return err
+	}
+	s.replaceLocked(staged, version)
+	return nil
+}
+
+// checkReplace refuses contents that the store may not take.
+func (s *Store) checkReplace(records []record) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	if err := s.budget.fits(records); err != nil {
-		return err
-	}
+	return s.budget.fits(records)
+}
+
+// replaceLocked swaps in the staged shards. The caller has all shards.
+func (s *Store) replaceLocked(staged []shard, version uint64) {
 	s.dropOrderLocked()
 	for i := range s.shards {
 		sh, from := &s.shards[i], &staged[i]
@@ -277,7 +291,6 @@ func (s *Store) replaceContents(staged []shard, records []record, version uint64
 		s.version.Store(version)
 	}
 	s.watchers.emit(Event{Kind: EventReset, Meta: Meta{Version: s.version.Add(1)}})
-	return nil
 }
 
 // snapshotReader reads a snapshot and remembers where it is for its errors.
