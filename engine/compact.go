@@ -322,9 +322,9 @@ func (l *wal) wantsCompaction() bool {
 	return bytes > 2*first && 2*bytes > 3*l.counts.snapshotBytes.Load() && bytes > l.compactAgain.Load()
 }
 
-// wakeBackground lets the goroutine look at the log.
+// wakeBackground lets the goroutine look at the log. The caller has the token.
 func (l *wal) wakeBackground() {
-	if l.wake != nil && l.wantsCompaction() {
+	if l.wake != nil && (l.spare == nil || l.wantsCompaction()) {
 		select {
 		case l.wake <- struct{}{}:
 		default:
@@ -348,6 +348,10 @@ func (s *Store) runBackground(l *wal, interval time.Duration) {
 		case <-tick:
 			_ = l.syncNow() // the next write tells
 		case <-l.wake:
+			if l.take() == nil {
+				_ = l.prepare() // the next write tells
+				l.give()
+			}
 			if l.wantsCompaction() {
 				l.compactionFailed(s.Compact())
 			}

@@ -21,7 +21,7 @@ func dirs(t *testing.T, run func(t *testing.T, dir storage.Dir)) {
 	t.Run("files", func(t *testing.T) { run(t, openDir(t, t.TempDir())) })
 }
 
-func openDir(t *testing.T, path string) storage.Dir {
+func openDir(t testing.TB, path string) storage.Dir {
 	t.Helper()
 	dir, err := storage.OpenDir(path)
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func openDir(t *testing.T, path string) storage.Dir {
 	return dir
 }
 
-func openStore(t *testing.T, o engine.Options) *engine.Store {
+func openStore(t testing.TB, o engine.Options) *engine.Store {
 	t.Helper()
 	s, err := engine.Open(o)
 	require.NoError(t, err)

@@ -98,6 +98,9 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 	s.log = l
 	if background && !o.BackgroundDisabled {
 		l.wake, l.idle = make(chan struct{}, 1), make(chan struct{})
+		if l.wantsCompaction() {
+			l.wake <- struct{}{}
+		}
 		go s.runBackground(l, l.options.interval) // ends with close
 		l.wakeBackground()
 	}

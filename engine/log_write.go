@@ -273,15 +273,23 @@ func (l *wal) lead(sync bool) error {
 	g.err = l.judge(err)
 	close(g.done)
 	l.wakeBackground()
-	if err == nil && l.spare == nil && !l.closing {
-		// From here on writers are refused before they change anything.
-		err = l.judge(l.makeSpare())
-		if err == nil {
-			l.state.Store(nil)
-		}
-		return err
+	if err == nil && l.spare == nil && !l.closing && (l.options.sync == SyncAlways || l.wake == nil) {
+		return l.prepare()
 	}
 	return g.err
+}
+
+// prepare makes the next segment, if it is not there. When it cannot, writers are
+// refused before they change anything. The caller has the token.
+func (l *wal) prepare() error {
+	if l.spare != nil || l.readOnly() != nil {
+		return nil
+	}
+	err := l.judge(l.makeSpare())
+	if err == nil {
+		l.state.Store(nil)
+	}
+	return err
 }
 
 // readOnly is the error of a log that failed for good.

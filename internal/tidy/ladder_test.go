@@ -25,6 +25,7 @@ var ladder = map[string][]string{
 	"engine/crashtest":      {"engine", "engine/storage", "engine/storage/simdir"},
 	"engine/storage":        {},
 	"engine/storage/simdir": {"engine/storage"},
+	"engine/seal":           {"engine"},
 	"state":                 {"engine"},
 	"mcp":                   {},
 	"mcp/streamable":        {"mcp"},
