@@ -114,6 +114,11 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 // an earlier run wrote to is never written to again: its offsets are used up for
 // the cipher, and its end is known for good.
 func (l *wal) start(r *recovery) error {
+	// A process that was killed may have left a snapshot whose new name is not
+	// durable: it is to be so before what it stands for is removed.
+	if err := l.dir.Sync(); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
 	if r.tail >= 0 {
 		name := logName(r.files.segments[r.tail])
 		if err := l.cut(name, r.end); err != nil {

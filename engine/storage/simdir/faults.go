@@ -68,6 +68,13 @@ func (d *Dir) FailAt(n int, op Op, err error) {
 	d.faults.due = append(d.faults.due, &fault{in: n, op: op, err: err})
 }
 
+// Heal takes back the failures of FailAt that are still due.
+func (d *Dir) Heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults.due = nil
+}
+
 // SetSpace bounds the bytes of all files: what exceeds them fails with
 // storage.ErrSpace, a write when it has written what fits. A negative number
 // takes the bound away.

@@ -308,6 +308,9 @@ func TestFailAt(t *testing.T) {
 	}
 	require.Equal(t, []string{"a"}, must(d.List()))
 	require.Len(t, d.Bytes("a"), 10)
+	d.FailAt(1, simdir.OpSync, errCable)
+	d.Heal()
+	require.NoError(t, f.Sync())
 	require.NoError(t, f.Close())
 }
 
