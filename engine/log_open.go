@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/ingot-run/ingot/engine/storage"
 )
@@ -134,9 +135,10 @@ func (l *wal) start(r *recovery) error {
 		}
 	}
 	// Those behind number hold nothing that is part of the log. They go first: what
-	// follows the new segment would belong to it.
-	for _, n := range r.files.segments[min(keep+1, int64(len(r.files.segments))):] {
-		if err := l.dir.Remove(logName(n)); err != nil {
+	// follows the new segment would belong to it. The last one goes before those in
+	// front of it, durably, so that a crash leaves no gap.
+	for _, n := range slices.Backward(r.files.segments[min(keep+1, int64(len(r.files.segments))):]) {
+		if err := errors.Join(l.dir.Remove(logName(n)), l.dir.Sync()); err != nil {
 			return fmt.Errorf("engine: %w", err)
 		}
 	}
