@@ -37,7 +37,7 @@ func openStore(t testing.TB, o engine.Options) *engine.Store {
 }
 
 // contents is everything in a store, as text that two stores can be compared by.
-func contents(t *testing.T, s *engine.Store) string {
+func contents(t testing.TB, s *engine.Store) string {
 	t.Helper()
 	var b strings.Builder
 	for after := ""; ; {

@@ -131,16 +131,10 @@ func parseFileHeader(name, magic string, format uint16, b []byte) (h fileHeader,
 		// looked at.
 		return h, fmt.Errorf("%w: %s has version %d and this build reads up to %d: use a newer build", ErrFormatVersion, name, v, format)
 	}
-	if hash.Sum64(b[:88]) != le.Uint64(b[88:]) {
+	if headerSum(b) != le.Uint64(b[88:]) {
 		return h, &CorruptError{File: name, Reason: "the header's checksum is wrong"}
 	}
-	h = fileHeader{
-		magic: magic, format: le.Uint16(b[8:]), flags: le.Uint16(b[10:]),
-		storeID: le.Uint64(b[16:]), number: le.Uint64(b[24:]), version: le.Uint64(b[32:]),
-		time: int64(le.Uint64(b[40:])), keyID: le.Uint64(b[48:]),
-		hashSeed: le.Uint64(b[72:]), since: le.Uint64(b[80:]), sum: le.Uint64(b[88:]),
-	}
-	copy(h.salt[:], b[56:])
+	h = rawHeader(b)
 	switch {
 	case h.format != format:
 		err = &CorruptError{File: name, Reason: fmt.Sprintf("its version is %d, which no build wrote", h.format)}
@@ -152,6 +146,22 @@ func parseFileHeader(name, magic string, format uint16, b []byte) (h fileHeader,
 		err = &CorruptError{File: name, Reason: "the header holds a number out of range"}
 	}
 	return h, err
+}
+
+// headerSum is the checksum that a header should have.
+func headerSum(b []byte) uint64 { return hash.Sum64(b[:88]) }
+
+// rawHeader is a header's fields, unchecked.
+func rawHeader(b []byte) (h fileHeader) {
+	le := binary.LittleEndian
+	h = fileHeader{
+		magic: string(b[:8]), format: le.Uint16(b[8:]), flags: le.Uint16(b[10:]),
+		storeID: le.Uint64(b[16:]), number: le.Uint64(b[24:]), version: le.Uint64(b[32:]),
+		time: int64(le.Uint64(b[40:])), keyID: le.Uint64(b[48:]),
+		hashSeed: le.Uint64(b[72:]), since: le.Uint64(b[80:]), sum: le.Uint64(b[88:]),
+	}
+	copy(h.salt[:], b[56:])
+	return h
 }
 
 // blockSeed is the seed of the block at an offset.

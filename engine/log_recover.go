@@ -80,7 +80,7 @@ func listFiles(dir storage.Dir) (f logFiles, err error) {
 		}
 	}
 	slices.Sort(f.segments)
-	return f, f.check()
+	return f, nil
 }
 
 // check finds what is missing. The first segment's number is that of the snapshot,
@@ -132,6 +132,10 @@ type logPosition struct {
 
 // run reads the snapshot and the log.
 func (r *recovery) run() error {
+	r.tail = -1
+	if err := r.files.check(); err != nil {
+		return err
+	}
 	for _, n := range r.files.segments {
 		r.addSize(logName(n))
 	}
