@@ -14,7 +14,7 @@ import (
 type Call struct {
 	from  *request
 	ctx   context.Context // of the request: ends when the client cancels it
-	token []byte // the progress token as sent, or nil
+	token []byte          // the progress token as sent, or nil
 
 	mu       sync.Mutex
 	over     bool

@@ -189,6 +189,13 @@ func (p *callPool) finish(j *job) {
 	p.left.Broadcast()
 }
 
+// has reports whether a call in flight has key.
+func (p *callPool) has(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inFlight[key] != nil
+}
+
 // cancel ends the call in flight that has key; its answer is dropped. A call
 // that is unknown or done is no mistake (basic/patterns/cancellation).
 func (p *callPool) cancel(key string, reason []byte) {
@@ -201,7 +208,7 @@ func (p *callPool) cancel(key string, reason []byte) {
 	delete(p.inFlight, key)
 	j.cancelled = true
 	j.stop()
-	p.server.options.Logger.Debug("call cancelled", slog.String("tool", j.tool.Name), slog.String("reason", shown(reason)))
+	p.server.options.Logger.Debug("call cancelled", slog.String("of", j.target()), slog.String("reason", shown(reason)))
 }
 
 // wait returns when each call that was submitted is done and its answer

@@ -32,6 +32,8 @@ type Conn struct {
 	current request     // the one that is handled
 	call    CallRequest // of the inline tool that runs
 	frames  []byte      // answers of the reading goroutine, not yet written
+
+	listens map[string]*listener // by idKey
 }
 
 // Connect begins a connection whose client listens to out. Its transport must
@@ -47,6 +49,7 @@ func newConn(ctx context.Context, s *Server, write func([]byte) error, o ConnOpt
 	c.ctx, c.stop = context.WithCancelCause(ctx)
 	c.session = newSession(c.ctx, s, o.Principal)
 	c.out = newFrameWriter(write, func(err error) { c.stop(fmt.Errorf("writing answers: %w", err)) })
+	c.session.out = c.out
 	c.in = newReader(&link{server: s, session: c.session, out: c.out, principal: o.Principal})
 	c.calls = newCallPool(c.ctx, s, c.out)
 	return c
@@ -93,6 +96,52 @@ func (c *Conn) Drain() {
 	case <-done:
 	case <-c.ctx.Done():
 	}
+	c.reading.Lock()
+	listens := c.listens
+	c.listens = nil
+	c.reading.Unlock()
+	for _, l := range listens {
+		c.server.end(l)
+		select {
+		case <-l.done:
+		case <-c.ctx.Done():
+		}
+	}
+	c.out.flushed(c.ctx)
+}
+
+// listen serves a subscriptions/listen.
+func (c *Conn) listen(r *request) *wireError {
+	key := c.in.scanner.idKey(r.id)
+	switch {
+	case c.listens[key] != nil || c.calls.has(key):
+		return errIDInFlight()
+	case len(c.listens) >= listensMax:
+		return &wireError{code: CodeInvalidRequest, message: "too many subscriptions are open on this connection; end one by notifications/cancelled"}
+	}
+	l, bad := c.server.newListener(c.ctx, r, c.out)
+	if bad != nil {
+		return bad
+	}
+	l.atEnd = func() error { return c.out.send(c.ctx, l.farewell()) }
+	if c.listens == nil {
+		c.listens = make(map[string]*listener)
+	}
+	c.listens[key] = l
+	c.frames = append(append(c.frames, l.acknowledgment()...), '\n')
+	c.flushEarly() // nothing may come before it
+	c.server.watch(l)
+	return nil
+}
+
+// cancel ends the call, or the subscription, whose request has key.
+func (c *Conn) cancel(key string, reason []byte) {
+	if l := c.listens[key]; l != nil {
+		c.server.unwatch(l)
+		delete(c.listens, key)
+		return
+	}
+	c.calls.cancel(key, reason)
 }
 
 // Close cancels what runs and waits for handlers; not for a Send that is
@@ -105,6 +154,10 @@ func (c *Conn) Close() {
 	c.calls.close()
 	c.reading.Lock() // an inline tool may be running
 	defer c.reading.Unlock()
+	for _, l := range c.listens {
+		c.server.unwatch(l)
+	}
+	c.listens = nil
 }
 
 // flush hands the reading goroutine's answers to the writer.
@@ -160,7 +213,10 @@ func (c *Conn) request(m *message) *wireError {
 	if bad := c.in.accept(m, r); bad != nil {
 		return bad
 	}
-	if r.act == actToolsCall && !r.tool.Inline {
+	if r.act == actListen {
+		return c.listen(r)
+	}
+	if r.waits() {
 		return c.submit(r, c.in.scanner.idKey(r.id))
 	}
 	r.inline = true
@@ -199,11 +255,12 @@ func (c *Conn) notification(m *message) {
 	switch string(m.method) {
 	case methodCancelled:
 		if id := m.param("requestId"); id != nil && validID(id) {
-			c.calls.cancel(c.in.scanner.idKey(id), m.param("reason"))
+			c.cancel(c.in.scanner.idKey(id), m.param("reason"))
 			return
 		}
 		c.server.options.Logger.Warn("ignored notifications/cancelled without a valid requestId")
 	case methodInitialized:
+		c.session.hear()
 	default:
 		c.server.options.Logger.Warn("ignored a notification; a request needs an id", slog.String("method", shown(m.method)))
 	}

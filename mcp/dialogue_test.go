@@ -140,6 +140,16 @@ var resultDefinitions = map[string]string{
 	methodToolsList:  "ListToolsResult",
 	methodToolsCall:  "CallToolResult",
 	methodSetLevel:   "EmptyResult",
+
+	methodPromptsList:   "ListPromptsResult",
+	methodPromptsGet:    "GetPromptResult",
+	methodResourcesList: "ListResourcesResult",
+	methodTemplatesList: "ListResourceTemplatesResult",
+	methodResourcesRead: "ReadResourceResult",
+	methodComplete:      "CompleteResult",
+	methodSubscribe:     "EmptyResult",
+	methodUnsubscribe:   "EmptyResult",
+	methodListen:        "SubscriptionsListenResult",
 }
 
 func (d *dialogue) validate(frame string) {
@@ -162,6 +172,8 @@ func (d *dialogue) validate(frame string) {
 		name = map[string]string{methodElicit: "ElicitRequest", methodSample: "CreateMessageRequest", methodRoots: "ListRootsRequest"}[m.Method]
 	case m.Method == "notifications/tasks":
 		return // of an extension; see tasks_test.go
+	case m.Method == "notifications/subscriptions/acknowledged":
+		name = "SubscriptionsAcknowledgedNotification"
 	case m.Method != "":
 		name = "ServerNotification"
 	case m.Error != nil:
@@ -190,7 +202,7 @@ type stage struct {
 }
 
 func newStage() *stage {
-	s := &stage{Server: NewServer(Options{Name: "stage", Version: "1", ToolPageSize: 4}), release: make(chan struct{})}
+	s := &stage{Server: NewServer(Options{Name: "stage", Version: "1", PageSize: 4}), release: make(chan struct{})}
 	s.AddTool(Tool{Name: "echo"}, echo)
 	s.AddTool(Tool{Name: "steps"}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
 		call := req.Call()
@@ -219,22 +231,8 @@ func newStage() *stage {
 		}
 	})
 	s.addQuestions()
+	s.addContents()
 	return s
-}
-
-// act does to the server what a line with ! says.
-func (s *stage) act(t *testing.T, what string) {
-	name, rest, _ := strings.Cut(what, " ")
-	switch name {
-	case "release":
-		s.release <- struct{}{}
-	case "clock":
-		step, err := time.ParseDuration(rest)
-		require.NoError(t, err)
-		time.Sleep(step) // in the bubble's time
-	default:
-		t.Fatalf("the stage cannot %s", what)
-	}
 }
 
 // addQuestions adds tools that ask their client.

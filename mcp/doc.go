@@ -1,8 +1,9 @@
 // Package mcp is a server core for the Model Context Protocol: JSON-RPC 2.0
 // messages in, tool calls run, answers out.
 //
-// A [Server] holds [Tool]s and their [Handler]s. [Server.ServeStdio] serves one
-// connection of lines. One server speaks both eras of the protocol at once and
+// A [Server] holds [Tool]s, [Resource]s, [ResourceTemplate]s and [Prompt]s with
+// their handlers; they may come and go while it serves ([Server.Update]), and
+// clients hear of it. [Server.ServeStdio] serves one connection of lines. One server speaks both eras of the protocol at once and
 // tells them apart message by message: a request whose _meta carries a
 // per-request protocol field is modern (2026-07-28) and served on its own; any
 // other belongs to the legacy version that initialize agreed on (2024-11-05 to
@@ -34,7 +35,7 @@
 //
 // # Caveats
 //
-//   - Tools only: no resources, prompts, completion or tasks yet.
+//   - No tasks yet.
 //   - A request's method without an id is a notification by JSON-RPC and is
 //     never answered; it is logged and not run.
 //   - JSON-RPC batches exist in version 2025-03-26 only; elsewhere an array is

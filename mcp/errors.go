@@ -14,6 +14,7 @@ const (
 	CodeMethodNotFound     = -32601
 	CodeInvalidParams      = -32602 // also an unknown tool, or _meta that lacks a field
 	CodeInternal           = -32603 // a handler panicked or made an unusable result
+	CodeNoResource         = -32002 // legacy; modern has -32602
 	CodeHeaderMismatch     = -32020 // HTTP headers contradict the message
 	CodeMissingCapability  = -32021 // the client lacks what the request needs
 	CodeUnsupportedVersion = -32022

@@ -36,7 +36,7 @@ func Example() {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	// Output:
-	// {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"greeter","version":"1.0.0"}}}
+	// {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"logging":{},"tools":{"listChanged":true}},"serverInfo":{"name":"greeter","version":"1.0.0"}}}
 	// {"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"Hello, Ada!"}]}}
 	// {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"argument \"nmae\": is not known; did you mean \"name\"?"}],"isError":true}}
 }

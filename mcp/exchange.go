@@ -153,11 +153,37 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 		defer end()
 		ctx = bounded
 	}
+	if r.act == actListen && e.Stream != nil {
+		return e.listen(ctx, r, dst)
+	}
 	var call CallRequest
 	before := len(dst)
 	dst = e.server.respond(ctx, r, &call, dst)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || e.session != nil && e.session.ctx.Err() != nil {
 		return dst[:before]
+	}
+	return dst
+}
+
+// listen serves a subscriptions/listen until ctx ends, the stream fails, or the
+// server shuts down, which is what the answer says.
+func (e *Exchange) listen(ctx context.Context, r *request, dst []byte) []byte {
+	out := e.in.link.out.(*streamSender) // run made it
+	l, bad := e.server.newListener(ctx, r, out)
+	if bad != nil {
+		e.refusal = bad
+		return appendError(dst, r.id, bad)
+	}
+	if out.send(ctx, l.acknowledgment()) != nil {
+		return dst // the client has left
+	}
+	e.server.watch(l)
+	defer e.server.unwatch(l)
+	select {
+	case <-l.done:
+		return append(dst, l.farewell()...)
+	case <-out.broken:
+	case <-ctx.Done():
 	}
 	return dst
 }
@@ -168,6 +194,8 @@ func (e *Exchange) take() {
 	switch {
 	case e.session != nil && m.kind == kindResponse:
 		e.session.deliver(m)
+	case e.session != nil && e.Method == methodInitialized:
+		e.session.hear()
 	case e.session != nil && e.Method == methodCancelled:
 		if id := m.param("requestId"); id != nil && validID(id) {
 			e.session.cancel(e.in.scanner.idKey(id))

@@ -143,6 +143,6 @@ func (s *Server) withLimit(bytes int) *Server {
 	o := s.options
 	o.MaxMessageBytes = bytes
 	other := NewServer(o)
-	other.tools.Store(s.tools.Load())
+	other.catalog.tools = s.catalog.tools
 	return other
 }

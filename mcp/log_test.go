@@ -20,7 +20,7 @@ func TestWhatIsNotAnsweredIsLogged(t *testing.T) {
 		`{"jsonrpc":"2.0","method":"notifications/initialized"}`:                          ``,
 		`{"jsonrpc":"2.0","method":"notifications/` + strings.Repeat("x", 1000) + `"}`:    `method=notifications/` + strings.Repeat("x", shownBytesMax-len("notifications/")) + "\n",
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"panic"}}`:        `level=ERROR msg="tool handler panicked" tool=panic panic="a bug" stack="goroutine`,
-		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"broken_json"}}`:  `level=ERROR msg="a tool's result cannot be sent" tool=broken_json error="structured content`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"broken_json"}}`:  `level=ERROR msg="a result cannot be sent" of="tool broken_json" error="structured content`,
 	} {
 		var log, out bytes.Buffer
 		s := newFixture(true)

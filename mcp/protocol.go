@@ -43,6 +43,16 @@ const (
 	methodCancelled   = "notifications/cancelled"
 	methodInitialized = "notifications/initialized"
 
+	methodPromptsList   = "prompts/list"
+	methodPromptsGet    = "prompts/get"
+	methodResourcesList = "resources/list"
+	methodTemplatesList = "resources/templates/list"
+	methodResourcesRead = "resources/read"
+	methodSubscribe     = "resources/subscribe"
+	methodUnsubscribe   = "resources/unsubscribe"
+	methodComplete      = "completion/complete"
+	methodListen        = "subscriptions/listen"
+
 	methodElicit = "elicitation/create"
 	methodSample = "sampling/createMessage"
 	methodRoots  = "roots/list"

@@ -49,6 +49,15 @@ const (
 	actToolsList
 	actToolsCall
 	actSetLevel
+	actPromptsList
+	actPromptsGet
+	actResourcesList
+	actTemplatesList
+	actResourcesRead
+	actSubscribe
+	actUnsubscribe
+	actComplete
+	actListen
 	actBatch // stands for the requests of a batch; see batch.go
 )
 
@@ -91,19 +100,53 @@ func (c *reader) accept(m *message, r *request) *wireError {
 			return missingMeta(metaProtocolVersion)
 		}
 	}
-	if !ok {
+	if !ok || r.act >= actPromptsList && !c.server.offers().offered(r.act) {
 		return &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
 	}
 	switch r.act {
-	case actInitialize:
-		return c.initialize(r, m)
 	case actToolsCall:
 		return c.resolve(r, m)
-	case actToolsList:
+	case actInitialize:
+		return c.initialize(r, m)
+	case actToolsList, actPromptsList, actResourcesList, actTemplatesList:
 		return c.readCursor(r, m)
+	case actPromptsGet:
+		c.readRetry(r, m)
+		if r.arguments = m.param("arguments"); r.arguments != nil && r.arguments[0] != '{' {
+			return &wireError{code: CodeInvalidParams, message: "prompts/get: params.arguments is an object, not " + describe(r.arguments)}
+		}
+		return c.readName(r, m, "name")
+	case actResourcesRead, actSubscribe, actUnsubscribe:
+		c.readRetry(r, m)
+		return c.readName(r, m, "uri")
 	case actSetLevel:
 		return c.setLevel(m)
+	case actListen:
+		r.arguments = m.param("notifications")
+	case actComplete:
+		r.arguments = m.params
 	}
+	return nil
+}
+
+// waits reports whether r may take long: it then runs on a worker.
+func (r *request) waits() bool {
+	switch r.act {
+	case actToolsCall:
+		return !r.tool.Inline
+	case actPromptsGet, actResourcesRead, actComplete:
+		return true
+	}
+	return false
+}
+
+// readName reads the member of params that names what is asked for.
+func (c *reader) readName(r *request, m *message, member string) *wireError {
+	name := m.param(member)
+	if name == nil || name[0] != '"' {
+		return &wireError{code: CodeInvalidParams, message: string(m.method) + ": params." + member + " must be a string"}
+	}
+	r.name = string(c.scanner.unquote(name))
 	return nil
 }
 
@@ -118,33 +161,71 @@ func (c *reader) readMeta(raw []byte) *requestMeta {
 	return meta
 }
 
+// commonAction returns what a method asks for that both eras have.
+func commonAction(method []byte) (action, bool) {
+	switch string(method) {
+	case methodToolsList:
+		return actToolsList, true
+	case methodPromptsList:
+		return actPromptsList, true
+	case methodPromptsGet:
+		return actPromptsGet, true
+	case methodResourcesList:
+		return actResourcesList, true
+	case methodTemplatesList:
+		return actTemplatesList, true
+	case methodResourcesRead:
+		return actResourcesRead, true
+	case methodComplete:
+		return actComplete, true
+	}
+	return 0, false
+}
+
 func modernAction(method []byte) (action, bool) {
 	switch string(method) {
 	case methodToolsCall:
 		return actToolsCall, true
-	case methodToolsList:
-		return actToolsList, true
 	case methodDiscover:
 		return actDiscover, true
+	case methodListen:
+		return actListen, true
 	}
-	return 0, false
+	return commonAction(method)
 }
 
 func legacyAction(method []byte) (action, bool) {
 	switch string(method) {
 	case methodToolsCall:
 		return actToolsCall, true
-	case methodToolsList:
-		return actToolsList, true
 	case methodPing:
 		return actPing, true
 	case methodInitialize:
 		return actInitialize, true
 	case methodSetLevel:
 		return actSetLevel, true
+	case methodSubscribe:
+		return actSubscribe, true
+	case methodUnsubscribe:
+		return actUnsubscribe, true
 	}
-	return 0, false
+	return commonAction(method)
 }
+
+// offered reports whether the server has the feature that r needs.
+func (n *snapshot) offered(act action) bool {
+	switch act {
+	case actPromptsList, actPromptsGet:
+		return n.prompts.used
+	case actResourcesList, actTemplatesList, actResourcesRead, actSubscribe, actUnsubscribe:
+		return n.hasResources()
+	case actComplete:
+		return n.completions
+	}
+	return true
+}
+
+func (n *snapshot) hasResources() bool { return n.resources.used || n.templates.used }
 
 // initialize agrees on a legacy version: the one asked for when it is served,
 // else the newest (2025-11-25 basic/lifecycle, "Version Negotiation").
@@ -171,9 +252,9 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	if name == nil || name[0] != '"' {
 		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
 	}
-	tools := c.server.tools.Load()
+	tools := &c.server.offers().tools
 	unquoted := c.scanner.unquote(name)
-	if r.tool = tools.byName[string(unquoted)]; r.tool == nil {
+	if r.tool = tools.byKey[string(unquoted)]; r.tool == nil {
 		return unknownTool(string(unquoted), tools)
 	}
 	c.readRetry(r, m)
@@ -203,28 +284,24 @@ func (r *request) target() string {
 
 var emptyObject = []byte("{}")
 
-func unknownTool(name string, tools *toolSet) *wireError {
+func unknownTool(name string, tools *set[*tool]) *wireError {
 	message := "Unknown tool: " + shown([]byte(name))
-	if near := nearest(name, tools.names); near != "" {
+	if near := nearest(name, tools.keys); near != "" {
 		message += "; did you mean " + near + "?"
 	}
 	return &wireError{code: CodeInvalidParams, message: message}
 }
 
-// readCursor reads the cursor of a tools/list; an empty one is that of the
-// first page.
+// readCursor reads the cursor of a list; an empty one is that of the first
+// page.
 func (c *reader) readCursor(r *request, m *message) *wireError {
 	cursor := m.param("cursor")
 	if cursor == nil {
 		return nil
 	}
 	if cursor[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "tools/list: params.cursor is a string, not " + describe(cursor)}
+		return &wireError{code: CodeInvalidParams, message: string(m.method) + ": params.cursor is a string, not " + describe(cursor)}
 	}
 	r.name = string(c.scanner.unquote(cursor))
 	return nil
-}
-
-func invalidCursor() *wireError {
-	return &wireError{code: CodeInvalidParams, message: "tools/list: invalid cursor; begin again without one"}
 }

@@ -1,6 +1,14 @@
 package mcp
 
-import "strconv"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
 
 // Resource describes a resource. URI and Name are required.
 type Resource struct {
@@ -61,4 +69,216 @@ func appendIcons(dst []byte, icons []Icon) []byte {
 		dst = append(appendOptional(dst, "theme", icon.Theme), '}')
 	}
 	return append(dst, ']')
+}
+
+// ResourceTemplate describes a family of resources. URITemplate and Name are
+// required.
+type ResourceTemplate struct {
+	// URITemplate is a template of RFC 6570, level 1 to 3, such as
+	// file:///{+path} or db://{table}/{id}{?columns}.
+	URITemplate string
+	Name        string
+	Title       string // for people
+	Description string // for the model
+	MIMEType    string
+	Icons       []Icon
+	Annotations *Annotations
+	// Complete, when not nil, suggests values for the variables.
+	Complete CompleteHandler
+}
+
+// ReadRequest is one request to read a resource. It is valid only until the
+// handler returns.
+type ReadRequest struct {
+	URI string
+	// Variables are the values of the template's variables, percent-decoded: a
+	// value may hold slashes and dots, also where the template has none. What
+	// the URI leaves out is not there. nil for a resource of its own.
+	Variables       map[string]string
+	Meta            []byte // the request's _meta object; nil when there was none
+	ProtocolVersion string
+
+	handle
+}
+
+// ReadResult is what a resource holds. The zero value of the caching hints has
+// modern clients keep nothing.
+type ReadResult struct {
+	Contents []ResourceContents // an empty URI stands for that of the request
+	Fresh    time.Duration      // how long a client may hold it for fresh
+	Public   bool               // it is the same for every client
+}
+
+// ReadHandler reads a resource. [ErrNoResource] says that there is none; an
+// [*Error] is answered as it is, any other with -32603 and its text; a panic is
+// answered with -32603 and logged.
+type ReadHandler func(ctx context.Context, req *ReadRequest) (*ReadResult, error)
+
+// ErrNoResource is what a [ReadHandler] returns, wrapped or not, for a resource
+// that does not exist. It is answered with -32602 (-32002 in the legacy era).
+var ErrNoResource = errors.New("resource not found")
+
+// resource is a registered resource.
+type resource struct {
+	Resource
+	handler ReadHandler
+	listing []byte
+}
+
+func (r *resource) key() string        { return r.URI }
+func (r *resource) listed(bool) []byte { return r.listing }
+
+func newResource(r Resource, h ReadHandler) (*resource, error) {
+	if err := checkURI(r.URI); err != nil {
+		return nil, err
+	}
+	if h == nil || r.Name == "" {
+		return nil, fmt.Errorf("resource %s has no handler or no name", r.URI)
+	}
+	made := &resource{Resource: r, handler: h}
+	made.listing = append(r.Annotations.appendTo(r.appendMembers([]byte{'{'})), '}')
+	return made, nil
+}
+
+// template is a registered resource template.
+type template struct {
+	ResourceTemplate
+	handler  ReadHandler
+	listing  []byte
+	literals int
+	match    func(uri string) (map[string]string, bool)
+}
+
+func (t *template) key() string        { return t.URITemplate }
+func (t *template) listed(bool) []byte { return t.listing }
+
+func newTemplate(t ResourceTemplate, h ReadHandler) (*template, error) {
+	if err := checkURI(t.URITemplate); err != nil {
+		return nil, err
+	}
+	if h == nil || t.Name == "" {
+		return nil, fmt.Errorf("template %s has no handler or no name", t.URITemplate)
+	}
+	parsed, err := parseTemplate(t.URITemplate)
+	if err != nil {
+		return nil, err
+	}
+	out := appendString([]byte(`{"uriTemplate":`), t.URITemplate)
+	out = appendString(append(out, `,"name":`...), t.Name)
+	out = appendOptional(out, "title", t.Title)
+	out = appendOptional(out, "description", t.Description)
+	out = appendOptional(out, "mimeType", t.MIMEType)
+	out = append(t.Annotations.appendTo(appendIcons(out, t.Icons)), '}')
+	return &template{ResourceTemplate: t, handler: h, listing: out, literals: parsed.literals, match: parsed.match}, nil
+}
+
+// find returns who reads uri, and the values of a template's variables.
+func (n *snapshot) find(uri string) (ReadHandler, map[string]string) {
+	if r := n.resources.byKey[uri]; r != nil {
+		return r.handler, nil
+	}
+	for _, t := range n.bySpecific {
+		if values, ok := t.match(uri); ok {
+			return t.handler, values
+		}
+	}
+	return nil, nil
+}
+
+// readResource serves resources/read.
+func (s *Server) readResource(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
+	handler, values := s.offers().find(r.name)
+	if handler == nil {
+		return out, noResource(r)
+	}
+	req := &ReadRequest{URI: r.name, Variables: values, Meta: r.meta, ProtocolVersion: r.client.version, handle: handle{from: r, ctx: ctx}}
+	result, bad := run(ctx, s, "resource "+shown([]byte(r.name)), &req.handle, func(ctx context.Context) (*ReadResult, error) { return handler(ctx, req) })
+	if bad != nil {
+		return out, bad
+	}
+	if result == nil {
+		result = &ReadResult{}
+	}
+	if r.modern {
+		out = append(out, ',')
+	}
+	out = append(out, `"contents":[`...)
+	for i := range result.Contents {
+		contents := result.Contents[i]
+		if contents.URI == "" {
+			contents.URI = r.name
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = contents.appendTo(out); err != nil {
+			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), fmt.Errorf("contents %d %w", i, err))
+		}
+	}
+	out = append(out, ']')
+	if !r.modern {
+		return out, nil
+	}
+	fresh, scope := result.Fresh, "private"
+	if result.Public {
+		scope = "public"
+	}
+	if r.retry != nil {
+		fresh = 0 // it depends on answers (server/utilities/caching, "Cache Key")
+	}
+	return appendCaching(out, fresh, scope), nil
+}
+
+// noResource is the error for a resource that does not exist.
+func noResource(r *request) *wireError {
+	e := &wireError{code: CodeInvalidParams, message: "Resource not found"}
+	if !r.modern {
+		e.code = CodeNoResource
+	}
+	e.data = append(appendString([]byte(`{"uri":`), r.name), '}')
+	return e
+}
+
+// run runs a handler that is not a tool's, and turns what it did into an
+// answer: its result, or the error.
+func run[R any](ctx context.Context, s *Server, what string, h *handle, f func(ctx context.Context) (R, error)) (result R, bad *wireError) {
+	r := h.from
+	if r.retry != nil {
+		if h.round, bad = s.readRound(r); bad != nil {
+			return result, bad
+		}
+	}
+	result, err := guarded(ctx, s, what, f)
+	if h.call != nil {
+		h.finish()
+		if ask := s.inputRequired(r, h.call); ask != nil {
+			return result, ask
+		}
+	}
+	if err == nil {
+		return result, nil
+	}
+	if bad := protocolError(err, r.modern); bad != nil {
+		return result, bad
+	}
+	if _, crashed := errors.AsType[*panicked](err); crashed {
+		return result, &wireError{code: CodeInternal, message: what + " failed unexpectedly; the server's log has the details"}
+	}
+	if errors.Is(err, ErrNoResource) {
+		return result, noResource(r)
+	}
+	return result, &wireError{code: CodeInternal, message: what + ": " + err.Error()}
+}
+
+// guarded runs f and makes an error of its panic, which is logged.
+func guarded[R any](ctx context.Context, s *Server, what string, f func(ctx context.Context) (R, error)) (result R, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.options.Logger.ErrorContext(ctx, "a handler panicked",
+				slog.String("of", what), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			err = &panicked{v}
+		}
+	}()
+	return f(ctx)
 }

@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-// listMillis is how long a client may hold a tool list, or the answer to
-// server/discover, for fresh. Lists change only when the server's owner adds a
-// tool, and no notification of that is sent yet, so it is short.
-const listMillis = 60_000
-
 // respond runs r and appends its response frame, without a line break (none
 // for a batch that holds no request). call is scratch space for a tools/call.
 func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
@@ -34,10 +29,22 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 		out = s.appendInitialize(out, r.client.version)
 	case actDiscover:
 		out = s.appendDiscover(out)
-	case actToolsList:
-		out, bad = s.appendTools(out, r)
 	case actToolsCall:
 		out, bad = s.call(ctx, r, call, out)
+	case actPromptsGet:
+		out, bad = s.getPrompt(ctx, r, out)
+	case actResourcesRead:
+		out, bad = s.readResource(ctx, r, out)
+	case actComplete:
+		out, bad = s.complete(ctx, r, out)
+	case actSubscribe:
+		bad = s.subscribe(r)
+	case actUnsubscribe:
+		bad = s.unsubscribe(r)
+	case actListen:
+		bad = &wireError{code: CodeInvalidRequest, message: "subscriptions/listen needs a transport with a stream"}
+	default:
+		out, bad = s.appendList(r, out)
 	}
 	switch {
 	case bad == nil:
@@ -50,13 +57,11 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 	return appendError(out[:start], r.id, bad)
 }
 
-// capabilities is what the server offers, in both eras' form.
-const capabilities = `"capabilities":{"tools":{}}`
-
 func (s *Server) appendInitialize(out []byte, version string) []byte {
 	out = append(out, `"protocolVersion":"`...)
 	out = append(out, version...)
-	out = append(out, `",`+capabilities+`,"serverInfo":`...)
+	out = append(append(out, `",`...), s.offers().legacy...)
+	out = append(out, `,"serverInfo":`...)
 	out = append(out, s.info...)
 	return s.appendInstructions(out)
 }
@@ -69,8 +74,8 @@ func (s *Server) appendDiscover(out []byte) []byte {
 		}
 		out = appendString(out, v)
 	}
-	out = append(out, `],`+capabilities...)
-	return appendCaching(s.appendInstructions(out))
+	out = append(append(out, `],`...), s.offers().modern...)
+	return s.appendListCaching(s.appendInstructions(out))
 }
 
 func (s *Server) appendInstructions(out []byte) []byte {
@@ -81,38 +86,45 @@ func (s *Server) appendInstructions(out []byte) []byte {
 	return appendString(out, s.options.Instructions)
 }
 
-// appendCaching appends the hints that modern lists must carry
-// (server/utilities/caching). The list is the same for every caller.
-func appendCaching(out []byte) []byte {
+// appendCaching appends the hints that modern results of reading must carry
+// (server/utilities/caching).
+func appendCaching(out []byte, fresh time.Duration, scope string) []byte {
 	out = append(out, `,"ttlMs":`...)
-	out = strconv.AppendInt(out, listMillis, 10)
-	return append(out, `,"cacheScope":"public"`...)
+	out = strconv.AppendInt(out, max(fresh.Milliseconds(), 0), 10)
+	return append(append(append(out, `,"cacheScope":"`...), scope...), '"')
 }
 
-func (s *Server) appendTools(out []byte, r *request) ([]byte, *wireError) {
-	page, next, ok := s.tools.Load().page(r.name, s.options.ToolPageSize)
-	if !ok {
-		return out, invalidCursor()
+// appendListCaching appends the hints of a list, which is the same for every
+// caller.
+func (s *Server) appendListCaching(out []byte) []byte {
+	return appendCaching(out, s.options.ListFresh, "public")
+}
+
+// appendExtensions appends the extensions that the server has, to the
+// capabilities of the modern era.
+func (s *Server) appendExtensions(out []byte) []byte { return out }
+
+// appendList serves the requests for a page of a list, and those whose answer
+// is empty.
+func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
+	now, size := s.offers(), s.options.PageSize
+	var bad *wireError
+	switch r.act {
+	case actToolsList:
+		out, bad = appendPage(out, &now.tools, r, size, kindTools)
+	case actPromptsList:
+		out, bad = appendPage(out, &now.prompts, r, size, kindPrompts)
+	case actResourcesList:
+		out, bad = appendPage(out, &now.resources, r, size, kindResources)
+	case actTemplatesList:
+		out, bad = appendPage(out, &now.templates, r, size, kindTemplates)
+	default:
+		return out, nil
 	}
-	if r.modern {
-		out = append(out, ',')
+	if bad == nil && r.modern {
+		out = s.appendListCaching(out)
 	}
-	out = append(out, `"tools":[`...)
-	for i, t := range page {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, t.listing...)
-	}
-	out = append(out, ']')
-	if next != "" {
-		out = append(out, `,"nextCursor":`...)
-		out = appendString(out, next)
-	}
-	if r.modern {
-		out = appendCaching(out)
-	}
-	return out, nil
+	return out, bad
 }
 
 // call runs the tool of r and appends the members of its result.
@@ -150,14 +162,17 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	out = append(out, `"content":`...)
 	out, err = appendContents(out, result.Content, r.client.version)
 	if err != nil {
-		return out, s.badResult(ctx, r.tool, err)
+		return out, s.badResult(ctx, "tool "+r.tool.Name, err)
 	}
 	if result.Structured != nil {
-		if err := checkStructured(result.Structured, s.options.MaxDepth); err != nil {
-			return out, s.badResult(ctx, r.tool, err)
+		isObject, err := checkStructured(result.Structured, s.options.MaxDepth)
+		if err != nil {
+			return out, s.badResult(ctx, "tool "+r.tool.Name, err)
 		}
-		out = append(out, `,"structuredContent":`...)
-		out = appendOneLine(out, result.Structured)
+		if isObject || r.modern {
+			out = append(out, `,"structuredContent":`...)
+			out = appendOneLine(out, result.Structured)
+		}
 	}
 	if result.IsError {
 		out = append(out, `,"isError":true`...)
@@ -166,22 +181,20 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 }
 
 // badResult logs a result that cannot be sent, and returns the answer.
-func (s *Server) badResult(ctx context.Context, t *tool, err error) *wireError {
-	s.options.Logger.ErrorContext(ctx, "a tool's result cannot be sent", slog.String("tool", t.Name), slog.Any("error", err))
-	return &wireError{code: CodeInternal, message: "tool " + t.Name + " made a result that cannot be sent: " + err.Error()}
+func (s *Server) badResult(ctx context.Context, what string, err error) *wireError {
+	s.options.Logger.ErrorContext(ctx, "a result cannot be sent", slog.String("of", what), slog.Any("error", err))
+	return &wireError{code: CodeInternal, message: what + " made a result that cannot be sent: " + err.Error()}
 }
 
-// checkStructured makes sure that raw may stand in a frame as it is.
-func checkStructured(raw []byte, depthMax int) error {
+// checkStructured makes sure that raw may stand in a frame as it is, and says
+// whether it is an object.
+func checkStructured(raw []byte, depthMax int) (isObject bool, err error) {
 	s := borrowScanner(depthMax)
 	defer s.giveBack()
 	if !s.scan(raw) {
-		return fmt.Errorf("structured content is not valid JSON: byte %d: %s", s.fault.offset, s.fault.problem)
+		return false, fmt.Errorf("structured content is not valid JSON: byte %d: %s", s.fault.offset, s.fault.problem)
 	}
-	if value := raw[s.space(0):]; value[0] != '{' {
-		return fmt.Errorf("structured content is a JSON object, not %s", describe(value))
-	}
-	return nil
+	return raw[s.space(0)] == '{', nil
 }
 
 // panicked is the error of a handler that panicked.

@@ -22,7 +22,7 @@ func TestAddToolMistakesPanic(t *testing.T) {
 		"schema twice":     {Name: "a", InputSchema: []byte(`{"type":"object","type":"object"}`)},
 		"schema no object": {Name: "a", InputSchema: []byte(`true`)},
 		"schema of array":  {Name: "a", InputSchema: []byte(`{"type":"array"}`)},
-		"output of array":  {Name: "a", OutputSchema: []byte(`{"type":["object"]}`)},
+		"output no schema": {Name: "a", OutputSchema: []byte(`["object"]`)},
 		"text not UTF-8":   {Name: "a", Description: "\xff"},
 		"taken name":       {Name: "taken"},
 	} {
@@ -49,20 +49,23 @@ func TestAddToolCopiesWhatItIsGiven(t *testing.T) {
 // A walk over the pages sees each tool that is there throughout exactly once,
 // in order, while others are added.
 func TestPagesWhileToolsAreAdded(t *testing.T) {
-	s := NewServer(Options{ToolPageSize: 3})
+	s := NewServer(Options{PageSize: 3})
 	for i := range 20 {
 		s.AddTool(Tool{Name: fmt.Sprintf("tool-%02d", i)}, echo)
 	}
+	page := func(cursor string) ([]*tool, string, bool) {
+		return s.offers().tools.page("tools:", cursor, 3, checkName)
+	}
 	var seen []string
 	cursor := ""
-	for page := 0; ; page++ {
-		tools, next, ok := s.tools.Load().page(cursor, 3)
+	for round := 0; ; round++ {
+		tools, next, ok := page(cursor)
 		require.True(t, ok)
 		for _, tool := range tools {
 			seen = append(seen, tool.Name)
 		}
-		s.AddTool(Tool{Name: fmt.Sprintf("new-%02d", page)}, echo)        // before the cursor
-		s.AddTool(Tool{Name: fmt.Sprintf("tool-%02d-x", 2*page+9)}, echo) // behind it, at first
+		s.AddTool(Tool{Name: fmt.Sprintf("new-%02d", round)}, echo)        // before the cursor
+		s.AddTool(Tool{Name: fmt.Sprintf("tool-%02d-x", 2*round+9)}, echo) // behind it, at first
 		if cursor = next; cursor == "" {
 			break
 		}
@@ -72,7 +75,7 @@ func TestPagesWhileToolsAreAdded(t *testing.T) {
 		assert.Contains(t, seen, fmt.Sprintf("tool-%02d", i))
 	}
 	for _, forged := range []string{"x", "dG9vbHM6", "dG9vbHM6YSBi", "cHJvbXB0czph", "dG9vbHM6YQ=="} {
-		_, _, ok := s.tools.Load().page(forged, 3)
+		_, _, ok := page(forged)
 		assert.False(t, ok, forged)
 	}
 }
@@ -93,7 +96,7 @@ func TestToolsAreAddedWhileServing(t *testing.T) {
 		assert.Contains(t, string(e.Answer(t.Context(), "", nil)), `"text":"x"`)
 	}
 	adding.Wait()
-	assert.Len(t, s.tools.Load().sorted, 101)
+	assert.Len(t, s.offers().tools.sorted, 101)
 }
 
 func TestStructuredResult(t *testing.T) {

@@ -36,7 +36,11 @@ type Session struct {
 	askedLast int64
 	exchanges map[string]context.CancelFunc // by idKey: calls of Exchanges
 	running   sync.WaitGroup                // Exchanges that are answered
+	listener  *listener                     // nil until there is something to hear of
 	closed    bool
+
+	out    sender        // what the listener begins with; set before use
+	detach chan struct{} // closed when another stream is attached; guarded by Server.mu
 }
 
 // NewSession begins a session, which its transport must close.
@@ -61,8 +65,12 @@ func (c *Session) Version() string { return c.client.Load().version }
 func (c *Session) Close() {
 	c.mu.Lock()
 	c.closed = true
+	l := c.listener
 	c.mu.Unlock()
 	c.stop()
+	if l != nil {
+		c.server.unwatch(l)
+	}
 	c.running.Wait()
 }
 

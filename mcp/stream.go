@@ -54,10 +54,13 @@ type streamSender struct {
 	out    Stream
 	turn   chan struct{} // holds one token while nobody sends
 	closed chan struct{}
+
+	broken  chan struct{} // closed when a Send has failed
+	failure error         // of that Send
 }
 
 func newStreamSender(out Stream) *streamSender {
-	s := &streamSender{out: out, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	s := &streamSender{out: out, turn: make(chan struct{}, 1), closed: make(chan struct{}), broken: make(chan struct{})}
 	s.turn <- struct{}{}
 	return s
 }
@@ -71,7 +74,15 @@ func (s *streamSender) send(ctx context.Context, frame []byte) error {
 		return ErrClosed
 	}
 	defer func() { s.turn <- struct{}{} }()
-	return s.out.Send(ctx, frame)
+	if s.failure != nil {
+		return s.failure
+	}
+	if err := s.out.Send(ctx, frame); err != nil {
+		s.failure = err
+		close(s.broken)
+		return err
+	}
+	return nil
 }
 
 // close waits until nobody sends, and refuses whoever comes later.

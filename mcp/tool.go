@@ -1,13 +1,15 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"unicode/utf8"
 )
 
 // Tool describes one tool. Name is the only required field.
@@ -21,11 +23,13 @@ type Tool struct {
 	// InputSchema is a JSON Schema (2020-12 unless it names another) whose
 	// root has "type": "object". Empty means any object.
 	InputSchema []byte
-	// OutputSchema, when given, is a JSON Schema whose root has
-	// "type": "object"; results then carry Structured that conforms to it.
+	// OutputSchema, when given, is a JSON Schema; results then carry Structured
+	// that conforms to it. Legacy clients are shown it, and are sent Structured,
+	// only when its root has "type": "object".
 	OutputSchema []byte
 
 	Annotations *ToolAnnotations
+	Icons       []Icon
 
 	// Inline says that a call takes microseconds and never waits: it then runs
 	// on the goroutine that reads the connection, and cannot be cancelled.
@@ -41,11 +45,11 @@ type Tool struct {
 // ToolAnnotations are hints to the client (server/tools, "Tool"); nil is the
 // specification's default for that hint.
 type ToolAnnotations struct {
-	Title           string `json:"title,omitzero"`
-	ReadOnlyHint    *bool  `json:"readOnlyHint,omitzero"`    // default false
-	DestructiveHint *bool  `json:"destructiveHint,omitzero"` // default true
-	IdempotentHint  *bool  `json:"idempotentHint,omitzero"`  // default false
-	OpenWorldHint   *bool  `json:"openWorldHint,omitzero"`   // default true
+	Title           string
+	ReadOnlyHint    *bool // default false
+	DestructiveHint *bool // default true
+	IdempotentHint  *bool // default false
+	OpenWorldHint   *bool // default true
 }
 
 // CallRequest is one call of a tool. It and its slices are valid only until
@@ -64,7 +68,7 @@ type CallRequest struct {
 // CallResult is what a call gives back. The server does not change it.
 type CallResult struct {
 	Content    []Content
-	Structured []byte // a JSON object, or nil
+	Structured []byte // a JSON text, an object unless all clients are modern; or nil
 	IsError    bool   // the tool failed in a way the model should read of
 }
 
@@ -79,84 +83,120 @@ type tool struct {
 	Tool
 	handler Handler
 	listing []byte // its entry in tools/list, without line breaks
+	// listingLegacy is listing without an OutputSchema whose root is no object,
+	// which the legacy era does not know.
+	listingLegacy []byte
+}
+
+func (t *tool) key() string { return t.Name }
+
+func (t *tool) listed(modern bool) []byte {
+	if modern {
+		return t.listing
+	}
+	return t.listingLegacy
 }
 
 // newTool checks t and prepares its listing. Errors are the programmer's.
 func newTool(t Tool, h Handler) (*tool, error) {
-	if err := checkToolName(t.Name); err != nil {
+	if err := checkName(t.Name); err != nil {
 		return nil, err
 	}
 	if h == nil {
 		return nil, fmt.Errorf("tool %q has no handler", t.Name)
 	}
+	for _, text := range []string{t.Title, t.Description} {
+		if !utf8.ValidString(text) {
+			return nil, fmt.Errorf("tool %q: its Title and Description must be UTF-8", t.Name)
+		}
+	}
 	if len(t.InputSchema) == 0 {
 		t.InputSchema = []byte(`{"type":"object"}`)
 	}
-	input, err := compactSchema(t.InputSchema)
+	input, isObject, err := readSchema(t.InputSchema)
+	if err == nil && !isObject {
+		err = errors.New(`its root must have "type": "object"`)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tool %q: InputSchema: %w", t.Name, err)
 	}
-	entry := toolEntry{Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: input}
+	made := &tool{Tool: t, handler: h}
+	made.InputSchema = input
+	out := appendString([]byte(`{"name":`), t.Name)
+	out = appendOptional(out, "title", t.Title)
+	out = appendOptional(out, "description", t.Description)
+	out = append(append(out, `,"inputSchema":`...), input...)
+	legacy := out
 	if len(t.OutputSchema) > 0 {
-		if entry.OutputSchema, err = compactSchema(t.OutputSchema); err != nil {
+		output, isObject, err := readSchema(t.OutputSchema)
+		if err != nil {
 			return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
 		}
+		made.OutputSchema = output
+		out = append(append(slices.Clip(out), `,"outputSchema":`...), output...)
+		if isObject {
+			legacy = out
+		}
 	}
-	if t.Annotations != nil {
-		copied := *t.Annotations
-		t.Annotations = &copied
-		entry.Annotations = t.Annotations
-	}
-	listing, err := json.Marshal(entry)
-	if err != nil {
-		return nil, fmt.Errorf("tool %q: encoding its listing: %w", t.Name, err)
-	}
-	return &tool{Tool: t, handler: h, listing: listing}, nil
+	rest := appendIcons(t.Annotations.appendTo(nil), t.Icons)
+	made.listing = append(append(slices.Clip(out), rest...), '}')
+	made.listingLegacy = append(append(slices.Clip(legacy), rest...), '}')
+	return made, nil
 }
 
-// toolEntry is the wire form of a tool in tools/list.
-type toolEntry struct {
-	Name         string           `json:"name"`
-	Title        string           `json:"title,omitzero"`
-	Description  string           `json:"description,omitzero"`
-	InputSchema  jsontext.Value   `json:"inputSchema"`
-	OutputSchema jsontext.Value   `json:"outputSchema,omitzero"`
-	Annotations  *ToolAnnotations `json:"annotations,omitzero"`
+// appendTo appends the member annotations with a leading comma.
+func (a *ToolAnnotations) appendTo(dst []byte) []byte {
+	if a == nil {
+		return dst
+	}
+	dst = append(dst, `,"annotations":{`...)
+	from := len(dst)
+	if a.Title != "" {
+		dst = appendString(append(dst, `"title":`...), a.Title)
+	}
+	for _, hint := range [...]struct {
+		name  string
+		value *bool
+	}{
+		{"readOnlyHint", a.ReadOnlyHint}, {"destructiveHint", a.DestructiveHint},
+		{"idempotentHint", a.IdempotentHint}, {"openWorldHint", a.OpenWorldHint},
+	} {
+		if hint.value != nil {
+			dst = append(appendString(appendComma(dst, from), hint.name), ':')
+			dst = strconv.AppendBool(dst, *hint.value)
+		}
+	}
+	return append(dst, '}')
 }
 
-// toolNameLengthMax is the specification's bound (server/tools, "Tool Names").
-const toolNameLengthMax = 128
+// nameLengthMax is the specification's bound on tools' names (server/tools,
+// "Tool Names"); prompts have the same here.
+const nameLengthMax = 128
 
-func checkToolName(name string) error {
-	if name == "" || len(name) > toolNameLengthMax {
-		return fmt.Errorf("tool name %q has %d characters; 1 to %d are allowed", name, len(name), toolNameLengthMax)
+func checkName(name string) error {
+	if name == "" || len(name) > nameLengthMax {
+		return fmt.Errorf("the name %q has %d characters; 1 to %d are allowed", name, len(name), nameLengthMax)
 	}
 	for _, r := range name {
 		if r > 'z' || !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.", r) {
-			return fmt.Errorf("tool name %q has a %q; only A-Z a-z 0-9 _ - . are allowed", name, r)
+			return fmt.Errorf("the name %q has a %q; only A-Z a-z 0-9 _ - . are allowed", name, r)
 		}
 	}
 	return nil
 }
 
-// compactSchema returns schema without line breaks when its root is an object
-// schema, which both eras require for arguments and the legacy one for results.
-func compactSchema(schema []byte) (jsontext.Value, error) {
-	v := jsontext.Value(schema).Clone()
-	if err := v.Compact(); err != nil {
-		return nil, fmt.Errorf("not valid JSON: %w", err)
+// readSchema returns a copy of schema without line breaks, and whether its root
+// has "type": "object".
+func readSchema(schema []byte) (raw []byte, isObject bool, err error) {
+	raw, err = oneLineObject(schema, "")
+	if err != nil {
+		return nil, false, err
 	}
-	var root struct {
-		Type any `json:"type"`
+	raw = bytes.TrimSpace(raw)
+	for name, value := range membersOf(raw) {
+		if name == "type" && string(value) == `"object"` {
+			isObject = true
+		}
 	}
-	if v.Kind() != '{' {
-		return nil, fmt.Errorf("a schema is a JSON object, not %s", v.Kind())
-	}
-	if err := json.Unmarshal(v, &root); err != nil {
-		return nil, fmt.Errorf("reading its type: %w", err)
-	}
-	if root.Type != "object" {
-		return nil, fmt.Errorf(`its root must have "type": "object"`)
-	}
-	return v, nil
+	return raw, isObject, nil
 }

@@ -143,7 +143,7 @@ func methodOf(frame string) string {
 func newFixture(inline bool) *Server {
 	s := NewServer(Options{
 		Name: "fixture", Title: "Fixture", Version: "1.2.3", Instructions: "Call echo.",
-		MaxMessageBytes: 4096, MaxDepth: 16, ToolPageSize: 4,
+		MaxMessageBytes: 4096, MaxDepth: 16, PageSize: 4,
 	})
 	yes, no := true, false
 	add := func(t Tool, h Handler) {

@@ -52,6 +52,13 @@ func (w *frameWriter) write(frames []byte) {
 		return
 	}
 	w.writing = true
+	w.drain(frames)
+	w.mu.Unlock()
+}
+
+// drain writes frames and then what others leave meanwhile. It is called and
+// returns with mu held, and writing set by the caller.
+func (w *frameWriter) drain(frames []byte) {
 	var spare []byte
 	for len(frames) > 0 && !w.closed {
 		w.mu.Unlock()
@@ -69,7 +76,7 @@ func (w *frameWriter) write(frames []byte) {
 		w.room.Broadcast()
 	}
 	w.writing = false
-	w.mu.Unlock()
+	w.room.Broadcast()
 }
 
 // close drops what waits and lets everyone who waits go.
@@ -80,13 +87,52 @@ func (w *frameWriter) close() {
 	w.room.Broadcast()
 }
 
-// send is write for one frame without a line break.
-func (w *frameWriter) send(_ context.Context, frame []byte) error {
-	w.write(append(frame, '\n'))
+// send queues one frame without a line break. It waits for room, but unlike
+// write not for a write that is stuck: its caller may be a handler, which has
+// to end when its context does.
+func (w *frameWriter) send(ctx context.Context, frame []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if len(w.pending) > pendingBytesMax {
+		defer context.AfterFunc(ctx, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.room.Broadcast()
+		})()
+	}
+	for w.writing && len(w.pending) > pendingBytesMax && !w.closed && ctx.Err() == nil {
+		w.room.Wait()
+	}
+	switch {
+	case w.closed:
 		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	w.pending = append(append(w.pending, frame...), '\n')
+	if !w.writing {
+		w.writing = true
+		go func() { // ends when all is written, or when a stuck write returns
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			frames := w.pending
+			w.pending = nil
+			w.drain(frames)
+		}()
 	}
 	return nil
+}
+
+// flushed waits until nothing is written or waits to be, or ctx ends.
+func (w *frameWriter) flushed(ctx context.Context) {
+	defer context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.room.Broadcast()
+	})()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.writing && !w.closed && ctx.Err() == nil {
+		w.room.Wait()
+	}
 }

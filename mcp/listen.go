@@ -1,0 +1,376 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+)
+
+// Bounds of what one client may listen to.
+const (
+	listensMax    = 64   // subscriptions/listen on one connection
+	subscribedMax = 1000 // resources in one subscription, or of one legacy session
+)
+
+// listener is one client's wish to hear of changes: a subscriptions/listen, or
+// a legacy session. What it has to be told is kept as a set, so that a client
+// that reads slowly makes nothing grow; one goroutine sends it, which runs only
+// while there is something to send.
+type listener struct {
+	server *Server
+	id     []byte // the raw id of the subscriptions/listen; nil in the legacy era
+	ctx    context.Context
+
+	// What follows is guarded by Server.mu.
+	out     sender // nil while the client listens nowhere
+	wants   lists
+	uris    map[string]struct{} // resources
+	news    lists               // what changed since the client was told
+	updated map[string]struct{} // resources likewise
+	ending  bool                // the server takes the subscription down
+	sending bool                // the goroutine runs
+	gone    bool
+
+	atEnd func() error  // called when all is told that came before ending; may be nil
+	done  chan struct{} // closed after it
+}
+
+// watch has l told of changes from now on; unwatch is its partner.
+func (s *Server) watch(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listeners == nil {
+		s.listeners = make(map[*listener]struct{})
+	}
+	s.listeners[l] = struct{}{}
+	if s.closing {
+		l.ending = true
+		s.wake(l)
+	}
+}
+
+// unwatch ends l. A message that is being sent is not waited for.
+func (s *Server) unwatch(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	l.gone = true
+}
+
+// end has l told what there is, and l.done closed after that.
+func (s *Server) end(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.ending = true
+	s.wake(l)
+}
+
+// tell notes for each listener that the lists in changed did. s.mu is held.
+func (s *Server) tell(changed lists) {
+	for l := range s.listeners {
+		if l.wants&changed != 0 {
+			l.news |= l.wants & changed
+			s.wake(l)
+		}
+	}
+}
+
+// ResourceUpdated tells the clients that listen to it that the resource with
+// this URI has changed. It does not wait for them.
+func (s *Server) ResourceUpdated(uri string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.listeners {
+		if _, wanted := l.uris[uri]; !wanted {
+			continue
+		}
+		if l.updated == nil {
+			l.updated = make(map[string]struct{})
+		}
+		l.updated[uri] = struct{}{}
+		s.wake(l)
+	}
+}
+
+// Shutdown ends all subscriptions of modern clients, now and later, by an
+// answer that says so. Calls go on.
+func (s *Server) Shutdown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		if l.id != nil {
+			l.ending = true
+			s.wake(l)
+		}
+	}
+}
+
+// wake starts the goroutine of l if there is need. s.mu is held.
+func (s *Server) wake(l *listener) {
+	if l.sending || l.gone || l.out == nil {
+		return
+	}
+	l.sending = true
+	go l.run() // ends when all is sent, or with l.out
+}
+
+// run sends what there is to tell.
+func (l *listener) run() {
+	s := l.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { l.sending = false }()
+	for !l.gone && (l.news != 0 || len(l.updated) > 0) {
+		news, updated, out := l.news, l.updated, l.out
+		l.news, l.updated = 0, nil
+		s.mu.Unlock()
+		err := l.send(out, news, updated)
+		s.mu.Lock()
+		if err != nil {
+			s.options.Logger.DebugContext(l.ctx, "a listener could not be told", slog.Any("error", err))
+			if l.out == out {
+				l.out = nil
+			}
+			return
+		}
+	}
+	if l.ending && !l.gone {
+		l.gone = true
+		delete(s.listeners, l)
+		if l.atEnd != nil {
+			s.mu.Unlock()
+			err := l.atEnd()
+			s.mu.Lock()
+			if err != nil {
+				s.options.Logger.DebugContext(l.ctx, "a listener was not told of its end", slog.Any("error", err))
+			}
+		}
+		close(l.done)
+	}
+}
+
+// send sends one round of notifications.
+func (l *listener) send(out sender, news lists, updated map[string]struct{}) error {
+	var frame []byte
+	for _, each := range [...]struct {
+		list lists
+		name string
+	}{{listTools, "tools"}, {listPrompts, "prompts"}, {listResources, "resources"}} {
+		if news&each.list == 0 {
+			continue
+		}
+		frame = append(append(append(frame[:0], `{"jsonrpc":"2.0","method":"notifications/`...), each.name...), `/list_changed"`...)
+		if l.id != nil {
+			frame = append(l.appendMeta(append(frame, `,"params":{`...)), '}')
+		}
+		if err := out.send(l.ctx, append(frame, '}')); err != nil {
+			return err
+		}
+	}
+	for _, uri := range slices.Sorted(maps.Keys(updated)) {
+		frame = append(frame[:0], `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{`...)
+		if l.id != nil {
+			frame = append(l.appendMeta(frame), ',')
+		}
+		frame = append(appendString(append(frame, `"uri":`...), uri), "}}"...)
+		if err := out.send(l.ctx, frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendMeta appends the member _meta that names the subscription.
+func (l *listener) appendMeta(dst []byte) []byte {
+	dst = append(append(dst, `"_meta":{"`+metaSubscriptionID+`":`...), l.id...)
+	return append(dst, '}')
+}
+
+// newListener reads the filter of a subscriptions/listen.
+func (s *Server) newListener(ctx context.Context, r *request, out sender) (*listener, *wireError) {
+	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, out: out, done: make(chan struct{})}
+	if len(r.arguments) == 0 || r.arguments[0] != '{' {
+		return nil, &wireError{code: CodeInvalidParams, message: "subscriptions/listen: params.notifications is an object"}
+	}
+	now := s.offers()
+	for name, value := range membersOf(r.arguments) {
+		var list lists
+		switch name {
+		case "toolsListChanged":
+			list = listTools
+		case "promptsListChanged":
+			if list = listPrompts; !now.prompts.used {
+				continue
+			}
+		case "resourcesListChanged":
+			if list = listResources; !now.hasResources() {
+				continue
+			}
+		case "resourceSubscriptions":
+			if bad := l.readURIs(value, now); bad != nil {
+				return nil, bad
+			}
+			continue
+		default:
+			continue // of an extension; the acknowledgment leaves it out
+		}
+		switch value[0] {
+		case 't':
+			l.wants |= list
+		case 'f':
+		default:
+			return nil, &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications." + name + " is a boolean, not " + describe(value)}
+		}
+	}
+	return l, nil
+}
+
+// readURIs reads the resources that a filter names.
+func (l *listener) readURIs(raw []byte, now *snapshot) *wireError {
+	if raw[0] != '[' {
+		return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications.resourceSubscriptions is an array, not " + describe(raw)}
+	}
+	uris := map[string]struct{}{}
+	for element := range elementsOf(raw) {
+		if element[0] != '"' {
+			return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: a resource to listen to is a URI, not " + describe(element)}
+		}
+		if len(uris) >= subscribedMax {
+			return tooManySubscribed()
+		}
+		uris[unquoted(element)] = struct{}{}
+	}
+	if now.hasResources() {
+		l.uris = uris
+	}
+	return nil
+}
+
+func tooManySubscribed() *wireError {
+	return &wireError{code: CodeInvalidParams, message: "too many resources are listened to; at most 1000 are allowed at once"}
+}
+
+// acknowledgment is the first message of a subscription: what it listens to.
+func (l *listener) acknowledgment() []byte {
+	out := l.appendMeta([]byte(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{`))
+	out = append(out, `,"notifications":{`...)
+	from := len(out)
+	for _, each := range [...]struct {
+		list lists
+		name string
+	}{{listTools, "tools"}, {listPrompts, "prompts"}, {listResources, "resources"}} {
+		if l.wants&each.list != 0 {
+			out = append(append(append(appendComma(out, from), '"'), each.name...), `ListChanged":true`...)
+		}
+	}
+	if l.uris != nil {
+		out = append(appendComma(out, from), `"resourceSubscriptions":`...)
+		out = appendStrings(out, slices.Sorted(maps.Keys(l.uris)))
+	}
+	return append(out, "}}}"...)
+}
+
+// farewell is the answer to a subscriptions/listen that the server takes down.
+func (l *listener) farewell() []byte {
+	out := append(append([]byte(`{"jsonrpc":"2.0","id":`), l.id...), `,"result":{"resultType":"complete",`...)
+	return append(l.appendMeta(out), "}}"...)
+}
+
+// hear returns the listener of a legacy session, which hears of all lists.
+func (c *Session) hear() *listener {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.listener == nil {
+		c.listener = &listener{
+			server: c.server, ctx: c.ctx, out: c.out, done: make(chan struct{}),
+			wants: listTools | listPrompts | listResources,
+		}
+		if !c.closed {
+			c.server.watch(c.listener)
+		}
+	}
+	return c.listener
+}
+
+// subscribe serves resources/subscribe.
+func (s *Server) subscribe(r *request) *wireError {
+	if r.link.session == nil {
+		return &wireError{code: CodeInvalidRequest, message: "resources/subscribe needs a session; begin one with initialize"}
+	}
+	if handler, _ := s.offers().find(r.name); handler == nil {
+		return noResource(r)
+	}
+	l := r.link.session.hear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(l.uris) >= subscribedMax {
+		return tooManySubscribed()
+	}
+	if l.uris == nil {
+		l.uris = make(map[string]struct{})
+	}
+	l.uris[r.name] = struct{}{}
+	return nil
+}
+
+// unsubscribe serves resources/unsubscribe; what was not subscribed to is no
+// mistake.
+func (s *Server) unsubscribe(r *request) *wireError {
+	if r.link.session == nil {
+		return nil
+	}
+	l := r.link.session.hear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(l.uris, r.name)
+	delete(l.updated, r.name)
+	return nil
+}
+
+// Attach has the session's client told through out of what belongs to no
+// request: changes of lists and resources. What changed while nothing was
+// attached is told now. Attach returns when ctx ends, out fails, the session
+// is closed, or another Attach takes over; the error says which. It does not
+// use out afterwards.
+func (c *Session) Attach(ctx context.Context, out Stream) error {
+	own := newStreamSender(out)
+	defer own.close()
+	l := c.hear()
+	replaced := make(chan struct{})
+	s := c.server
+	s.mu.Lock()
+	if c.detach != nil {
+		close(c.detach)
+	}
+	c.detach = replaced
+	l.out = own
+	if l.news != 0 || len(l.updated) > 0 {
+		s.wake(l)
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if l.out == own {
+			l.out = nil
+		}
+		if c.detach == replaced {
+			c.detach = nil
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ctx.Done():
+		return ErrClosed
+	case <-own.broken:
+		return own.failure
+	case <-replaced:
+		return errReplaced
+	}
+}
+
+var errReplaced = errors.New("mcp: the client opened another stream of this session")

@@ -1,0 +1,210 @@
+package mcp
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// uriLengthMax bounds URIs of resources, in bytes.
+const uriLengthMax = 8 << 10
+
+// checkURI refuses what cannot be a resource's URI (RFC 3986 section 3): it
+// begins with a scheme and holds no space or control character. A template is
+// checked in the same way.
+func checkURI(uri string) error {
+	scheme, _, ok := strings.Cut(uri, ":")
+	if !ok || scheme == "" || len(uri) > uriLengthMax {
+		return fmt.Errorf("%q is no URI: it begins with a scheme, such as file:, and has at most %d bytes", shown([]byte(uri)), uriLengthMax)
+	}
+	for i := range len(scheme) {
+		c := lower(scheme[i])
+		if c-'a' >= 26 && (i == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
+			return fmt.Errorf("%q is no URI: a scheme has letters, digits, + - . only", shown([]byte(uri)))
+		}
+	}
+	if i := strings.IndexFunc(uri, func(r rune) bool { return r <= ' ' || r == 0x7F }); i >= 0 {
+		return fmt.Errorf("%q is no URI: byte %d is a space or a control character", shown([]byte(uri)), i)
+	}
+	return nil
+}
+
+// uriTemplate matches URIs against a template of RFC 6570, levels 1 to 3.
+type uriTemplate struct {
+	pattern  *regexp.Regexp
+	groups   []templateGroup // one for each group of the pattern
+	literals int             // bytes outside of expressions
+}
+
+// templateGroup is what one group of a pattern captures: a variable, or a
+// query whose pairs are variables.
+type templateGroup struct {
+	names []string
+	query bool
+}
+
+// Characters of values: all that are unreserved or percent-encoded, and what
+// is not ASCII; {+var} and {#var} also take reserved ones.
+const (
+	plainValue    = "[^!#$&'()*+,/:;=?@\\[\\]]*"
+	reservedValue = ".*?"
+)
+
+// parseTemplate compiles a template. Level 4 (prefixes and explosion) is
+// refused: its expansion cannot be undone without knowing the variables' types.
+func parseTemplate(text string) (*uriTemplate, error) {
+	t := &uriTemplate{}
+	var pattern strings.Builder
+	pattern.WriteString("(?s)^")
+	for rest := text; rest != ""; {
+		literal, after, found := strings.Cut(rest, "{")
+		if strings.Contains(literal, "}") {
+			return nil, fmt.Errorf("template %q has a } without its {", text)
+		}
+		pattern.WriteString(regexp.QuoteMeta(literal))
+		t.literals += len(literal)
+		if !found {
+			break
+		}
+		expression, next, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, fmt.Errorf("template %q has a { without its }", text)
+		}
+		if err := t.expression(&pattern, expression); err != nil {
+			return nil, fmt.Errorf("template %q: {%s}: %w", text, expression, err)
+		}
+		rest = next
+	}
+	pattern.WriteString("$")
+	var err error
+	t.pattern, err = regexp.Compile(pattern.String())
+	return t, err
+}
+
+// expression appends the pattern of one expression (RFC 6570 section 3.2).
+func (t *uriTemplate) expression(pattern *strings.Builder, text string) error {
+	operator := byte(0)
+	if text != "" && strings.IndexByte("+#./;?&", text[0]) >= 0 {
+		operator, text = text[0], text[1:]
+	}
+	names := strings.Split(text, ",")
+	for _, name := range names {
+		if name == "" || strings.ContainsFunc(name, notInName) {
+			return fmt.Errorf("a variable's name is made of letters, digits, _ and . ; * and : (level 4) are not supported")
+		}
+		for _, g := range t.groups {
+			for _, earlier := range g.names {
+				if earlier == name {
+					return fmt.Errorf("the variable %s occurs twice", name)
+				}
+			}
+		}
+	}
+	if operator == '?' || operator == '&' {
+		pattern.WriteString("(?:" + regexp.QuoteMeta(string(operator)) + "([^#]*))?")
+		t.groups = append(t.groups, templateGroup{names, true})
+		return nil
+	}
+	for i, name := range names {
+		t.groups = append(t.groups, templateGroup{[]string{name}, false})
+		switch operator {
+		case 0, '+':
+			value := "(" + plainValue + ")"
+			if operator == '+' {
+				value = "(" + reservedValue + ")"
+			}
+			if i > 0 {
+				value = "(?:," + value + ")?"
+			}
+			pattern.WriteString(value)
+		case '#':
+			if i == 0 {
+				pattern.WriteString("(?:#(" + reservedValue + "))?")
+			} else {
+				pattern.WriteString("(?:,(" + reservedValue + "))?")
+			}
+		case '.', '/':
+			pattern.WriteString("(?:" + regexp.QuoteMeta(string(operator)) + "(" + plainValue + "))?")
+		case ';':
+			pattern.WriteString("(?:;" + regexp.QuoteMeta(name) + "=?(" + plainValue + "))?")
+		}
+	}
+	return nil
+}
+
+func notInName(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.')
+}
+
+// match returns the values of the template's variables in uri; a variable that
+// uri leaves out is not there.
+func (t *uriTemplate) match(uri string) (map[string]string, bool) {
+	if len(uri) > uriLengthMax {
+		return nil, false
+	}
+	at := t.pattern.FindStringSubmatchIndex(uri)
+	if at == nil {
+		return nil, false
+	}
+	values := make(map[string]string, len(t.groups))
+	for i, g := range t.groups {
+		start, end := at[2*i+2], at[2*i+3]
+		if start < 0 {
+			continue
+		}
+		if g.query {
+			if !g.readQuery(uri[start:end], values) {
+				return nil, false
+			}
+			continue
+		}
+		value, ok := percentDecoded(uri[start:end])
+		if !ok {
+			return nil, false
+		}
+		values[g.names[0]] = value
+	}
+	return values, true
+}
+
+// readQuery reads pairs in any order; a name that the template lacks, or one
+// that comes twice, is no match.
+func (g *templateGroup) readQuery(query string, values map[string]string) bool {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, raw, _ := strings.Cut(pair, "=")
+		known := false
+		for _, candidate := range g.names {
+			known = known || candidate == name
+		}
+		value, ok := percentDecoded(raw)
+		if _, twice := values[name]; !known || twice || !ok {
+			return false
+		}
+		values[name] = value
+	}
+	return true
+}
+
+// percentDecoded undoes percent-encoding (RFC 3986 section 2.1).
+func percentDecoded(text string) (string, bool) {
+	if strings.IndexByte(text, '%') < 0 {
+		return text, true
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] != '%' {
+			out = append(out, text[i])
+			continue
+		}
+		if i+2 >= len(text) {
+			return "", false
+		}
+		c := hex4([]byte{'0', '0', text[i+1], text[i+2]}, 0)
+		if c < 0 {
+			return "", false
+		}
+		out = append(out, byte(c))
+		i += 2
+	}
+	return string(out), true
+}
