@@ -43,7 +43,7 @@ func candidates() []candidate {
 		{server: server{short: ours, label: "ingot `mcp`, echo", checks: "typed decode", work: workEcho, modern: true},
 			goModule: "bench", goTarget: "./mcp/ingot-echo"},
 		{server: server{short: "mcp-stdio", label: "ingot `mcp-stdio`, `state_get` of a stored value", checks: "typed decode", work: workStateGet, modern: true},
-			goModule: ".", goTarget: "./cmd/mcp-stdio"},
+			goModule: ".", goTarget: "./cmd/mcp-stdio", goArgs: []string{"--memory"}},
 		{server: server{short: "gosdk-typed", label: "go-sdk %s, typed", checks: "schema", work: workEcho, modern: true},
 			goModule: "bench", goTarget: "./mcp/peers/gosdk", goArgs: []string{"typed"}, version: "github.com/modelcontextprotocol/go-sdk"},
 		{server: server{short: "gosdk-raw", label: "go-sdk %s, raw `AddTool`", checks: "typed decode", work: workEcho, modern: true},

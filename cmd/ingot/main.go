@@ -1,16 +1,21 @@
 // Command ingot serves a state engine over MCP and shows it on a page.
 //
-//	ingot serve [--listen 127.0.0.1:7070] [--max-bytes 1GiB]
+//	ingot serve [--listen 127.0.0.1:7070] [--data DIR | --memory] [--max-bytes 1GiB]
+//	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot version
 //
 // serve answers MCP over streamable HTTP at /mcp (POST) and shows a page at /.
 // It prints both addresses and ready-to-paste client configurations on stdout,
 // and logs on stderr. SIGINT and SIGTERM end it: no new connection is taken,
-// calls in flight are answered, and it exits with 0.
+// calls in flight are answered, and it exits with 0. The state is in a directory,
+// which one process has at a time: the next one is told who.
+//
+// state looks after such a directory while nobody serves it: verify reads all of it
+// and says what is damaged, repair makes a store of what is whole, dump writes the
+// entries as JSON lines, compact rewrites them without the log.
 //
 // # Caveats
 //
-//   - The state is in memory and ends with the process.
 //   - There is no authentication yet, so serve listens on loopback only.
 package main
 
@@ -29,6 +34,7 @@ import (
 // commands is the command line of ingot.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	State   stateCommand   `cmd:"" help:"Look after the directory of a state that nobody serves."`
 	Version versionCommand `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 

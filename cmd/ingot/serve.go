@@ -36,23 +36,23 @@ const (
 
 // serveCommand is "ingot serve".
 type serveCommand struct {
-	Listen   string           `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Loopback address to listen on; port 0 takes a free one. (${default})"`
-	MaxBytes command.ByteSize `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
+	Listen string `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Loopback address to listen on; port 0 takes a free one. (${default})"`
+	command.StoreFlags
 }
 
 // Run serves until ctx ends and what is in flight is answered.
-func (c *serveCommand) Run(ctx context.Context, out streams) error {
+func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
 	listener, err := listenLoopback(c.Listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	store, err := engine.Open(engine.Options{BytesMax: int64(c.MaxBytes)})
+	store, closeStore, err := c.Open(ctx, "serve", logger)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, closeStore()) }()
 	handler, err := newHandler(store, logger)
 	if err != nil {
 		return err

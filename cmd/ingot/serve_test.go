@@ -37,7 +37,9 @@ var buildBinaries = sync.OnceValue(func() (err error) {
 	return nil
 })
 
+// TestMain keeps tests that do not name a directory out of the user's.
 func TestMain(m *testing.M) {
+	os.Setenv("INGOT_MEMORY", "true")
 	code := m.Run()
 	os.RemoveAll(binariesDir)
 	os.Exit(code)

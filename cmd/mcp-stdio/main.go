@@ -1,15 +1,17 @@
 // Command mcp-stdio serves a state store over MCP on standard input and output,
 // for clients that start their servers themselves.
 //
-//	mcp-stdio [--max-bytes 1GiB]
+//	mcp-stdio [--data DIR | --memory] [--max-bytes 1GiB]
 //
 // Only JSON-RPC goes to stdout, one message a line; logs go to stderr. At the
 // end of input the calls in flight are answered and it exits with 0; SIGINT and
-// SIGTERM cancel them and end it.
+// SIGTERM cancel them and end it. The state is in a directory and outlives the
+// process; a write is on the disk when it is answered.
 //
 // # Caveats
 //
-// The state is in memory and ends with the process.
+// One process at a time has a directory: the second is told who the first is, and
+// ends. Clients that run at the same time need directories of their own, by --data.
 package main
 
 import (
@@ -24,7 +26,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/statetools"
 	"github.com/ingot-run/ingot/mcp"
@@ -32,9 +33,9 @@ import (
 
 // options is the command line of mcp-stdio.
 type options struct {
-	MaxBytes command.ByteSize `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
-	LogLevel slog.Level       `default:"info" placeholder:"LEVEL" help:"Least level that is logged to stderr: debug, info, warn or error. (${default})"`
-	Version  versionFlag      `help:"Print the version and exit."`
+	command.StoreFlags
+	LogLevel slog.Level  `default:"info" placeholder:"LEVEL" help:"Least level that is logged to stderr: debug, info, warn or error. (${default})"`
+	Version  versionFlag `help:"Print the version and exit."`
 }
 
 // versionFlag prints the version while the line is parsed, as --help does.
@@ -73,12 +74,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return command.ExitOK
 }
 
-func serve(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, logger *slog.Logger) error {
-	store, err := engine.Open(engine.Options{BytesMax: int64(o.MaxBytes)})
+func serve(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, logger *slog.Logger) (err error) {
+	store, closeStore, err := o.Open(ctx, "stdio", logger)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, closeStore()) }()
 	defer command.StartTicking(store)()
 	server := mcp.NewServer(mcp.Options{
 		Name: "ingot", Title: "ingot state", Version: command.Version(), Instructions: instructions, Logger: logger,

@@ -19,6 +19,14 @@ const (
 	set        = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"state_set","arguments":{"key":"k","value":"v"}}}` + "\n"
 )
 
+// TestMain keeps tests that do not name a directory out of the user's.
+func TestMain(m *testing.M) {
+	os.Setenv("INGOT_MEMORY", "true")
+	code := m.Run()
+	os.RemoveAll(builtDir)
+	os.Exit(code)
+}
+
 func TestRun(t *testing.T) {
 	for name, c := range map[string]struct {
 		args   []string

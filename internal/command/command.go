@@ -1,6 +1,7 @@
 // Package command is what ingot's commands share: ByteSize and Parse for the
-// command line, Version for what they call themselves, and StartTicking, which
-// gives a store the time that the engine does not take itself.
+// command line, StoreFlags to open a store, Version for what they call themselves,
+// and StartTicking, which gives a store the time that the engine does not take
+// itself.
 //
 //	stop := command.StartTicking(store)
 //	defer stop()

@@ -33,7 +33,7 @@ var ladder = map[string][]string{
 	"internal/statetools":   {"engine", "state", "mcp"},
 	"internal/sandbox":      {"internal/schema"},
 	"internal/sandbox/...":  {"internal/sandbox"},
-	"internal/command":      {"engine", "hash"},
+	"internal/command":      {"engine", "engine/storage", "engine/seal", "hash"},
 	"forge":                 {"mcp", "state", "internal/statetools", "internal/sandbox", "internal/schema"},
 	"wasm":                  {"engine"},
 	"js":                    {},

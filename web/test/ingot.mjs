@@ -25,7 +25,7 @@ export const launch = () => chromium.launch({ executablePath: chromiumPath, args
 
 /** Starts `ingot serve` and resolves to { origin, port, stop } once it serves. */
 export async function serve({ port = 0, args = [] } = {}) {
-  const child = spawn(binary, ["serve", "--listen", `127.0.0.1:${port}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, ["serve", "--memory", "--listen", `127.0.0.1:${port}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (data) => (stderr += data));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));

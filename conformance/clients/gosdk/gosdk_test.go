@@ -29,7 +29,7 @@ func eras(t *testing.T, test func(t *testing.T, version string)) {
 // session is closed, and the server must then have ended with exit code 0.
 func connect(t *testing.T, version string) *mcp.ClientSession {
 	t.Helper()
-	command := exec.Command(harness.Binary(t))
+	command := exec.Command(harness.Binary(t), "--memory")
 	command.Stderr = t.Output()
 	client := mcp.NewClient(&mcp.Implementation{Name: "go-sdk-test", Version: "1"}, nil)
 	session, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: command}, &mcp.ClientSessionOptions{ProtocolVersion: version})

@@ -16,7 +16,7 @@
 //	func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 //
 //	table := harness.LoadTable(t)
-//	server := exec.Command(harness.Binary(t))
+//	server := exec.Command(harness.Binary(t), "--memory")
 //
 // # Caveats
 //

@@ -1,7 +1,7 @@
 // What the Node clients share: the built server, and the table of calls that
 // every client (Go and Node) makes. ../harness/doc.go says how to read it.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import assert from 'node:assert/strict';
@@ -17,8 +17,21 @@ export function toolsCalled() {
   return [...new Set(table.scripts.flatMap(script => script.steps.map(step => step.tool)))].sort();
 }
 
-/** The path of the server under test: INGOT_MCP_STDIO, or one built for this process. */
-export const binary = findOrBuild();
+const dir = mkdtempSync(join(tmpdir(), 'ingot-clients-'));
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+
+/**
+ * The path of the server under test: INGOT_MCP_STDIO, or one built for this process,
+ * behind a script that keeps its state in memory. (A client of an SDK hands on few
+ * variables, and the inspector takes options for its own.)
+ */
+export const binary = inMemory(findOrBuild());
+
+function inMemory(path) {
+  const script = join(dir, 'mcp-stdio-in-memory');
+  writeFileSync(script, `#!/bin/sh\nexec '${path}' --memory "$@"\n`, { mode: 0o755 });
+  return script;
+}
 
 function findOrBuild() {
   const named = process.env.INGOT_MCP_STDIO;

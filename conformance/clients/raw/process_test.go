@@ -36,7 +36,7 @@ type process struct {
 // end of its input, with exit code 0 and with nothing more on stdout.
 func start(t *testing.T, e era) *process {
 	t.Helper()
-	cmd := exec.Command(harness.Binary(t))
+	cmd := exec.Command(harness.Binary(t), "--memory")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
