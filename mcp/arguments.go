@@ -18,6 +18,11 @@ import (
 // optional when its tag has omitzero or omitempty, or when it is a pointer;
 // null is accepted for pointers only. An integer may be written 60 or 60.0.
 //
+// Further tags say what a value must be like: minimum and maximum (numbers),
+// minLength and maxLength (strings, in characters), minItems and maxItems
+// (slices), enum (strings, separated by commas), and default, which makes a
+// field optional: a JSON value, or a string's text as it is.
+//
 // The error is an [*ArgumentError] that names the argument: one that is
 // unknown (with the nearest known name), missing, of the wrong type or out of
 // range, also inside nested structs and slices (entries[2].key).
@@ -61,14 +66,41 @@ func decodeStruct(s *scanner, raw []byte, v reflect.Value) *ArgumentError {
 		if f.required {
 			required++
 		}
-		if problem := decodeValue(s.at(s.top[i].value), v.Field(f.index), f.how); problem != nil {
+		problem := decodeValue(s.at(s.top[i].value), v.Field(f.index), f.how)
+		if problem == nil && f.rules != nil {
+			problem = f.rules.check(v.Field(f.index))
+		}
+		if problem != nil {
 			return problem.within(f.name)
 		}
 	}
 	if required < shape.required {
 		return shape.missing(s)
 	}
+	if shape.defaults && len(s.top) < len(shape.fields) {
+		shape.fill(s, v)
+	}
 	return nil
+}
+
+// fill sets the fields that s leaves out and that have a default.
+func (sh *shape) fill(s *scanner, v reflect.Value) {
+	for _, f := range sh.fields {
+		if f.rules == nil || f.rules.standard == nil || s.has(f.name) {
+			continue
+		}
+		decodeValue(f.rules.standard, v.Field(f.index), f.how) // newShape has tried it
+	}
+}
+
+// has reports whether the outermost object has a member of this name.
+func (s *scanner) has(name string) bool {
+	for _, m := range s.top {
+		if string(s.at(m.name)) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // within returns e as seen from one level further out.
@@ -271,7 +303,8 @@ func decodeOther(raw []byte, v reflect.Value) *ArgumentError {
 // shape is what decoding needs to know of a struct type.
 type shape struct {
 	fields   []shapeField
-	required int // fields that must be there
+	required int  // fields that must be there
+	defaults bool // a field has a default
 }
 
 type shapeField struct {
@@ -279,6 +312,8 @@ type shapeField struct {
 	index    int
 	how      how
 	required bool
+	always   bool   // results have it: nothing leaves it out when it is empty
+	rules    *rules // nil: none
 }
 
 var shapes sync.Map // reflect.Type -> *shape
@@ -303,7 +338,7 @@ func newShape(t reflect.Type) *shape {
 		if f.Anonymous {
 			panic(fmt.Sprintf("mcp: DecodeArguments: %v embeds %v; name the field", t, f.Type))
 		}
-		field := shapeField{name: f.Name, index: i, how: howOf(f.Type), required: f.Type.Kind() != reflect.Pointer}
+		field := shapeField{name: f.Name, index: i, how: howOf(f.Type), required: f.Type.Kind() != reflect.Pointer, always: true}
 		name, options, _ := strings.Cut(tag, ",")
 		if name != "" {
 			field.name = name
@@ -312,10 +347,13 @@ func newShape(t reflect.Type) *shape {
 			switch option {
 			case "":
 			case "omitzero", "omitempty":
-				field.required = false
+				field.required, field.always = false, false
 			default:
 				panic(fmt.Sprintf("mcp: DecodeArguments: %v.%s has the tag option %q, which is not supported", t, f.Name, option))
 			}
+		}
+		if field.rules = newRules(t, f, field.how); field.rules != nil && field.rules.standard != nil {
+			field.required, made.defaults = false, true
 		}
 		if field.required {
 			made.required++
@@ -364,11 +402,7 @@ func (sh *shape) unknown(name string) *ArgumentError {
 // missing is the error for the first required field that the object in s lacks.
 func (sh *shape) missing(s *scanner) *ArgumentError {
 	for _, f := range sh.fields {
-		found := !f.required
-		for _, m := range s.top {
-			found = found || string(s.at(m.name)) == f.name
-		}
-		if !found {
+		if f.required && !s.has(f.name) {
 			return &ArgumentError{Argument: f.name, Problem: "is missing"}
 		}
 	}

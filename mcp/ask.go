@@ -34,16 +34,16 @@ var (
 	errInlineAsk   = errors.New("mcp: an Inline tool cannot ask: it runs where the answer would be read")
 )
 
-// errInputRequired is what a handler gets from a question that a modern client
-// has not answered yet: its run ends with it.
-var errInputRequired = errors.New("mcp: the client has to be asked; return this error")
+// ErrInputRequired is what a handler gets from a question that a modern client
+// has not answered yet, and returns: it is run again when there are answers.
+var ErrInputRequired = errors.New("mcp: the client has to be asked; return this error")
 
 // Ask asks the client several questions at once and returns the answers by the
 // questions' keys, which are up to 128 bytes and name a question within its
 // call. Elicit, Sample and Roots ask one.
 //
 // A legacy client is asked while the handler waits. A modern one is asked by
-// ending the request: Ask returns an error, which the handler returns, and when
+// ending the request: Ask returns [ErrInputRequired], the handler returns, and when
 // the client comes back with its answers the handler is run again, from the
 // start. What it does before it asks should therefore be free of effects, and
 // ask the same questions in the same order. (A call that has become a task is

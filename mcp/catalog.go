@@ -142,6 +142,7 @@ var (
 
 // Catalog is what a server offers, while [Server.Update] changes it.
 type Catalog struct {
+	options   *Options
 	tools     shelf[*tool]
 	prompts   shelf[*prompt]
 	resources shelf[*resource]
@@ -169,7 +170,7 @@ func (s *Server) Update(change func(c *Catalog)) {
 // on a programmer's mistake: a bad or repeated name, no handler, a schema that
 // is not JSON or whose root is not an object schema.
 func (c *Catalog) AddTool(t Tool, h Handler) {
-	added, err := newTool(t, h)
+	added, err := newTool(t, h, c.options)
 	if err != nil {
 		panic("mcp: AddTool: " + err.Error())
 	}

@@ -164,6 +164,9 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	if err != nil {
 		return out, s.badResult(ctx, "tool "+r.tool.Name, err)
 	}
+	if bad := s.checkResult(ctx, r.tool, result); bad != nil {
+		return out, bad
+	}
 	if result.Structured != nil {
 		isObject, err := checkStructured(result.Structured, s.options.MaxDepth)
 		if err != nil {
@@ -178,6 +181,23 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 		out = append(out, `,"isError":true`...)
 	}
 	return out, nil
+}
+
+// checkResult makes sure that a tool with an output schema has kept to it.
+func (s *Server) checkResult(ctx context.Context, t *tool, result *CallResult) *wireError {
+	if t.OutputSchema == nil || result.IsError {
+		return nil
+	}
+	if result.Structured == nil {
+		return s.badResult(ctx, "tool "+t.Name, errors.New("it has an OutputSchema, but its result has no Structured"))
+	}
+	if t.checkOutput == nil {
+		return nil
+	}
+	if err := t.checkOutput(result.Structured); err != nil {
+		return s.badResult(ctx, "tool "+t.Name, fmt.Errorf("structured content does not fit the OutputSchema: %w", err))
+	}
+	return nil
 }
 
 // badResult logs a result that cannot be sent, and returns the answer.

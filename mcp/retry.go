@@ -74,7 +74,7 @@ func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, er
 		c.round.wanted[key] = frame
 	}
 	if missing {
-		return nil, errInputRequired
+		return nil, ErrInputRequired
 	}
 	return answers, nil
 }

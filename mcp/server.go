@@ -20,6 +20,16 @@ type Options struct {
 
 	Logger *slog.Logger // nil discards
 
+	// WrapTool, when not nil, wraps the handler of each tool that is added: for
+	// what all calls have in common, such as access rules or measurements. A
+	// wrapper passes [ErrInputRequired] on as it is.
+	WrapTool func(t Tool, h Handler) Handler
+
+	// CompileSchema, when not nil, compiles the OutputSchema of each tool that
+	// is added; the check it returns is applied to what the tool gives back. It
+	// is left to the caller since a validator is larger than this package.
+	CompileSchema func(schema []byte) (check func(document []byte) error, err error)
+
 	// StateKey, 32 bytes, seals what a modern client brings back after it was
 	// asked. Servers that stand in for each other share it; empty takes a
 	// random one, so that no question outlives the process.
@@ -99,6 +109,7 @@ type Server struct {
 // NewServer returns a server without tools.
 func NewServer(o Options) *Server {
 	s := &Server{options: o.withDefaults(), now: time.Now}
+	s.catalog.options = &s.options
 	info, err := json.Marshal(struct {
 		Name    string `json:"name"`
 		Title   string `json:"title,omitzero"`

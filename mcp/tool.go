@@ -86,6 +86,7 @@ type tool struct {
 	// listingLegacy is listing without an OutputSchema whose root is no object,
 	// which the legacy era does not know.
 	listingLegacy []byte
+	checkOutput   func(document []byte) error // nil: not checked
 }
 
 func (t *tool) key() string { return t.Name }
@@ -98,7 +99,7 @@ func (t *tool) listed(modern bool) []byte {
 }
 
 // newTool checks t and prepares its listing. Errors are the programmer's.
-func newTool(t Tool, h Handler) (*tool, error) {
+func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	if err := checkName(t.Name); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,9 @@ func newTool(t Tool, h Handler) (*tool, error) {
 		return nil, fmt.Errorf("tool %q: InputSchema: %w", t.Name, err)
 	}
 	made := &tool{Tool: t, handler: h}
+	if o.WrapTool != nil {
+		made.handler = o.WrapTool(t, h)
+	}
 	made.InputSchema = input
 	out := appendString([]byte(`{"name":`), t.Name)
 	out = appendOptional(out, "title", t.Title)
@@ -133,6 +137,11 @@ func newTool(t Tool, h Handler) (*tool, error) {
 			return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
 		}
 		made.OutputSchema = output
+		if o.CompileSchema != nil {
+			if made.checkOutput, err = o.CompileSchema(output); err != nil {
+				return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
+			}
+		}
 		out = append(append(slices.Clip(out), `,"outputSchema":`...), output...)
 		if isObject {
 			legacy = out

@@ -124,7 +124,11 @@ func (t *uriTemplate) expression(pattern *strings.Builder, text string) error {
 				pattern.WriteString("(?:,(" + reservedValue + "))?")
 			}
 		case '.', '/':
-			pattern.WriteString("(?:" + regexp.QuoteMeta(string(operator)) + "(" + plainValue + "))?")
+			value := plainValue
+			if operator == '.' && len(names) > 1 { // else the first would take all
+				value = strings.Replace(value, "^", "^.", 1)
+			}
+			pattern.WriteString("(?:" + regexp.QuoteMeta(string(operator)) + "(" + value + "))?")
 		case ';':
 			pattern.WriteString("(?:;" + regexp.QuoteMeta(name) + "=?(" + plainValue + "))?")
 		}
