@@ -111,7 +111,7 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 	return nil
 }
 
-// start cuts the log where it ends and begins a new segment behind. A segment that
+// start ends the log where it was found to end and begins a new segment behind. A segment that
 // an earlier run wrote to is never written to again: its offsets are used up for
 // the cipher, and its end is known for good.
 func (l *wal) start(r *recovery) error {
@@ -120,10 +120,9 @@ func (l *wal) start(r *recovery) error {
 	if err := l.dir.Sync(); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if r.tail >= 0 {
-		name := logName(r.files.segments[r.tail])
-		if err := l.cut(name, r.end); err != nil {
-			return fmt.Errorf("engine: cutting %s to %d bytes: %w", name, r.end, err)
+	for _, loose := range r.loose {
+		if err := l.settle(loose); err != nil {
+			return fmt.Errorf("engine: ending %s at byte %d: %w", loose.name, loose.end, err)
 		}
 	}
 	keep := r.tail + 1 // segments
@@ -162,29 +161,37 @@ func (l *wal) start(r *recovery) error {
 	return l.startSegment(number, before)
 }
 
-// startSegment makes the first segment that this run writes to.
+// startSegment makes the first segment that this run writes to. It has its
+// beginning when it gets its name: in the place of one that an earlier run left, an
+// unused one would say that the store was closed before.
 func (l *wal) startSegment(number uint64, before int64) (err error) {
-	if l.active, err = l.makeSegment(number, 0); err == nil {
-		err = l.beginSegment(l.active, before, true)
-	}
-	if err == nil {
-		err = l.sync()
-	}
-	if err != nil {
+	if l.active, err = l.makeSegment(number, 0, &segmentBegin{before: before, durable: true}); err != nil {
 		return fmt.Errorf("engine: starting the log in %s: %w", l.dir, err)
 	}
 	return nil
 }
 
-// cut ends a segment at an offset, durably: what was read from it may not have
-// been so until now.
-func (l *wal) cut(name string, end int64) (err error) {
-	f, err := l.dir.OpenWrite(name)
+// settle ends a segment and makes it durable as it was read. What the system shows
+// of it need not be on the disk, even after a sync: after one that failed Linux
+// goes on to show what it will never write. So what is not proven to be durable is
+// written once more; that is the last group of changes under SyncAlways.
+func (l *wal) settle(loose looseSegment) (err error) {
+	f, err := l.dir.OpenWrite(loose.name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := f.Truncate(end); err != nil {
+	b := make([]byte, min(loose.end-loose.durable, readWindowBytes))
+	for at := loose.durable; at < loose.end; at += int64(len(b)) {
+		b = b[:min(int64(len(b)), loose.end-at)]
+		if n, err := f.ReadAt(b, at); n < len(b) {
+			return fmt.Errorf("reading %s at byte %d: %w", loose.name, at, err)
+		}
+		if _, err := f.WriteAt(b, at); err != nil {
+			return err
+		}
+	}
+	if err := f.Truncate(loose.end); err != nil {
 		return err
 	}
 	return f.Sync()

@@ -121,7 +121,14 @@ type recovery struct {
 	// end of the segment before that one. empty says that it holds no change.
 	tail, end, before int64
 	empty             bool
-	needs             logPosition // up to where the snapshot needs the log
+	needs             logPosition    // up to where the snapshot needs the log
+	loose             []looseSegment // which may not be durable, rising
+}
+
+// looseSegment is a segment of which not all is proven to be durable.
+type looseSegment struct {
+	name         string
+	durable, end int64 // proven, and read, in bytes
 }
 
 // logPosition is a place in the log.
@@ -244,6 +251,10 @@ func (r *recovery) replaySegment(i int) (last bool, err error) {
 	r.sawVersion(version)
 	r.sawTime(begin.time)
 	r.tail, r.before, r.empty = int64(i), before, true
+	if n := len(r.loose); durable && n > 0 {
+		r.loose = r.loose[:n-1] // the segment before
+	}
+	r.loose = append(r.loose, looseSegment{name: b.name, durable: fileHeaderBytes, end: b.at})
 	if err := r.replayBlocks(b); err != nil {
 		return false, err
 	}
@@ -269,6 +280,7 @@ func parseBegin(b block) (before int64, durable bool, version uint64, ok bool) {
 func (r *recovery) replayBlocks(b *blockReader) error {
 	r.end = b.at
 	r.Clean = false
+	loose := &r.loose[len(r.loose)-1]
 	for {
 		k, what, err := b.next()
 		if err != nil {
@@ -295,6 +307,7 @@ func (r *recovery) replayBlocks(b *blockReader) error {
 			}
 		}
 		for ; ; r.report(b.name, k.end-k.at) {
+			loose.durable = max(loose.durable, k.synced)
 			if err := r.apply(b, k); err != nil {
 				return err
 			}
@@ -306,7 +319,7 @@ func (r *recovery) replayBlocks(b *blockReader) error {
 			}
 		}
 		r.report(b.name, k.end-k.at)
-		r.end = b.at
+		r.end, loose.end = b.at, b.at
 	}
 }
 

@@ -97,13 +97,21 @@ func (l *wal) makeSpare() error {
 	if l.active != nil {
 		number = l.active.header.number + 1
 	}
-	s, err := l.makeSegment(number, 0)
+	s, err := l.makeSegment(number, 0, nil)
 	l.spare = s
 	return err
 }
 
-// makeSegment makes a segment that has a header and no block.
-func (l *wal) makeSegment(number uint64, sizeMin int64) (*segment, error) {
+// segmentBegin is what the block says that puts a segment into use: where the
+// segment before it ends, and whether that was durable.
+type segmentBegin struct {
+	before  int64
+	durable bool
+}
+
+// makeSegment makes a segment that has a header and no block, or, where begin is
+// given, is in use as soon as it has its name.
+func (l *wal) makeSegment(number uint64, sizeMin int64, begin *segmentBegin) (*segment, error) {
 	h, cipher, err := l.newHeader(logMagic, logVersion, number)
 	if err != nil {
 		return nil, err
@@ -114,6 +122,11 @@ func (l *wal) makeSegment(number uint64, sizeMin int64) (*segment, error) {
 		return nil, err
 	}
 	s.header = h
+	if begin != nil {
+		if err := l.beginSegment(s, f, *begin); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 	if err := f.Preallocate(s.size); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -131,7 +144,7 @@ func (l *wal) makeSegment(number uint64, sizeMin int64) (*segment, error) {
 		return nil, fmt.Errorf("%w: %w", errSyncFailed, err)
 	}
 	s.file, err = l.dir.OpenWrite(s.name)
-	s.synced = fileHeaderBytes
+	s.synced = s.end
 	return s, err
 }
 
@@ -163,7 +176,7 @@ func (l *wal) rotate(size int64) error {
 			return err
 		}
 	}
-	if err := l.beginSegment(s, old.end, old.synced == old.end); err != nil {
+	if err := l.beginSegment(s, s.file, segmentBegin{before: old.end, durable: old.synced == old.end}); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -173,19 +186,19 @@ func (l *wal) rotate(size int64) error {
 	return nil
 }
 
-// beginSegment writes the block that puts a segment into use. It says where the
-// segment before it ends, and whether that was durable. It is not encrypted: a
-// second try, after a full disk, may say something else in the same place.
-func (l *wal) beginSegment(s *segment, before int64, durable bool) error {
+// beginSegment writes the block that puts a segment into use to its file. It is
+// not encrypted: a second try, after a full disk, may say something else in the
+// same place.
+func (l *wal) beginSegment(s *segment, f storage.File, begin segmentBegin) error {
 	var flags uint64
-	if durable {
+	if begin.durable {
 		flags = beginDurable
 	}
-	payload := binary.AppendUvarint(nil, uint64(before))
+	payload := binary.AppendUvarint(nil, uint64(begin.before))
 	payload = binary.AppendUvarint(payload, flags)
 	payload = binary.AppendUvarint(payload, l.version())
 	b := s.encodePlain(logBlock{kind: blockBegin, time: l.now(), synced: fileHeaderBytes}, payload, fileHeaderBytes)
-	if _, err := s.file.WriteAt(b, fileHeaderBytes); err != nil {
+	if _, err := f.WriteAt(b, fileHeaderBytes); err != nil {
 		return err
 	}
 	s.begin = fileHeaderBytes + int64(len(b))

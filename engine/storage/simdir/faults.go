@@ -106,6 +106,16 @@ func (d *Dir) Used() (bytes int64) {
 	return d.usedLocked()
 }
 
+// Free is the bytes that SetSpace leaves; negative where it sets no bound.
+func (d *Dir) Free() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.faults.space < 0 {
+		return -1
+	}
+	return max(d.freeLocked(), 0)
+}
+
 func (d *Dir) usedLocked() (bytes int64) {
 	for _, node := range d.inodes {
 		if node.opens > 0 || d.namedLocked(node) {

@@ -1,0 +1,34 @@
+package crashtest
+
+import (
+	"testing"
+
+	"github.com/ingot-run/ingot/engine"
+)
+
+// TestPowerFailures cuts workloads before every call that changes the disk, under
+// the policy that promises most: each acknowledged write is there, the one under
+// way is there whole or not at all.
+func TestPowerFailures(t *testing.T) {
+	var c tally
+	first, n := firstSeed(t, count(50, 5000))
+	for seed := first; seed < first+uint64(n); seed++ {
+		newWorld(t, seed, &c, engine.SyncAlways).run(3, 20)
+	}
+	t.Log(c.String())
+}
+
+// TestPowerFailuresWithoutSync does the same under the policies that promise less:
+// the contents are those of one moment since the last sync.
+func TestPowerFailuresWithoutSync(t *testing.T) {
+	var c tally
+	first, n := firstSeed(t, count(30, 2000))
+	for seed := first; seed < first+uint64(n); seed++ {
+		policy := engine.SyncNever
+		if seed%2 == 0 {
+			policy = engine.SyncInterval
+		}
+		newWorld(t, seed, &c, policy).run(3, 20)
+	}
+	t.Log(c.String())
+}

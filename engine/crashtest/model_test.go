@@ -1,0 +1,129 @@
+package crashtest
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ingot-run/ingot/engine"
+	"github.com/stretchr/testify/require"
+)
+
+// soak runs the tests at their full length.
+var soak = os.Getenv("INGOT_SOAK") != ""
+
+// count is how often a test runs something: short, or in a soak long.
+func count(short, long int) int {
+	if soak {
+		return long
+	}
+	return short
+}
+
+// firstSeed is where a test's seeds begin: 1, or what INGOT_TEST_SEED says, which
+// then is the only one.
+func firstSeed(t testing.TB, n int) (first uint64, seeds int) {
+	text := os.Getenv("INGOT_TEST_SEED")
+	if text == "" {
+		return 1, n
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, "INGOT_TEST_SEED")
+	return seed, 1
+}
+
+// entry is what a store should hold under a key.
+type entry struct {
+	value   string
+	version uint64
+	ends    int64 // Unix milliseconds; 0 means never
+	// ghost says that its time was over when a reader last could see it. It is back
+	// when the clock is set back by a restart, unless a later write told the disk the
+	// time, and it may be removed for good at any moment.
+	ghost bool
+}
+
+func (e entry) String() string {
+	text := fmt.Sprintf("%d bytes %.20q at version %d", len(e.value), e.value, e.version)
+	if e.ends != 0 {
+		text += fmt.Sprintf(" until %d", e.ends)
+	}
+	return text
+}
+
+// state is the contents of a store.
+type state map[string]entry
+
+// live is what a reader sees at a time, without ghosts.
+func (s state) live(now int64) state {
+	out := state{}
+	for key, e := range s {
+		if e.lives(now) && !e.ghost {
+			out[key] = e
+		}
+	}
+	return out
+}
+
+func (e entry) lives(now int64) bool { return e.ends == 0 || e.ends > now }
+
+// withGhosts is s and what of before is not in it because its time was over.
+func (s state) withGhosts(before state, now int64) state {
+	for key, e := range before {
+		if _, ok := s[key]; !ok && (e.ghost || !e.lives(now)) {
+			e.ghost = true
+			s[key] = e
+		}
+	}
+	return s
+}
+
+// recovered reports whether a store that shows got at a time may have been
+// recovered to s.
+func (s state) recovered(got state, now int64) bool {
+	for key, e := range got {
+		want, ok := s[key]
+		want.ghost = false
+		if !ok || want != e {
+			return false
+		}
+	}
+	for key := range s.live(now) {
+		if _, ok := got[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// String lists the entries, for a test that failed.
+func (s state) String() string {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(s)) {
+		fmt.Fprintf(&text, "\n\t%.10q: %v", key, s[key])
+	}
+	return text.String()
+}
+
+// contents is all that a store shows.
+func contents(s *engine.Store) (state, error) {
+	out := state{}
+	o := engine.ListOptions{Values: true}
+	for {
+		page, err := s.List(o)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Entries {
+			out[e.Key] = entry{value: string(e.Value), version: e.Version, ends: e.ExpiresAt}
+		}
+		if page.Next == "" {
+			return out, nil
+		}
+		o.After = page.Next
+	}
+}

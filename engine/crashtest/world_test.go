@@ -1,0 +1,557 @@
+package crashtest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/engine/storage/simdir"
+)
+
+// tally counts what a test has done.
+type tally struct {
+	workloads, operations, cuts, reopenings, killed, recoveryCuts int
+}
+
+func (c *tally) String() string {
+	return fmt.Sprintf("%d workloads, %d operations, %d cuts, %d of them during recovery, %d kills of the process alone, %d reopenings",
+		c.workloads, c.operations, c.cuts, c.recoveryCuts, c.killed, c.reopenings)
+}
+
+// cut is a disk as a power failure may have left it.
+type cut struct {
+	disk *simdir.Dir
+	at   string // the call that it came before
+	// acked is the last state that was acknowledged by then, begun the one that was
+	// under way, which came to be only if the operation did something.
+	// durable is the last one that was synced: under SyncAlways it is acked.
+	acked, begun, durable int
+	now                   int64
+}
+
+// world is one workload: a store on a simulated disk, the states that it went
+// through, and the disks that failures left on the way.
+type world struct {
+	t       testing.TB
+	seed    uint64
+	rng     *rand.Rand
+	tally   *tally
+	options engine.Options
+
+	disk  *simdir.Dir
+	store *engine.Store
+	clock atomic.Int64 // moved by hand
+	// states are the contents after each operation since the store was opened.
+	states    []state
+	version   uint64 // the largest that was ever returned or seen
+	time      int64  // of the last acknowledged write
+	saved     []byte // a snapshot, and
+	savedOf   state  // what it holds
+	operation string
+	faulty    bool // operations may fail
+	readOnly  bool // one did, and nothing can be written until the store is reopened
+	rate      int  // the percentage of calls that are cut at
+
+	mu      sync.Mutex
+	luck    *rand.Rand // decides where cuts are: calls may come from other goroutines
+	acked   int        // the last state that was acknowledged
+	durable int        // the last one that must survive
+	begun   int        // the state that the operation under way leads to
+	cuts    []cut
+}
+
+const epoch = 1_700_000_000_000
+
+// newWorld draws the options of a store and opens it on an empty disk.
+func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *world {
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100}
+	w.clock.Store(epoch)
+	w.options = engine.Options{
+		Now:              w.clock.Load,
+		Sync:             policy,
+		SegmentBytes:     []int64{1 << 10, 2 << 10, 5 << 10, 20 << 10}[w.rng.IntN(4)],
+		CompressBytesMin: []int{0, 0, 100}[w.rng.IntN(3)],
+	}
+	w.disk = simdir.New(seed)
+	w.disk.SetStale(w.rng.IntN(2) == 0)
+	w.tally.workloads++
+	w.states = []state{{}}
+	w.open()
+	return w
+}
+
+// fatalf ends the test with what is needed to run it again.
+func (w *world) fatalf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("INGOT_TEST_SEED=%d, operation %d (%s): %s", w.seed, len(w.states), w.operation, fmt.Sprintf(format, args...))
+}
+
+func (w *world) must(err error, what string) {
+	w.t.Helper()
+	if err != nil {
+		w.fatalf("%s: %v", what, err)
+	}
+}
+
+// openOn opens a store on a disk. A full one gets room when that is what it needs.
+func (w *world) openOn(disk *simdir.Dir) (*engine.Store, error) {
+	o := w.options
+	o.Dir = disk
+	w.tally.reopenings++
+	store, err := engine.Open(o)
+	if errors.Is(err, storage.ErrSpace) && disk.Free() >= 0 {
+		disk.SetSpace(-1)
+		store, err = engine.Open(o)
+	}
+	return store, err
+}
+
+// open opens the store, whose contents are the only state so far, on w.disk.
+func (w *world) open() {
+	store, err := w.openOn(w.disk)
+	w.must(err, "opening")
+	w.store = store
+	w.mu.Lock()
+	w.acked, w.begun, w.durable = 0, 0, 0
+	w.mu.Unlock()
+	w.readOnly = false
+	w.time = 0
+	w.disk.Before(w.cutBefore)
+}
+
+// cutBefore takes a cut before a call.
+func (w *world) cutBefore(e simdir.Event) {
+	if !e.Op.Changes() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.luck.IntN(100) < w.rate {
+		w.cutLocked(w.disk.Crash(w.luck), e.String())
+	}
+	if w.luck.IntN(2000) < w.rate {
+		w.tally.killed++
+		w.cutLocked(w.disk.Kill(), "kill before "+e.String())
+	}
+}
+
+func (w *world) cutLocked(disk *simdir.Dir, at string) {
+	w.cuts = append(w.cuts, cut{disk: disk, at: at, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load()})
+}
+
+// last is the last state.
+func (w *world) last() state { return w.states[len(w.states)-1] }
+
+// begin is a copy of the last state, for the next operation to work on.
+func (w *world) begin() state {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = len(w.states)
+	return w.last().live(w.store.Now())
+}
+
+// promise is what the success of an operation says of the disk.
+type promise int
+
+const (
+	nothing promise = iota // it may be lost
+	itself                 // what it changed is durable, and all before that
+	all                    // everything is durable
+)
+
+// done ends an operation that should lead to the state next, in which what was
+// written has no version yet.
+func (w *world) done(err error, next state, promised promise) {
+	w.t.Helper()
+	if err != nil && !w.faulty {
+		w.fatalf("%v", err)
+	}
+	now := w.store.Now()
+	shown, readErr := contents(w.store)
+	w.must(readErr, "reading the contents")
+	before := w.last().live(now)
+	next = next.live(now)
+	if err == nil || !equal(shown, before) {
+		next = w.versioned(next, shown, before)
+	}
+	w.tally.operations++
+	switch {
+	case err != nil:
+		w.failed(err, shown, before, next)
+	default:
+		w.same(shown, next, "in memory")
+		changed := !equal(before, next)
+		w.states = append(w.states, next.withGhosts(w.last(), now))
+		durable := promised == all || promised == itself && changed
+		if durable && changed {
+			w.time = now
+		}
+		w.mu.Lock()
+		if w.acked == len(w.states)-2 || durable {
+			w.acked = len(w.states) - 1 // what failed before came to be after all
+		}
+		if durable {
+			w.durable = w.acked
+		}
+		w.mu.Unlock()
+	}
+	w.version = max(w.version, w.store.Stats().Version)
+	w.mu.Lock()
+	w.begun = len(w.states) - 1
+	w.mu.Unlock()
+	w.lookAtCuts()
+}
+
+// versioned gives what an operation wrote the versions that the store shows.
+func (w *world) versioned(next, shown, before state) state {
+	w.t.Helper()
+	for key, e := range next {
+		got, ok := shown[key]
+		if e.version != 0 || !ok {
+			continue
+		}
+		if got.version <= before[key].version || got.version <= w.version && before[key] != got {
+			w.fatalf("the write of %q got version %d, though the store was at %d", key, got.version, w.version)
+		}
+		e.version = got.version
+		next[key] = e
+	}
+	return next
+}
+
+// failed notes that an operation failed: the store then shows all that it did or
+// nothing, and says what it takes to go on.
+func (w *world) failed(err error, shown, before, next state) {
+	w.t.Helper()
+	readOnly := errors.Is(err, engine.ErrReadOnly)
+	// What works on a file of its own leaves the store as it was.
+	harmless := w.operation == "compact" || w.operation == "restore"
+	if !readOnly && !harmless && !errors.Is(err, engine.ErrDegraded) {
+		w.fatalf("it failed, and neither with ErrReadOnly nor with ErrDegraded: %v", err)
+	}
+	switch {
+	case equal(shown, before):
+	case equal(shown, next) && !w.readOnly:
+		w.states = append(w.states, next.withGhosts(w.last(), w.store.Now()))
+	default:
+		w.fatalf("it failed (%v), and the store shows%v\nafter%v\nand was to show%v", err, shown, before, next)
+	}
+	w.readOnly = w.readOnly || readOnly
+}
+
+// same fails unless the contents are as they should be.
+func (w *world) same(got, want state, where string) {
+	w.t.Helper()
+	if !equal(got, want) {
+		w.fatalf("%s the store has%v\nand should have%v", where, got, want)
+	}
+}
+
+func equal(a, b state) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, e := range a {
+		if b[key] != e {
+			return false
+		}
+	}
+	return true
+}
+
+// lookAtCuts opens the disks of all cuts so far, and one of this moment.
+func (w *world) lookAtCuts() {
+	w.t.Helper()
+	w.mu.Lock()
+	if w.luck.IntN(100) < w.rate {
+		w.cutLocked(w.disk.Crash(w.luck), "the end of the operation")
+	}
+	cuts := w.cuts
+	w.cuts = nil
+	w.mu.Unlock()
+	for _, c := range cuts {
+		w.look(c)
+	}
+}
+
+// allowed are the numbers of the states that a cut may have left: first is what
+// was acknowledged as durable, last what was under way.
+func (w *world) allowed(c cut) (first, last int) {
+	last = min(c.begun, len(w.states)-1)
+	if w.options.Sync == engine.SyncAlways {
+		return c.acked, last
+	}
+	return c.durable, last
+}
+
+// look opens the disk of a cut and compares.
+func (w *world) look(c cut) {
+	w.t.Helper()
+	w.tally.cuts++
+	defer w.clock.Store(w.clock.Load())
+	w.clock.Store(c.now)
+	if w.rng.IntN(8) == 0 {
+		w.clock.Add(-w.rng.Int64N(2000)) // it was set back meanwhile
+	}
+	inRecovery := w.rng.IntN(40) == 0
+	var during []cut
+	if inRecovery {
+		c.disk.Before(func(e simdir.Event) {
+			if e.Op.Changes() {
+				again := c
+				again.disk, again.at = c.disk.Crash(w.rng), "in the recovery from "+c.at+": "+e.String()
+				during = append(during, again)
+			}
+		})
+	}
+	if w.rng.IntN(10) == 0 {
+		w.openFails(c)
+	}
+	store, err := w.openOn(c.disk)
+	if err != nil {
+		w.fatalf("a cut at %s: opening: %v\nwith %v\n%s", c.at, err, files(c.disk), lastCalls(w.disk))
+	}
+	c.disk.Before(nil)
+	c.disk.SetSpace(-1)
+	w.matches(store, c)
+	for _, again := range during {
+		w.tally.recoveryCuts++
+		w.tally.cuts++
+		second, err := w.openOn(again.disk)
+		if err != nil {
+			w.fatalf("a cut at %s: opening: %v\nwith %v\n%s\nand before that\n%s", again.at, err, files(again.disk), lastCalls(c.disk), lastCalls(w.disk))
+		}
+		w.matches(second, again)
+		w.must(second.Close(), "closing")
+	}
+	switch w.rng.IntN(8) {
+	case 0:
+		w.isDurable(store, c, "after a recovery from "+c.at)
+	case 1:
+		w.writesOn(store, c)
+	default:
+		w.must(store.Close(), "closing")
+	}
+}
+
+// openFails has a call fail while the store is opened: that says so, or does not
+// matter, and takes nothing away.
+func (w *world) openFails(c cut) {
+	w.t.Helper()
+	op := pick(w.rng, simdir.OpRead, simdir.OpRead, simdir.OpOpen, simdir.OpList, simdir.OpLock, simdir.OpCreate, simdir.OpWrite,
+		simdir.OpSync, simdir.OpSyncDir, simdir.OpRename, simdir.OpRemove, simdir.OpTruncate, simdir.OpPreallocate, simdir.OpSize, simdir.OpClose)
+	failure := pick(w.rng, errDisk, storage.ErrSpace)
+	if op == simdir.OpRead {
+		failure = pick(w.rng, errDisk, io.EOF)
+	}
+	c.disk.FailAt(1+w.rng.IntN(4), op, failure)
+	store, err := w.openOn(c.disk)
+	if err != nil {
+		c.disk.Heal()
+		if damage := (*engine.CorruptError)(nil); errors.As(err, &damage) {
+			w.fatalf("a failing %s while opening, with %v, passed for damage: %v", op, failure, err)
+		}
+		return
+	}
+	c.disk.Heal()
+	w.matches(store, c)
+	w.must(store.Close(), "closing")
+}
+
+// errDisk is what a broken disk answers.
+var errDisk = errors.New("input/output error")
+
+// matches fails unless a store that was opened after a cut holds one of the states
+// that are allowed then. It returns which.
+func (w *world) matches(store *engine.Store, c cut) int {
+	w.t.Helper()
+	got, err := contents(store)
+	w.must(err, "reading")
+	now := store.Now()
+	if w.options.Sync == engine.SyncAlways && c.acked == w.acked && now < w.time {
+		w.fatalf("a cut at %s: the time went back from %d to %d\n%s", c.at, w.time, now, lastCalls(w.disk))
+	}
+	first, last := w.allowed(c)
+	for i := last; i >= first; i-- {
+		if w.states[i].recovered(got, now) {
+			w.versionsGrow(store, w.states[i], c)
+			return i
+		}
+	}
+	w.fatalf("a cut at %s (%d calls so far, time %d): the store has%v\nand should be at one of the states %d to %d: %v%v\n%s",
+		c.at, len(w.disk.Trace()), now, got, first, last, w.states[first].live(now), w.states[last].live(now), lastCalls(w.disk))
+	return 0
+}
+
+// versionsGrow fails when the store may give out a version again.
+func (w *world) versionsGrow(store *engine.Store, s state, c cut) {
+	w.t.Helper()
+	version := store.Stats().Version
+	for key, e := range s.live(store.Now()) {
+		if e.version > version {
+			w.fatalf("a cut at %s: the store is at version %d and %q at %d: %v", c.at, version, key, e.version, s)
+		}
+	}
+	if w.options.Sync == engine.SyncAlways && version < w.version && c.acked == w.acked {
+		w.fatalf("a cut at %s: the version went back from %d to %d", c.at, w.version, version)
+	}
+}
+
+// isDurable fails unless what a reopened store shows survives the next failure.
+func (w *world) isDurable(store *engine.Store, c cut, where string) {
+	w.t.Helper()
+	shown, err := contents(store)
+	w.must(err, "reading")
+	now := store.Now()
+	again, err := w.openOn(c.disk.Crash(w.rng))
+	if err != nil {
+		w.fatalf("%s: opening after a second failure: %v", where, err)
+	}
+	got, err := contents(again)
+	w.must(err, "reading")
+	now = max(now, again.Now())
+	w.same(got.live(now), shown.live(now), where+", after a second failure,")
+	w.must(again.Close(), "closing")
+	w.must(store.Close(), "closing")
+}
+
+// writesOn writes to a recovered store, closes it and opens it again.
+func (w *world) writesOn(store *engine.Store, c cut) {
+	w.t.Helper()
+	want, err := contents(store)
+	w.must(err, "reading")
+	old := store.Stats().Version
+	w.waitForRoom(store)
+	version, err := store.Set("after", []byte("recovery"), engine.SetOptions{})
+	w.must(err, "writing after a recovery")
+	if version <= old {
+		w.fatalf("a cut at %s: version %d came after %d", c.at, version, old)
+	}
+	want["after"] = entry{value: "recovery", version: version}
+	if w.rng.IntN(2) == 0 {
+		w.must(store.Close(), "closing")
+	} else {
+		w.must(store.Sync(), "syncing")
+		c.disk = c.disk.Crash(w.rng)
+	}
+	again, err := w.openOn(c.disk)
+	w.must(err, "opening once more")
+	got, err := contents(again)
+	w.must(err, "reading")
+	now := again.Now()
+	w.same(got.live(now), want.live(now), "after a recovery from "+c.at+" and a write")
+	w.must(again.Close(), "closing")
+}
+
+// next goes on with one of the disks that a failure leaves now: the workload's
+// next life.
+func (w *world) next() {
+	w.t.Helper()
+	w.operation = "the end of a life"
+	c := cut{at: w.operation, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load()}
+	end := w.rng.IntN(3)
+	if end == 0 {
+		if err := w.store.Close(); err == nil {
+			c.durable = c.acked
+		} else if !w.faulty {
+			w.fatalf("closing: %v", err)
+		}
+		w.lookAtCuts()
+	}
+	w.disk.Before(nil)
+	switch end {
+	case 0:
+		c.disk = w.disk.Crash(w.rng)
+	case 1:
+		c.disk = w.disk.Kill()
+		w.tally.killed++
+	default:
+		c.disk = w.disk.Crash(w.rng)
+	}
+	old := w.store
+	store, err := w.openOn(c.disk)
+	if err != nil {
+		w.fatalf("opening for the next life: %v\n%s", err, lastCalls(w.disk))
+	}
+	i := w.matches(store, c)
+	w.must(store.Close(), "closing")
+	w.disk.CrashAt(1)
+	_ = old.Close() // its disk is gone: it must only give its memory free
+	w.disk = c.disk
+	w.states = []state{w.states[i].live(store.Now())}
+	w.cuts = nil
+	w.open()
+}
+
+// files is a disk's files and their lengths.
+func files(d *simdir.Dir) string {
+	names, err := d.List()
+	if err != nil {
+		return err.Error()
+	}
+	var text strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&text, "%s: %d bytes ", name, len(d.Bytes(name)))
+	}
+	return text.String()
+}
+
+// lastCalls is the end of a disk's trace.
+func lastCalls(d *simdir.Dir) string {
+	calls := d.Trace()
+	var text strings.Builder
+	text.WriteString("the last calls:\n")
+	for _, e := range calls[max(0, len(calls)-25):] {
+		fmt.Fprintf(&text, "\t%v\n", e)
+	}
+	return text.String()
+}
+
+// run does n operations in each of several lives.
+func (w *world) run(lives, n int) {
+	for life := range lives {
+		if life > 0 {
+			w.next()
+		}
+		for range n {
+			w.step()
+		}
+	}
+	w.next()
+	w.must(w.store.Close(), "closing")
+	w.lookAtCuts()
+}
+
+// pick is one of some values.
+func pick[T any](rng *rand.Rand, values ...T) T { return values[rng.IntN(len(values))] }
+
+var keys = []string{"a", "a/1", "a/2", "b", "b/1", "n", "m", "\x00", "\xff", "z" + strings.Repeat("k", 700)}
+
+// someKeys is different keys.
+func someKeys(rng *rand.Rand, most int) []string {
+	all := slices.Clone(keys)
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:1+rng.IntN(most)]
+}
+
+// someValue is a value: mostly short, some longer than a sector, some longer than
+// a segment, some that compress.
+func someValue(rng *rand.Rand) string {
+	n := pick(rng, 0, 3, 8, 40, 40, 200, 600, 2500)
+	if rng.IntN(2) == 0 {
+		return strings.Repeat(string(rune('a'+rng.IntN(26))), n)
+	}
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return string(b)
+}
