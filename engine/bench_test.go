@@ -63,6 +63,21 @@ func BenchmarkAppendGet(b *testing.B) {
 	}
 }
 
+func BenchmarkGet(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s, keys := filled(b, n)
+			i := 0
+			for b.Loop() {
+				s.Get(keys[i])
+				if i++; i == n {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkMiss(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -15,7 +15,21 @@ const patience = 64
 // ErrClosed. It takes no lock, and costs one lookup and one allocation of the
 // value's size.
 func (s *Store) Get(key string) (Entry, error) {
-	value, meta, err := s.AppendGet(nil, key)
+	if uint(len(key)-1) >= KeyBytesMax {
+		return Entry{}, s.checkKey(key)
+	}
+	h := s.hash(key)
+	var buffer [128]byte // a short value's length is known only with the value
+	n, head := s.front(h).fetch(h, key, buffer[:0])
+	if n >= 0 {
+		value := make([]byte, n)
+		copy(value, buffer[:])
+		return Entry{Value: value, Meta: Meta{Version: head >> 1}}, nil
+	}
+	if n == fetchAbsent {
+		return Entry{}, nil
+	}
+	value, meta, err := s.appendGetSlow(nil, h, key)
 	if value == nil && meta.Found() {
 		value = []byte{}
 	}
