@@ -64,6 +64,9 @@ func (c *Call) Ask(ctx context.Context, questions map[string]Question) (map[stri
 			return nil, err
 		}
 	}
+	if t := c.ofTask(); t != nil {
+		return c.askByTask(ctx, t, questions)
+	}
 	if c.from.modern {
 		return c.askByResult(questions)
 	}

@@ -16,8 +16,11 @@ type Call struct {
 	ctx   context.Context // of the request: ends when the client cancels it
 	token []byte          // the progress token as sent, or nil
 
+	starts chan *task // takes the task that the call becomes; nil: it cannot
+
 	mu       sync.Mutex
 	over     bool
+	task     *task   // that the call has become
 	progress float64 // the last one sent
 	logged   int
 	asked    int // questions without a key of their own
@@ -31,6 +34,8 @@ type handle struct {
 	ctx   context.Context
 	call  *Call
 	round round // what the request brought back
+
+	starts chan *task // of the Call
 }
 
 // Call returns the handle of this call: what to report progress with, log to
@@ -40,7 +45,7 @@ func (h *handle) Call() *Call {
 	if h.call == nil {
 		// A copy: the request's memory is used again for the next one.
 		from := *h.from
-		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), round: h.round}
+		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), round: h.round, starts: h.starts}
 		for name, value := range membersOf(from.meta) {
 			if name == metaProgressToken && (value[0] == '"' || validID(value)) {
 				h.call.token = append([]byte(nil), value...)
@@ -70,15 +75,24 @@ func (c *Call) ClientInfo() []byte { return c.from.client.info }
 // send sends a frame about this call.
 func (c *Call) send(ctx context.Context, frame []byte) error {
 	c.mu.Lock()
-	over := c.over
+	over, inTask := c.over, c.task != nil
 	c.mu.Unlock()
 	switch {
+	case inTask:
+		return nil // a task has no stream
 	case over || c.ctx.Err() != nil:
 		return ErrClosed
 	case c.from.link.out == nil:
 		return ErrNoStream
 	}
 	return c.from.link.out.send(ctx, frame)
+}
+
+// ofTask returns the task that the call has become, or nil.
+func (c *Call) ofTask() *task {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.task
 }
 
 // Progress is how far a call is.
@@ -92,6 +106,13 @@ type Progress struct {
 // not, or if p is not ahead of the last report, nothing is sent and that is no
 // error (basic/patterns/progress). It waits for a slow client.
 func (c *Call) Progress(ctx context.Context, p *Progress) error {
+	if t := c.ofTask(); t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.message = p.Message
+		t.changedLocked()
+		return nil
+	}
 	if c.token == nil || c.from.link.out == nil || math.IsNaN(p.Progress) || math.IsInf(p.Progress, 0) {
 		return nil
 	}

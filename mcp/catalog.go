@@ -149,6 +149,7 @@ type Catalog struct {
 	templates shelf[*template]
 
 	changed lists
+	tasks   bool // a tool may make tasks, or one could once
 }
 
 // Update changes what the server offers, in one step: requests see all of the
@@ -178,6 +179,7 @@ func (c *Catalog) AddTool(t Tool, h Handler) {
 		panic("mcp: AddTool: there is already a tool named " + t.Name)
 	}
 	c.changed |= listTools
+	c.tasks = c.tasks || t.Task != TaskNever
 }
 
 // RemoveTool removes the tools with these names, as far as there are any.
@@ -287,6 +289,7 @@ type snapshot struct {
 	templates   set[*template]
 	bySpecific  []*template // those that say most about a URI first
 	completions bool
+	tasks       bool
 	legacy      []byte // the member capabilities
 	modern      []byte
 }
@@ -308,6 +311,7 @@ func (s *Server) offersLocked() *snapshot {
 	now := &snapshot{
 		tools: s.catalog.tools.set(), prompts: s.catalog.prompts.set(),
 		resources: s.catalog.resources.set(), templates: s.catalog.templates.set(),
+		tasks: s.catalog.tasks,
 	}
 	now.bySpecific = slices.Clone(now.templates.sorted)
 	slices.SortStableFunc(now.bySpecific, func(a, b *template) int { return b.literals - a.literals })
@@ -318,7 +322,11 @@ func (s *Server) offersLocked() *snapshot {
 		now.completions = now.completions || t.Complete != nil
 	}
 	now.legacy = append(now.appendCapabilities(nil), '}')
-	now.modern = append(s.appendExtensions(now.appendCapabilities(nil)), '}')
+	now.modern = now.appendCapabilities(nil)
+	if now.tasks {
+		now.modern = append(now.modern, `,"extensions":{"`+extensionTasks+`":{}}`...)
+	}
+	now.modern = append(now.modern, '}')
 	s.snapshot.Store(now)
 	return now
 }

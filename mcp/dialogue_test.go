@@ -86,6 +86,7 @@ func (d *dialogue) play(script string) string {
 	d.in.Close()
 	d.hear(&got)
 	require.NoError(d.t, <-d.done)
+	d.stage.Close()
 	d.hear(&got)
 	return got.String()
 }
@@ -126,7 +127,9 @@ func (d *dialogue) hear(got *strings.Builder) {
 		}
 		if m := taskPattern.FindStringSubmatch(frame); m != nil {
 			d.task = m[1]
-			frame = strings.ReplaceAll(frame, m[1], "<task>")
+		}
+		if d.task != "" {
+			frame = strings.ReplaceAll(frame, d.task, "<task>")
 		}
 		got.WriteString("< " + frame + "\n")
 	}
@@ -232,6 +235,7 @@ func newStage() *stage {
 	})
 	s.addQuestions()
 	s.addContents()
+	s.addTasks()
 	return s
 }
 

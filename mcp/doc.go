@@ -35,7 +35,10 @@
 //
 // # Caveats
 //
-//   - No tasks yet.
+//   - The experimental tasks of version 2025-11-25 are not served; those of the
+//     extension io.modelcontextprotocol/tasks are, to modern clients.
+//   - A server whose tools make tasks has to be closed ([Server.Close]): tasks go
+//     on when the connection that began them has ended.
 //   - A request's method without an id is a notification by JSON-RPC and is
 //     never answered; it is logged and not run.
 //   - JSON-RPC batches exist in version 2025-03-26 only; elsewhere an array is

@@ -68,7 +68,12 @@ func appendError(dst, id []byte, e *wireError) []byte {
 	if id != nil {
 		dst = append(append(dst, `,"id":`...), id...)
 	}
-	dst = append(dst, `,"error":{"code":`...)
+	return append(appendErrorObject(append(dst, `,"error":`...), e), '}')
+}
+
+// appendErrorObject appends the value of an error member.
+func appendErrorObject(dst []byte, e *wireError) []byte {
+	dst = append(dst, `{"code":`...)
 	dst = strconv.AppendInt(dst, int64(e.code), 10)
 	dst = append(dst, `,"message":`...)
 	dst = appendString(dst, e.message)
@@ -76,5 +81,5 @@ func appendError(dst, id []byte, e *wireError) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, e.data...)
 	}
-	return append(dst, "}}"...)
+	return append(dst, '}')
 }

@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -24,14 +25,17 @@ type listener struct {
 	ctx    context.Context
 
 	// What follows is guarded by Server.mu.
-	out     sender // nil while the client listens nowhere
-	wants   lists
-	uris    map[string]struct{} // resources
-	news    lists               // what changed since the client was told
-	updated map[string]struct{} // resources likewise
-	ending  bool                // the server takes the subscription down
-	sending bool                // the goroutine runs
-	gone    bool
+	out       sender // nil while the client listens nowhere
+	wants     lists
+	uris      map[string]struct{} // resources
+	news      lists               // what changed since the client was told
+	updated   map[string]struct{} // resources likewise
+	tasks     map[string]struct{} // by id
+	taskNews  map[string]struct{}
+	principal string
+	ending    bool // the server takes the subscription down
+	sending   bool // the goroutine runs
+	gone      bool
 
 	atEnd func() error  // called when all is told that came before ending; may be nil
 	done  chan struct{} // closed after it
@@ -123,11 +127,14 @@ func (l *listener) run() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { l.sending = false }()
-	for !l.gone && (l.news != 0 || len(l.updated) > 0) {
-		news, updated, out := l.news, l.updated, l.out
-		l.news, l.updated = 0, nil
+	for !l.gone && (l.news != 0 || len(l.updated)+len(l.taskNews) > 0) {
+		news, updated, tasks, out := l.news, l.updated, l.taskNews, l.out
+		l.news, l.updated, l.taskNews = 0, nil, nil
 		s.mu.Unlock()
 		err := l.send(out, news, updated)
+		if err == nil {
+			err = l.sendTasks(out, tasks)
+		}
 		s.mu.Lock()
 		if err != nil {
 			s.options.Logger.DebugContext(l.ctx, "a listener could not be told", slog.Any("error", err))
@@ -183,6 +190,22 @@ func (l *listener) send(out sender, news lists, updated map[string]struct{}) err
 	return nil
 }
 
+// sendTasks sends the tasks with these ids as they are now.
+func (l *listener) sendTasks(out sender, ids map[string]struct{}) error {
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		members, _, err := l.server.findTask(l.ctx, id, l.principal)
+		if err != nil {
+			continue // it has ended, and is forgotten
+		}
+		frame := l.appendMeta([]byte(`{"jsonrpc":"2.0","method":"notifications/tasks","params":{`))
+		frame = append(append(append(frame, ','), members...), "}}"...)
+		if err := out.send(l.ctx, frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // appendMeta appends the member _meta that names the subscription.
 func (l *listener) appendMeta(dst []byte) []byte {
 	dst = append(append(dst, `"_meta":{"`+metaSubscriptionID+`":`...), l.id...)
@@ -191,7 +214,7 @@ func (l *listener) appendMeta(dst []byte) []byte {
 
 // newListener reads the filter of a subscriptions/listen.
 func (s *Server) newListener(ctx context.Context, r *request, out sender) (*listener, *wireError) {
-	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, out: out, done: make(chan struct{})}
+	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, out: out, done: make(chan struct{}), principal: r.link.principal}
 	if len(r.arguments) == 0 || r.arguments[0] != '{' {
 		return nil, &wireError{code: CodeInvalidParams, message: "subscriptions/listen: params.notifications is an object"}
 	}
@@ -211,6 +234,11 @@ func (s *Server) newListener(ctx context.Context, r *request, out sender) (*list
 			}
 		case "resourceSubscriptions":
 			if bad := l.readURIs(value, now); bad != nil {
+				return nil, bad
+			}
+			continue
+		case "taskIds":
+			if bad := l.readTasks(value, r); bad != nil {
 				return nil, bad
 			}
 			continue
@@ -249,6 +277,28 @@ func (l *listener) readURIs(raw []byte, now *snapshot) *wireError {
 	return nil
 }
 
+// readTasks reads the tasks that a filter names, of which those are listened to
+// that there are.
+func (l *listener) readTasks(raw []byte, r *request) *wireError {
+	if r.client.can&canTasks == 0 {
+		return errNeedsTasks()
+	}
+	if raw[0] != '[' {
+		return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications.taskIds is an array, not " + describe(raw)}
+	}
+	l.tasks = map[string]struct{}{}
+	for element := range elementsOf(raw) {
+		if element[0] != '"' || len(l.tasks) >= taskIDsMax {
+			return &wireError{code: CodeInvalidParams, message: fmt.Sprintf("subscriptions/listen: notifications.taskIds are at most %d strings", taskIDsMax)}
+		}
+		id := unquoted(element)
+		if _, _, err := l.server.findTask(l.ctx, id, l.principal); err == nil {
+			l.tasks[id] = struct{}{}
+		}
+	}
+	return nil
+}
+
 func tooManySubscribed() *wireError {
 	return &wireError{code: CodeInvalidParams, message: "too many resources are listened to; at most 1000 are allowed at once"}
 }
@@ -269,6 +319,10 @@ func (l *listener) acknowledgment() []byte {
 	if l.uris != nil {
 		out = append(appendComma(out, from), `"resourceSubscriptions":`...)
 		out = appendStrings(out, slices.Sorted(maps.Keys(l.uris)))
+	}
+	if l.tasks != nil {
+		out = append(appendComma(out, from), `"taskIds":`...)
+		out = appendStrings(out, slices.Sorted(maps.Keys(l.tasks)))
 	}
 	return append(out, "}}}"...)
 }

@@ -53,6 +53,10 @@ const (
 	methodComplete      = "completion/complete"
 	methodListen        = "subscriptions/listen"
 
+	methodTasksGet    = "tasks/get"
+	methodTasksUpdate = "tasks/update"
+	methodTasksCancel = "tasks/cancel"
+
 	methodElicit = "elicitation/create"
 	methodSample = "sampling/createMessage"
 	methodRoots  = "roots/list"

@@ -58,6 +58,9 @@ const (
 	actUnsubscribe
 	actComplete
 	actListen
+	actTasksGet
+	actTasksUpdate
+	actTasksCancel
 	actBatch // stands for the requests of a batch; see batch.go
 )
 
@@ -123,6 +126,8 @@ func (c *reader) accept(m *message, r *request) *wireError {
 		return c.setLevel(m)
 	case actListen:
 		r.arguments = m.param("notifications")
+	case actTasksGet, actTasksUpdate, actTasksCancel:
+		return c.readTask(r, m)
 	case actComplete:
 		r.arguments = m.params
 	}
@@ -134,10 +139,23 @@ func (r *request) waits() bool {
 	switch r.act {
 	case actToolsCall:
 		return !r.tool.Inline
-	case actPromptsGet, actResourcesRead, actComplete:
+	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel:
 		return true
 	}
 	return false
+}
+
+// readTask reads a request about a task.
+func (c *reader) readTask(r *request, m *message) *wireError {
+	if r.client.can&canTasks == 0 {
+		return errNeedsTasks()
+	}
+	if r.act == actTasksUpdate {
+		if r.arguments = m.param("inputResponses"); r.arguments == nil || r.arguments[0] != '{' {
+			return &wireError{code: CodeInvalidParams, message: "tasks/update: params.inputResponses is an object"}
+		}
+	}
+	return c.readName(r, m, "taskId")
 }
 
 // readName reads the member of params that names what is asked for.
@@ -190,6 +208,12 @@ func modernAction(method []byte) (action, bool) {
 		return actDiscover, true
 	case methodListen:
 		return actListen, true
+	case methodTasksGet:
+		return actTasksGet, true
+	case methodTasksUpdate:
+		return actTasksUpdate, true
+	case methodTasksCancel:
+		return actTasksCancel, true
 	}
 	return commonAction(method)
 }
@@ -221,6 +245,8 @@ func (n *snapshot) offered(act action) bool {
 		return n.hasResources()
 	case actComplete:
 		return n.completions
+	case actTasksGet, actTasksUpdate, actTasksCancel:
+		return n.tasks
 	}
 	return true
 }

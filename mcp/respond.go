@@ -41,6 +41,8 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 		bad = s.subscribe(r)
 	case actUnsubscribe:
 		bad = s.unsubscribe(r)
+	case actTasksGet, actTasksUpdate, actTasksCancel:
+		out, bad = s.serveTask(ctx, r, out)
 	case actListen:
 		bad = &wireError{code: CodeInvalidRequest, message: "subscriptions/listen needs a transport with a stream"}
 	default:
@@ -100,10 +102,6 @@ func (s *Server) appendListCaching(out []byte) []byte {
 	return appendCaching(out, s.options.ListFresh, "public")
 }
 
-// appendExtensions appends the extensions that the server has, to the
-// capabilities of the modern era.
-func (s *Server) appendExtensions(out []byte) []byte { return out }
-
 // appendList serves the requests for a page of a list, and those whose answer
 // is empty.
 func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
@@ -129,20 +127,44 @@ func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
 
 // call runs the tool of r and appends the members of its result.
 func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []byte) ([]byte, *wireError) {
-	*call = CallRequest{Name: r.tool.Name, Arguments: r.arguments, Meta: r.meta, ProtocolVersion: r.client.version, handle: handle{from: r, ctx: ctx}}
+	var in round
 	if r.retry != nil {
 		var bad *wireError
-		if call.round, bad = s.readRound(r); bad != nil {
+		if in, bad = s.readRound(r); bad != nil {
 			return out, bad
 		}
 	}
-	result, err := s.runTool(ctx, r.tool, call)
-	if call.call != nil {
-		call.finish()
-		if ask := s.inputRequired(r, call.call); ask != nil {
-			return out, ask
+	var (
+		result *CallResult
+		handle *Call
+		err    error
+	)
+	if r.tool.Task != TaskNever && r.modern && r.client.can&canTasks != 0 {
+		result, handle, err = s.callTask(ctx, r, in)
+		if t, ok := errors.AsType[*started](err); ok {
+			return out, s.created(t.task)
+		}
+	} else if r.tool.Task == TaskRequired && r.modern {
+		return out, errNeedsTasks()
+	} else {
+		*call = CallRequest{Name: r.tool.Name, Arguments: r.arguments, Meta: r.meta, ProtocolVersion: r.client.version}
+		call.from, call.ctx, call.round = r, ctx, in
+		result, err = s.runTool(ctx, r.tool, call)
+		if handle = call.call; handle != nil {
+			call.finish()
 		}
 	}
+	if ask := s.inputRequired(r, handle); ask != nil {
+		return out, ask
+	}
+	if r.modern {
+		out = append(out, ',')
+	}
+	return s.appendOutcome(ctx, r, result, err, out)
+}
+
+// appendOutcome appends the members of a tool's result.
+func (s *Server) appendOutcome(ctx context.Context, r *request, result *CallResult, err error, out []byte) ([]byte, *wireError) {
 	if err != nil {
 		if fault := protocolError(err, r.modern); fault != nil {
 			return out, fault
@@ -156,16 +178,13 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	if result == nil {
 		result = &CallResult{}
 	}
-	if r.modern {
-		out = append(out, ',')
+	if bad := s.checkResult(ctx, r.tool, result); bad != nil {
+		return out, bad
 	}
 	out = append(out, `"content":`...)
 	out, err = appendContents(out, result.Content, r.client.version)
 	if err != nil {
 		return out, s.badResult(ctx, "tool "+r.tool.Name, err)
-	}
-	if bad := s.checkResult(ctx, r.tool, result); bad != nil {
-		return out, bad
 	}
 	if result.Structured != nil {
 		isObject, err := checkStructured(result.Structured, s.options.MaxDepth)

@@ -20,6 +20,9 @@ type Options struct {
 
 	Logger *slog.Logger // nil discards
 
+	Tasks    TaskStore // where tasks are kept; nil keeps them in memory
+	MaxTasks int       // that run at once, and that memory keeps; default 1000
+
 	// WrapTool, when not nil, wraps the handler of each tool that is added: for
 	// what all calls have in common, such as access rules or measurements. A
 	// wrapper passes [ErrInputRequired] on as it is.
@@ -80,6 +83,12 @@ func (o Options) withDefaults() Options {
 	if o.PageSize <= 0 {
 		o.PageSize = pageDefault
 	}
+	if o.MaxTasks <= 0 {
+		o.MaxTasks = tasksDefault
+	}
+	if o.Tasks == nil {
+		o.Tasks = &memoryTasks{max: o.MaxTasks}
+	}
 	if o.ListFresh == 0 {
 		o.ListFresh = listFreshDefault
 	}
@@ -103,7 +112,10 @@ type Server struct {
 	mu        sync.Mutex
 	catalog   Catalog
 	listeners map[*listener]struct{}
-	closing   bool // Shutdown was called
+	tasks     map[string]*task // those that this process runs
+	closing   bool             // Shutdown was called
+
+	working sync.WaitGroup // handlers of calls that may become tasks
 }
 
 // NewServer returns a server without tools.

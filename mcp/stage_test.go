@@ -112,3 +112,55 @@ func (s *stage) act(t *testing.T, what string) {
 		t.Fatalf("the stage cannot %s", what)
 	}
 }
+
+// addTasks adds tools whose calls may become tasks.
+func (s *stage) addTasks() {
+	s.AddTool(Tool{Name: "task_slow", Task: TaskOptional}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
+		call := req.Call()
+		ctx, err := call.StartTask(ctx, &TaskOptions{TTL: time.Minute, Poll: 100 * time.Millisecond})
+		if err != nil {
+			return nil, err
+		}
+		if err := call.Progress(ctx, &Progress{Progress: 1, Message: "half way"}); err != nil {
+			return nil, err
+		}
+		select {
+		case <-s.release:
+			return TextResult("slow but sure " + string(req.Arguments)), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	s.AddTool(Tool{Name: "task_ask", Task: TaskRequired}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
+		call := req.Call()
+		who, err := call.Elicit(ctx, &ElicitParams{Message: "Who?"})
+		if err != nil {
+			return nil, err
+		}
+		if ctx, err = call.StartTask(ctx, nil); err != nil {
+			return nil, err
+		}
+		roots, err := call.Roots(ctx)
+		if err != nil {
+			return nil, err
+		}
+		sure, err := call.Elicit(ctx, &ElicitParams{Message: "Sure?"})
+		if err != nil {
+			return nil, err
+		}
+		return TextResult(fmt.Sprint(string(who.Content), roots, sure.Action)), nil
+	})
+	for name, fail := range map[string]func() (*CallResult, error){
+		"task_error": func() (*CallResult, error) { return nil, errors.New("it did not work") },
+		"task_fault": func() (*CallResult, error) { return nil, &Error{Code: -32000, Message: "no more"} },
+		"task_panic": func() (*CallResult, error) { panic("a bug") },
+		"task_brief": func() (*CallResult, error) { return TextResult("brief"), nil },
+	} {
+		s.AddTool(Tool{Name: name, Task: TaskOptional}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
+			if _, err := req.Call().StartTask(ctx, nil); err != nil {
+				return nil, err
+			}
+			return fail()
+		})
+	}
+}

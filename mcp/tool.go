@@ -34,6 +34,8 @@ type Tool struct {
 	// Inline says that a call takes microseconds and never waits: it then runs
 	// on the goroutine that reads the connection, and cannot be cancelled.
 	Inline bool
+	// Task says whether a call may become a task; see [Call.StartTask].
+	Task TaskMode
 	// Validate, when not nil, is given the arguments before the handler. Its
 	// error becomes an isError result.
 	Validate func(args []byte) error
@@ -105,6 +107,9 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	}
 	if h == nil {
 		return nil, fmt.Errorf("tool %q has no handler", t.Name)
+	}
+	if t.Inline && t.Task != TaskNever {
+		return nil, fmt.Errorf("tool %q: an Inline tool cannot become a task", t.Name)
 	}
 	for _, text := range []string{t.Title, t.Description} {
 		if !utf8.ValidString(text) {

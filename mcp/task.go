@@ -1,0 +1,502 @@
+package mcp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// TaskMode says whether calls of a tool may become tasks: work that a modern
+// client polls for instead of waiting (extension io.modelcontextprotocol/tasks,
+// SEP-2663).
+type TaskMode uint8
+
+const (
+	TaskNever    TaskMode = iota
+	TaskOptional          // for clients that know tasks; others wait
+	TaskRequired          // modern clients that do not know tasks are refused
+)
+
+// TaskOptions says how long a task lives. The zero value works.
+type TaskOptions struct {
+	TTL  time.Duration // from its beginning, with its result; default one hour
+	Poll time.Duration // how often a client should ask; default one second
+}
+
+// Bounds of tasks.
+const (
+	taskTTLDefault  = time.Hour
+	taskPollDefault = time.Second
+	tasksDefault    = 1000 // that are kept at once
+	taskIDsMax      = 100  // that one subscription listens to
+)
+
+// taskStatus is the status of a task on the wire.
+type taskStatus string
+
+const (
+	taskWorking   taskStatus = "working"
+	taskAsking    taskStatus = "input_required"
+	taskCompleted taskStatus = "completed"
+	taskFailed    taskStatus = "failed"
+	taskCancelled taskStatus = "cancelled"
+)
+
+func (s taskStatus) ended() bool { return s != taskWorking && s != taskAsking }
+
+// task is a task that this process runs.
+type task struct {
+	server    *Server
+	id        string
+	principal string
+	created   time.Time
+	options   TaskOptions
+	ctx       context.Context // ends when the task is cancelled, or its TTL has passed
+	stop      context.CancelFunc
+
+	mu        sync.Mutex
+	status    taskStatus
+	message   string
+	updated   time.Time
+	cancelled bool              // the client has asked for it
+	asked     map[string][]byte // open questions by key: the members method and params
+	used      map[string]bool   // keys of all questions
+	answers   map[string][]byte
+	arrived   chan struct{} // closed and made anew when answers come
+	outcome   []byte        // the member result or error, when it has ended
+}
+
+// StartTask makes a task of this call, when its tool allows it and the client
+// knows tasks: the client gets a handle at once, and polls for what the handler
+// returns. From then on the handler works under the context returned, which
+// ends when the client cancels the task or its TTL has passed, not when the
+// client goes away; questions wait for the client's answers, log messages are
+// dropped, and the Message of a Progress becomes the task's.
+//
+// Where there can be no task, StartTask returns ctx and the call goes on as it
+// is. Ask what has to be known before the task begins before it is started.
+func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, error) {
+	if c.starts == nil {
+		return ctx, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.task != nil:
+		return c.task.ctx, nil
+	case len(c.round.wanted) > 0:
+		return nil, ErrInputRequired
+	case c.over || c.ctx.Err() != nil:
+		return nil, ErrClosed
+	}
+	t, err := c.from.link.server.newTask(c.from.link.principal, o)
+	if err != nil {
+		return nil, err
+	}
+	c.task = t
+	c.starts <- t // has room for one
+	return t.ctx, nil
+}
+
+// newTask registers a task, and stores it before anyone hears of it.
+func (s *Server) newTask(principal string, o *TaskOptions) (*task, error) {
+	t := &task{
+		server: s, id: rand.Text(), principal: principal, created: s.now(), status: taskWorking,
+		used: make(map[string]bool), answers: make(map[string][]byte), arrived: make(chan struct{}),
+	}
+	if o != nil {
+		t.options = *o
+	}
+	if t.options.TTL <= 0 {
+		t.options.TTL = taskTTLDefault
+	}
+	if t.options.Poll <= 0 {
+		t.options.Poll = taskPollDefault
+	}
+	t.updated = t.created
+	t.ctx, t.stop = context.WithTimeout(context.Background(), t.options.TTL)
+	if err := s.keepTask(t); err != nil {
+		t.stop()
+		return nil, err
+	}
+	if err := s.options.Tasks.Put(context.Background(), t.id, t.recordLocked(), t.options.TTL); err != nil {
+		s.dropTask(t)
+		t.stop()
+		return nil, fmt.Errorf("storing a task: %w", err)
+	}
+	return t, nil
+}
+
+// keepTask has t found as one that this process runs; dropTask is its partner.
+func (s *Server) keepTask(t *task) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return ErrClosed
+	case len(s.tasks) >= s.options.MaxTasks:
+		return errTooManyTasks
+	}
+	if s.tasks == nil {
+		s.tasks = make(map[string]*task)
+	}
+	s.tasks[t.id] = t
+	return nil
+}
+
+func (s *Server) dropTask(t *task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tasks, t.id)
+}
+
+// callTask runs a tool whose calls may become tasks. The handler has a
+// goroutine of its own: it outlives the request when it becomes a task.
+func (s *Server) callTask(ctx context.Context, r *request, in round) (*CallResult, *Call, error) {
+	own := r.clone()
+	req := &CallRequest{
+		Name: own.tool.Name, Arguments: own.arguments, Meta: own.meta, ProtocolVersion: own.client.version,
+		handle: handle{from: own, ctx: ctx, round: in, starts: make(chan *task, 1)},
+	}
+	type outcome struct {
+		result *CallResult
+		err    error
+	}
+	done := make(chan outcome, 1)
+	call := req.Call()
+	s.working.Add(1)
+	go func() { // ends when the handler returns; Close waits for it
+		defer s.working.Done()
+		result, err := s.runTool(ctx, own.tool, req)
+		call.mu.Lock()
+		t := call.task
+		call.mu.Unlock()
+		if t != nil {
+			s.finishTask(t, own, result, err)
+		}
+		req.finish()
+		done <- outcome{result, err}
+	}()
+	select {
+	case t := <-call.starts:
+		return nil, call, &started{t}
+	case o := <-done:
+		select {
+		case t := <-call.starts: // it ended at once
+			return nil, call, &started{t}
+		default:
+			return o.result, call, o.err
+		}
+	}
+}
+
+// started is the error that says that a call has become a task.
+type started struct{ task *task }
+
+func (*started) Error() string { return "the call has become a task" }
+
+// clone returns a copy of r that shares no memory with the reader.
+func (r *request) clone() *request {
+	own := *r
+	for _, part := range [...]*[]byte{&own.id, &own.arguments, &own.meta, &own.retry} {
+		*part = slices.Clone(*part)
+	}
+	return &own
+}
+
+// finishTask stores what a task's handler has made.
+func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) {
+	defer t.stop()
+	status, outcome := taskCompleted, []byte(nil)
+	members, bad := s.appendOutcome(t.ctx, r, result, err, []byte(`,"result":{"resultType":"complete",`))
+	t.mu.Lock()
+	t.message = "" // it told of the work
+	switch {
+	case t.cancelled && err != nil:
+		status = taskCancelled
+	case bad == nil && err != nil && t.ctx.Err() == context.DeadlineExceeded:
+		bad = &wireError{code: CodeInternal, message: fmt.Sprintf("the task ran longer than its %v", t.options.TTL)}
+		fallthrough
+	case bad != nil:
+		status = taskFailed
+		outcome = appendErrorObject([]byte(`,"error":`), bad)
+		t.message = bad.message
+	default:
+		outcome = append(members, '}')
+	}
+	t.status, t.outcome, t.asked = status, outcome, nil
+	t.changedLocked()
+	record := t.recordLocked()
+	t.mu.Unlock()
+	left := max(t.options.TTL-s.now().Sub(t.created), time.Minute)
+	if err := s.options.Tasks.Put(context.Background(), t.id, record, left); err != nil {
+		s.options.Logger.Error("a task's result could not be stored", slog.String("task", t.id), slog.Any("error", err))
+		return // it stays where it is, until the process ends
+	}
+	s.dropTask(t)
+	s.tellTask(t.id)
+}
+
+// changedLocked notes that the task has changed.
+func (t *task) changedLocked() { t.updated = t.server.now() }
+
+// recordLocked is what the store keeps: the task as the wire has it, and its
+// principal.
+func (t *task) recordLocked() []byte {
+	out := appendString([]byte(`{"principal":`), t.principal)
+	return append(t.appendLocked(append(out, `,"task":{`...)), "}}"...)
+}
+
+// appendLocked appends the members of a task, without a leading comma.
+func (t *task) appendLocked(out []byte) []byte {
+	out = appendString(append(out, `"taskId":`...), t.id)
+	out = append(append(append(out, `,"status":"`...), t.status...), '"')
+	out = appendOptional(out, "statusMessage", t.message)
+	out = append(t.created.UTC().AppendFormat(append(out, `,"createdAt":"`...), timeFormat), '"')
+	out = append(t.updated.UTC().AppendFormat(append(out, `,"lastUpdatedAt":"`...), timeFormat), '"')
+	out = strconv.AppendInt(append(out, `,"ttlMs":`...), t.options.TTL.Milliseconds(), 10)
+	out = strconv.AppendInt(append(out, `,"pollIntervalMs":`...), t.options.Poll.Milliseconds(), 10)
+	if t.status == taskAsking {
+		out = append(out, `,"inputRequests":{`...)
+		for i, key := range slices.Sorted(maps.Keys(t.asked)) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(append(appendString(out, key), ':'), t.asked[key]...)
+		}
+		out = append(out, '}')
+	}
+	return append(out, t.outcome...)
+}
+
+// timeFormat is ISO 8601 in UTC, to the millisecond.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// askByTask asks a client that polls for the task.
+func (c *Call) askByTask(ctx context.Context, t *task, questions map[string]Question) (map[string]Answer, error) {
+	frames := make(map[string][]byte, len(questions))
+	for key, q := range questions {
+		params, err := q.appendParams(nil, true)
+		if err != nil {
+			return nil, err
+		}
+		frames[key] = appendQuestion([]byte{'{'}, q.method(), params)
+	}
+	if err := t.ask(frames); err != nil {
+		return nil, err
+	}
+	t.save()
+	answers := make(map[string]Answer, len(questions))
+	for len(answers) < len(questions) {
+		t.mu.Lock()
+		for key := range questions {
+			if raw, ok := t.answers[key]; ok {
+				answers[key] = Answer{raw}
+			}
+		}
+		arrived := t.arrived
+		t.mu.Unlock()
+		if len(answers) == len(questions) {
+			break
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-t.ctx.Done():
+			return nil, t.ctx.Err()
+		}
+	}
+	return answers, nil
+}
+
+// ask opens questions. Their keys are new to the task.
+func (t *task) ask(frames map[string][]byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.used)+len(frames) > givenMax {
+		return fmt.Errorf("mcp: Ask: a task may ask %d questions", givenMax)
+	}
+	for key := range frames {
+		if t.used[key] {
+			return fmt.Errorf("mcp: Ask: the key %q was used by an earlier question of this task", key)
+		}
+	}
+	if t.asked == nil {
+		t.asked = make(map[string][]byte)
+	}
+	for key, frame := range frames {
+		t.used[key] = true
+		t.asked[key] = frame
+	}
+	t.status = taskAsking
+	t.changedLocked()
+	return nil
+}
+
+// take takes a client's answers; those to no open question are ignored.
+func (t *task) take(responses []byte) {
+	t.mu.Lock()
+	for key, value := range membersOf(responses) {
+		if _, open := t.asked[key]; open && value[0] == '{' {
+			delete(t.asked, key)
+			t.answers[key] = slices.Clone(value)
+		}
+	}
+	if t.status == taskAsking && len(t.asked) == 0 {
+		t.status = taskWorking
+	}
+	t.changedLocked()
+	close(t.arrived)
+	t.arrived = make(chan struct{})
+	t.mu.Unlock()
+	t.save()
+}
+
+// save stores the task as it is now, and tells who listens to it.
+func (t *task) save() {
+	t.mu.Lock()
+	record := t.recordLocked()
+	t.mu.Unlock()
+	if err := t.server.options.Tasks.Put(context.Background(), t.id, record, t.options.TTL); err != nil {
+		t.server.options.Logger.Error("a task could not be stored", slog.String("task", t.id), slog.Any("error", err))
+	}
+	t.server.tellTask(t.id)
+}
+
+// findTask returns the members of a task as they are now, and the task itself
+// while this process runs it.
+func (s *Server) findTask(ctx context.Context, id, principal string) ([]byte, *task, error) {
+	s.mu.Lock()
+	t := s.tasks[id]
+	s.mu.Unlock()
+	if t != nil {
+		if t.principal != principal {
+			return nil, nil, ErrNoTask
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.appendLocked(nil), t, nil
+	}
+	if len(id) > keyLengthMax {
+		return nil, nil, ErrNoTask
+	}
+	record, err := s.options.Tasks.Get(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	owner, members := "", []byte(nil)
+	for name, value := range membersOf(record) {
+		switch name {
+		case "principal":
+			owner = unquoted(value)
+		case "task":
+			members = value[1 : len(value)-1]
+		}
+	}
+	if owner != principal || members == nil {
+		return nil, nil, ErrNoTask
+	}
+	return abandoned(members), nil, nil
+}
+
+// abandoned returns the members of a stored task; one that nobody works on any
+// more has failed.
+func abandoned(members []byte) []byte {
+	whole := append(append([]byte{'{'}, members...), '}')
+	out := []byte(nil)
+	for name, value := range membersOf(whole) {
+		if name == "status" && taskStatus(unquoted(value)).ended() {
+			return members
+		}
+		if name == "inputRequests" || name == "statusMessage" {
+			continue
+		}
+		if out != nil {
+			out = append(out, ',')
+		}
+		out = append(appendString(out, name), ':')
+		if name == "status" {
+			value = []byte(`"failed"`)
+		}
+		out = append(out, value...)
+	}
+	return append(out, `,"statusMessage":"the server that ran this task has ended","error":{"code":-32603,"message":"the server that ran this task has ended"}`...)
+}
+
+// serveTask serves tasks/get, tasks/update and tasks/cancel.
+func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
+	members, t, err := s.findTask(ctx, r.name, r.link.principal)
+	switch {
+	case errors.Is(err, ErrNoTask):
+		return out, &wireError{code: CodeInvalidParams, message: "there is no task " + shown([]byte(r.name)) + ", or no longer"}
+	case err != nil:
+		return out, &wireError{code: CodeInternal, message: "the task cannot be read: " + err.Error()}
+	}
+	switch r.act {
+	case actTasksGet:
+		return append(append(out, ','), members...), nil
+	case actTasksUpdate:
+		if t != nil {
+			t.take(r.arguments)
+		}
+	case actTasksCancel:
+		if t != nil {
+			t.mu.Lock()
+			t.cancelled = true
+			t.mu.Unlock()
+			t.stop()
+		}
+	}
+	return out, nil
+}
+
+// created returns the result that hands out a task.
+func (s *Server) created(t *task) *wireError {
+	// As it began, whatever has become of it: the rest is for tasks/get.
+	seed := &task{id: t.id, created: t.created, updated: t.created, options: t.options, status: taskWorking}
+	out := append([]byte(`"resultType":"task",`), s.metaMember...)
+	return &wireError{result: seed.appendLocked(append(out, ','))}
+}
+
+// tellTask has those told who listen to a task.
+func (s *Server) tellTask(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.listeners {
+		if _, wanted := l.tasks[id]; !wanted {
+			continue
+		}
+		if l.taskNews == nil {
+			l.taskNews = make(map[string]struct{})
+		}
+		l.taskNews[id] = struct{}{}
+		s.wake(l)
+	}
+}
+
+// Close ends what goes on beside the connections: subscriptions are answered,
+// and tasks are cancelled and waited for.
+func (s *Server) Close() {
+	s.Shutdown()
+	s.mu.Lock()
+	running := slices.Collect(maps.Values(s.tasks))
+	s.mu.Unlock()
+	for _, t := range running {
+		t.stop()
+	}
+	s.working.Wait()
+}
+
+// errNeedsTasks is the answer to a client that does not know tasks.
+func errNeedsTasks() *wireError {
+	e := &CapabilityError{"extensions." + extensionTasks}
+	return &wireError{code: CodeMissingCapability, message: e.Error(), data: e.data()}
+}
