@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 
@@ -184,9 +185,11 @@ func (l *wal) settle(loose looseSegment) (err error) {
 	b := make([]byte, min(loose.end-loose.durable, readWindowBytes))
 	for at := loose.durable; at < loose.end; at += int64(len(b)) {
 		b = b[:min(int64(len(b)), loose.end-at)]
-		if n, err := f.ReadAt(b, at); n < len(b) {
+		n, err := f.ReadAt(b, at)
+		if err != nil && (!errors.Is(err, io.EOF) || int64(n) < loose.end-at-blockAlign) {
 			return fmt.Errorf("reading %s at byte %d: %w", loose.name, at, err)
 		}
+		clear(b[n:]) // the file may end within the padding of its last block
 		if _, err := f.WriteAt(b, at); err != nil {
 			return err
 		}

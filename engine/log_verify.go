@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -139,15 +140,31 @@ func (sv *salvage) open(name, magic string, format uint16) (b *blockReader, f st
 	if damage, ok := errors.AsType[*CorruptError](err); ok {
 		b = &blockReader{name: name, file: f, size: size, at: fileHeaderBytes}
 		sv.v.Damage = append(sv.v.Damage, *damage)
-		err = b.guessHeader()
-	}
-	if err == nil {
+		if err = b.guessHeader(); err == nil && b.unlock(sv.r.o.Encryption) != nil {
+			b.at = size // what it says of its key is damaged: nothing in it can be read
+			b.header.flags = 0
+		}
+	} else if err == nil {
 		err = b.unlock(sv.r.o.Encryption)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	return b, f, nil
+}
+
+// mendHeader is the header with the one bit turned back that makes its checksum
+// right, or nil when there is none. A wrong salt would cost the whole file.
+func mendHeader(raw []byte) []byte {
+	mended := bytes.Clone(raw)
+	for bit := range 8 * (fileHeaderBytes - 8) {
+		mended[bit/8] ^= 1 << (bit % 8)
+		if headerSum(mended) == rawHeader(mended).sum {
+			return mended
+		}
+		mended[bit/8] ^= 1 << (bit % 8)
+	}
+	return nil
 }
 
 // guessHeader finds the seed of the blocks below a damaged header: its checksum as
@@ -159,6 +176,10 @@ func (b *blockReader) guessHeader() error {
 	raw, err := b.bytes(0, fileHeaderBytes)
 	if err != nil {
 		return err
+	}
+	if mended := mendHeader(raw); mended != nil {
+		b.header = rawHeader(mended)
+		return nil
 	}
 	whole := rawHeader(raw)
 	for _, sum := range [...]uint64{whole.sum, headerSum(raw)} {

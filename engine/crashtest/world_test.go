@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/seal"
 	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/engine/storage/simdir"
 )
@@ -79,6 +80,11 @@ func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *wo
 		Sync:             policy,
 		SegmentBytes:     []int64{1 << 10, 2 << 10, 5 << 10, 20 << 10}[w.rng.IntN(4)],
 		CompressBytesMin: []int{0, 0, 100}[w.rng.IntN(3)],
+		// What runs in the background makes a workload's calls differ from run to run.
+		BackgroundDisabled: w.rng.IntN(4) > 0,
+	}
+	if w.rng.IntN(4) == 0 {
+		w.options.Encryption = seal.AES256GCM(seal.Key{ID: 1, Secret: [seal.KeyBytes]byte{1}})
 	}
 	w.disk = simdir.New(seed)
 	w.disk.SetStale(w.rng.IntN(2) == 0)
