@@ -46,6 +46,7 @@ var ladder = map[string][]string{
 	"internal/tidy":         {},
 	"internal/testall":      {},
 	"conformance":           {"engine"},
+	"examples/everything":   {"mcp", "mcp/streamable"},
 }
 
 // reserved are modules outside this one that only one package may import.
