@@ -161,6 +161,22 @@ func BenchmarkBatch100(b *testing.B) {
 	}
 }
 
+// BenchmarkGetMany100 reads 100 keys per operation into memory of their own.
+func BenchmarkGetMany100(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s, keys := filled(b, n)
+			i := 0
+			for b.Loop() {
+				s.GetMany(keys[i : i+100])
+				if i += 100; i+100 > n {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkSetMany100 stores 100 keys per operation, one by one and together.
 func BenchmarkSetMany100(b *testing.B) {
 	for _, n := range sizes {

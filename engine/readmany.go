@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/ingot-run/ingot/hash"
@@ -10,12 +11,18 @@ import (
 // the misses that a core can have open, few enough to stay in the first cache.
 const batchWindow = 32
 
+// growBytesMax is how much room a batch makes at once on the guess that the values
+// to come are as long as those before.
+const growBytesMax = 1 << 20
+
 // GetMany returns one Entry per key, in the order of keys; absent ones have
 // Version 0. Each key is read on its own: the result is not one moment of the
 // whole store. A bad key refuses the whole call. A key may be named twice. The
 // values lie in one allocation: keeping one keeps all.
 func (s *Store) GetMany(keys []string) ([]Entry, error) {
-	_, entries, err := s.AppendGetMany(nil, make([]Entry, 0, len(keys)), keys)
+	const valueBytesGuess = 64
+	buf := make([]byte, 0, valueBytesGuess*min(batchWindow, len(keys)))
+	_, entries, err := s.AppendGetMany(buf, make([]Entry, 0, min(len(keys), BatchOpsMax)), keys)
 	return entries, err
 }
 
@@ -62,6 +69,10 @@ func (s *Store) AppendGetMany(buf []byte, entries []Entry, keys []string) ([]byt
 			entries = append(entries, e)
 		}
 		window = next
+		if done := len(entries) - first; len(rest)+len(next) > 0 {
+			// Room for as much as the keys before had, so that it is made once.
+			buf = slices.Grow(buf, min((len(buf)-begin)/done*(len(rest)+len(next)), growBytesMax))
+		}
 	}
 	realias(entries[first:], buf[begin:])
 	return buf, entries, nil
