@@ -33,7 +33,7 @@ type handle struct {
 	from  *request
 	ctx   context.Context
 	call  *Call
-	round round // what the request brought back
+	round *round // what the request brought back; nil: nothing
 
 	starts chan *task // of the Call
 }
@@ -45,7 +45,10 @@ func (h *handle) Call() *Call {
 	if h.call == nil {
 		// A copy: the request's memory is used again for the next one.
 		from := *h.from
-		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), round: h.round, starts: h.starts}
+		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), starts: h.starts}
+		if h.round != nil {
+			h.call.round = *h.round
+		}
 		for name, value := range membersOf(from.meta) {
 			if name == metaProgressToken && (value[0] == '"' || validID(value)) {
 				h.call.token = append([]byte(nil), value...)

@@ -83,11 +83,11 @@ func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 
 // logThreshold is the rank of the lowest level that the client wants.
 func (c *Call) logThreshold() int {
-	level := c.from.level
+	rank := int(c.from.level)
 	if !c.from.modern && c.from.link.session != nil {
-		level = *c.from.link.session.logLevel.Load()
+		rank = c.from.link.session.logLevel.Load().rank()
 	}
-	if rank := level.rank(); rank > 0 {
+	if rank > 0 {
 		return rank
 	}
 	return len(logLevels) + 1

@@ -92,7 +92,7 @@ type requestMeta struct {
 	modern  bool   // it has a per-request protocol field
 	version string // the protocol version it names, "" when none
 	client  *client
-	level   LogLevel // the lowest level that it asks log messages of; "" for none
+	level   uint8 // the rank of the lowest level that it asks log messages of; 0 for none
 	problem *wireError
 }
 
@@ -161,9 +161,9 @@ func (r *metaReader) readLevel(raw []byte) *wireError {
 		return nil
 	}
 	if raw[0] == '"' {
-		r.last.level = LogLevel(r.scanner.unquote(raw))
+		r.last.level = uint8(LogLevel(r.scanner.unquote(raw)).rank())
 	}
-	if r.last.level.rank() == 0 {
+	if r.last.level == 0 {
 		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaLogLevel + " is no log level: " + shown(raw)}
 	}
 	return nil

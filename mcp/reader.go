@@ -73,7 +73,7 @@ type request struct {
 	inline bool // it runs on the reading goroutine
 	client *client
 	link   *link
-	level  LogLevel // modern: the lowest level of log messages to send
+	level  uint8 // modern: the rank of the lowest level of log messages to send, or 0
 
 	tool      *tool  // actToolsCall
 	arguments []byte // actToolsCall: a JSON object; actBatch: the frame
@@ -86,17 +86,18 @@ type request struct {
 // per-request protocol field is modern; any other belongs to the version that
 // initialize agreed on, and before initialize lacks those fields.
 func (c *reader) accept(m *message, r *request) *wireError {
-	*r = request{id: m.id, meta: m.param("_meta"), link: c.link}
+	r.reset(c.link, m)
 	meta := c.readMeta(r.meta)
 	if meta.problem != nil {
 		return meta.problem
 	}
 	var ok bool
 	if meta.modern {
-		r.modern, r.client, r.level = true, meta.client, meta.level
+		r.setClient(meta.client)
+		r.modern, r.level = true, meta.level
 		r.act, ok = modernAction(m.method)
 	} else {
-		r.client = c.client()
+		r.setClient(c.client())
 		r.act, ok = legacyAction(m.method)
 		needsSession := r.act != actInitialize && r.act != actPing
 		if r.client.version == "" && (!ok || needsSession) || string(m.method) == methodDiscover {
@@ -106,9 +107,11 @@ func (c *reader) accept(m *message, r *request) *wireError {
 	if !ok || r.act >= actPromptsList && !c.server.offers().offered(r.act) {
 		return &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
 	}
-	switch r.act {
-	case actToolsCall:
+	if r.act == actToolsCall {
 		return c.resolve(r, m)
+	}
+	r.tool, r.arguments = nil, nil
+	switch r.act {
 	case actInitialize:
 		return c.initialize(r, m)
 	case actToolsList, actPromptsList, actResourcesList, actTemplatesList:
@@ -166,6 +169,31 @@ func (c *reader) readName(r *request, m *message, member string) *wireError {
 	}
 	r.name = string(c.scanner.unquote(name))
 	return nil
+}
+
+// reset readies r for m. What is there already is not written again: a
+// connection uses one request over and over, and while the garbage collector
+// marks, each pointer that is written costs a barrier.
+func (r *request) reset(l *link, m *message) {
+	r.id, r.act, r.modern, r.inline, r.level = m.id, 0, false, false, 0
+	if r.link != l {
+		r.link = l
+	}
+	if meta := m.param("_meta"); meta != nil || r.meta != nil {
+		r.meta = meta
+	}
+	if r.retry != nil {
+		r.retry = nil
+	}
+	if r.name != "" {
+		r.name = ""
+	}
+}
+
+func (r *request) setClient(of *client) {
+	if r.client != of {
+		r.client = of
+	}
 }
 
 // readMeta reads a raw _meta, and has the scanner know it from now on.
@@ -280,8 +308,12 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	}
 	tools := &c.server.offers().tools
 	unquoted := c.scanner.unquote(name)
-	if r.tool = tools.byKey[string(unquoted)]; r.tool == nil {
+	t := tools.byKey[string(unquoted)]
+	if t == nil {
 		return unknownTool(string(unquoted), tools)
+	}
+	if r.tool != t {
+		r.tool = t
 	}
 	c.readRetry(r, m)
 	switch r.arguments = m.param("arguments"); {

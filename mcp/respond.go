@@ -127,7 +127,7 @@ func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
 
 // call runs the tool of r and appends the members of its result.
 func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []byte) ([]byte, *wireError) {
-	var in round
+	var in *round
 	if r.retry != nil {
 		var bad *wireError
 		if in, bad = s.readRound(r); bad != nil {
@@ -147,8 +147,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	} else if r.tool.Task == TaskRequired && r.modern {
 		return out, errNeedsTasks()
 	} else {
-		*call = CallRequest{Name: r.tool.Name, Arguments: r.arguments, Meta: r.meta, ProtocolVersion: r.client.version}
-		call.from, call.ctx, call.round = r, ctx, in
+		call.reset(ctx, r, in)
 		result, err = s.runTool(ctx, r.tool, call)
 		if handle = call.call; handle != nil {
 			call.finish()
@@ -161,6 +160,29 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 		out = append(out, ',')
 	}
 	return s.appendOutcome(ctx, r, result, err, out)
+}
+
+// reset readies the request for a call; see request.reset for how.
+func (c *CallRequest) reset(ctx context.Context, r *request, in *round) {
+	if c.from != r {
+		c.from = r
+	}
+	if c.Name != r.tool.Name {
+		c.Name = r.tool.Name
+	}
+	if c.ProtocolVersion != r.client.version {
+		c.ProtocolVersion = r.client.version
+	}
+	if c.ctx != ctx {
+		c.ctx = ctx
+	}
+	c.Arguments = r.arguments
+	if r.meta != nil || c.Meta != nil {
+		c.Meta = r.meta
+	}
+	if c.call != nil || c.round != nil || in != nil {
+		c.call, c.round = nil, in
+	}
 }
 
 // appendOutcome appends the members of a tool's result.

@@ -127,8 +127,8 @@ func (s *Server) inputRequired(r *request, c *Call) *wireError {
 
 // readRound reads inputResponses and requestState of a request; bad when they
 // are not what this server gave out for it.
-func (s *Server) readRound(r *request) (round, *wireError) {
-	var in round
+func (s *Server) readRound(r *request) (*round, *wireError) {
+	in := &round{}
 	var responses, state []byte
 	for name, value := range membersOf(r.retry) {
 		switch name {
@@ -140,11 +140,11 @@ func (s *Server) readRound(r *request) (round, *wireError) {
 	}
 	if state != nil {
 		if state[0] != '"' {
-			return in, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
+			return nil, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
 		}
 		opened, err := s.unseal(r, unquoted(state))
 		if err != nil {
-			return in, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
+			return nil, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
 		}
 		in.given = opened
 	}
@@ -152,14 +152,14 @@ func (s *Server) readRound(r *request) (round, *wireError) {
 		return in, nil
 	}
 	if responses[0] != '{' {
-		return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
+		return nil, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
 	}
 	if in.given == nil {
 		in.given = make(map[string]given)
 	}
 	for key, value := range membersOf(responses) {
 		if value[0] != '{' {
-			return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
+			return nil, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
 		}
 		if len(in.given) < givenMax && in.given[key].question != keptDigest {
 			in.given[key] = given{raw: value}

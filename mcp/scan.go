@@ -374,11 +374,10 @@ const (
 	topBits  = 0x8080808080808080
 )
 
-// skipPlain returns the index of the first byte from i on that is a quote, a
-// backslash, a control character or not ASCII. It reads eight bytes at a time:
-// in (w - n) &^ w the lowest set top bit marks the first byte below n, since
-// a borrow only runs upward from a byte that is itself a hit.
-func skipPlain(d []byte, i int) int {
+// skipWords is skipPlain eight bytes at a time: in (w - n) &^ w the lowest set
+// top bit marks the first byte below n, since a borrow only runs upward from a
+// byte that is itself a hit.
+func skipWords(d []byte, i int) int {
 	for i+8 <= len(d) {
 		w := binary.LittleEndian.Uint64(d[i:])
 		quote := w ^ eachByte*'"'

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -162,4 +163,53 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The blocks find what a loop finds, at each length and alignment, and never
+// read behind the text.
+func TestSkipPlain(t *testing.T) {
+	plain := func(c byte) bool { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' }
+	check := func(d []byte, from int) {
+		want := from
+		for want < len(d) && plain(d[want]) {
+			want++
+		}
+		if got := skipPlain(d, from); got != want {
+			t.Fatalf("from %d of %q: %d, not %d", from, d, got, want)
+		}
+		if got := skipWords(d, from); got != want {
+			t.Fatalf("words from %d of %q: %d, not %d", from, d, got, want)
+		}
+	}
+	buffer := bytes.Repeat([]byte("a"), 512)
+	for start := range 16 {
+		for length := range 300 {
+			text := buffer[start : start+length : start+length]
+			check(text, 0)
+			check(text, length)
+			check(text, length/2)
+			for _, special := range []byte{'"', '\\', 0, 0x1F, 0x80, 0xFF, 0x20, 0x7F, '!', '#', '[', ']'} {
+				for _, at := range []int{0, length / 3, length - 65, length - 1} {
+					if at >= 0 && at < length {
+						text[at] = special
+						check(text, 0)
+						text[at] = 'a'
+					}
+				}
+				if start+length < len(buffer) { // one behind the text
+					buffer[start+length] = special
+					check(text, 0)
+					buffer[start+length] = 'a'
+				}
+			}
+		}
+	}
+	for c := range 256 {
+		text := bytes.Repeat([]byte("b"), 200)
+		for at := range text {
+			text[at] = byte(c)
+			check(text, 0)
+			text[at] = 'b'
+		}
+	}
 }

@@ -159,7 +159,7 @@ func (s *Server) dropTask(t *task) {
 
 // callTask runs a tool whose calls may become tasks. The handler has a
 // goroutine of its own: it outlives the request when it becomes a task.
-func (s *Server) callTask(ctx context.Context, r *request, in round) (*CallResult, *Call, error) {
+func (s *Server) callTask(ctx context.Context, r *request, in *round) (*CallResult, *Call, error) {
 	own := r.clone()
 	req := &CallRequest{
 		Name: own.tool.Name, Arguments: own.arguments, Meta: own.meta, ProtocolVersion: own.client.version,

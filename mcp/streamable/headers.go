@@ -9,23 +9,29 @@ import (
 	"github.com/ingot-run/ingot/mcp"
 )
 
-// Request headers (basic/transports/streamable-http, "Request Metadata").
+// Request headers (basic/transports/streamable-http, "Request Metadata", and
+// 2025-11-25 basic/transports), in their canonical form.
 const (
-	headerVersion = "Mcp-Protocol-Version"
-	headerMethod  = "Mcp-Method"
-	headerName    = "Mcp-Name"
+	headerVersion   = "Mcp-Protocol-Version"
+	headerMethod    = "Mcp-Method"
+	headerName      = "Mcp-Name"
+	headerParam     = "Mcp-Param-" // and a name
+	headerSession   = "Mcp-Session-Id"
+	headerLastEvent = "Last-Event-Id"
 )
+
+const methodListen = "subscriptions/listen"
 
 // agree refuses e when its headers contradict it, and returns the version by
 // which to serve it if it is not modern.
-func agree(e *mcp.Exchange, h http.Header) string {
-	version := h.Get(headerVersion)
+func (h *Handler) agree(e *mcp.Exchange, header http.Header) string {
+	version := header.Get(headerVersion)
 	if e.NoAnswer && e.Method != "" && !strings.HasPrefix(e.Method, "notifications/") {
 		e.Refuse(mcp.CodeInvalidRequest, "the id is missing: "+cut(e.Method)+" is a request")
 	}
 	switch {
 	case e.Modern && !e.NoAnswer:
-		checkModern(e, h)
+		h.checkModern(e, header)
 		e.RefuseBadMeta()
 	case version == "":
 		return mcp.VersionUnnamed
@@ -40,43 +46,62 @@ func agree(e *mcp.Exchange, h http.Header) string {
 }
 
 // checkModern compares the headers of a modern request with its message.
-func checkModern(e *mcp.Exchange, h http.Header) {
+func (h *Handler) checkModern(e *mcp.Exchange, header http.Header) {
 	if e.Version != "" {
-		compare(e, h, headerVersion, e.Version)
+		compare(e, header, headerVersion, e.Version)
 	}
 	if e.Version != mcp.VersionModern {
 		return // what else is required depends on the version
 	}
-	compare(e, h, headerMethod, e.Method)
+	compare(e, header, headerMethod, e.Method)
 	switch e.Method {
-	case "tools/call", "resources/read", "prompts/get":
+	case "tools/call", "resources/read", "prompts/get", "tasks/get", "tasks/update", "tasks/cancel":
 		if e.Name != "" {
-			compare(e, h, headerName, e.Name)
+			compare(e, header, headerName, e.Name)
 		}
+	}
+	if e.Method == "tools/call" {
+		h.checkParams(e, header)
 	}
 }
 
 // compare refuses e unless the header is there once and says want.
-func compare(e *mcp.Exchange, h http.Header, header, want string) {
-	values := h.Values(header)
+func compare(e *mcp.Exchange, header http.Header, name, want string) {
+	values := header[name]
 	if len(values) != 1 {
-		e.Refuse(mcp.CodeHeaderMismatch, fmt.Sprintf("Header mismatch: %s must be sent exactly once, not %d times", header, len(values)))
+		e.Refuse(mcp.CodeHeaderMismatch, fmt.Sprintf("Header mismatch: %s must be sent exactly once, not %d times", name, len(values)))
 		return
 	}
 	got, ok := values[0], true
-	if header == headerName {
+	if name == headerName {
 		got, ok = decodeValue(got)
 	}
 	switch {
-	case !ok || strings.ContainsFunc(values[0], isUnsafe):
-		e.Refuse(mcp.CodeHeaderMismatch, "Header mismatch: "+header+" has characters that need the =?base64?...?= form, or that form is broken")
+	case !ok || hasUnsafe(values[0]):
+		refuseUnsafe(e, name)
 	case got != want:
-		e.Refuse(mcp.CodeHeaderMismatch, fmt.Sprintf("Header mismatch: %s header value %q does not match body value %q", header, cut(got), cut(want)))
+		refuseMismatch(e, name, got, want)
 	}
 }
 
-// isUnsafe reports whether a header value may not hold r (RFC 9110 section 5.5).
-func isUnsafe(r rune) bool { return r != '\t' && (r < 0x20 || r > 0x7E) }
+func refuseUnsafe(e *mcp.Exchange, name string) {
+	e.Refuse(mcp.CodeHeaderMismatch, "Header mismatch: "+name+" has characters that need the =?base64?...?= form, or that form is broken")
+}
+
+func refuseMismatch(e *mcp.Exchange, name, got, want string) {
+	e.Refuse(mcp.CodeHeaderMismatch, fmt.Sprintf("Header mismatch: %s header value %q does not match body value %q", name, cut(got), cut(want)))
+}
+
+// hasUnsafe reports whether a header has a value that it may not hold (RFC 9110
+// section 5.5).
+func hasUnsafe(value string) bool {
+	for i := range len(value) {
+		if b := value[i]; b != '\t' && (b < 0x20 || b > 0x7E) {
+			return true
+		}
+	}
+	return false
+}
 
 // decodeValue undoes the Base64 form (ibid., "Value Encoding").
 func decodeValue(value string) (string, bool) {

@@ -3,34 +3,39 @@
 // over stdio, or runs as wasm, does not carry net/http: that costs 3 MB and
 // doubles the start-up time.
 //
-// [NewHTTPHandler] makes the handler; mount it at one path, such as /mcp.
-// Each POST carries one message and is answered with one JSON object. Both
-// eras are served on the same path: a modern message must agree with its
-// headers, a legacy one is served without a session.
+// [NewHTTPHandler] makes the handler; mount it at one path, such as /mcp. Both
+// eras are served there at once:
+//
+//   - A modern message (2026-07-28) must agree with its headers. It is answered
+//     with one JSON object, or with a stream of events when something is sent
+//     before the answer. A client that closes the connection cancels the call.
+//   - A legacy client gets a session with the answer to initialize, its
+//     Mcp-Session-Id. GET opens the session's stream, DELETE ends it. Streams
+//     have event ids and can be resumed with Last-Event-ID; a call outlives its
+//     connection. A legacy request without a session id is served without one.
+//
+// [Handler.Drain] and [Handler.Close] end it; see there for how they go with
+// http.Server.Shutdown.
 //
 // # Caveats
 //
-//   - Answers are single JSON objects, never event streams.
-//   - There are no sessions: no Mcp-Session-Id is given out, GET and DELETE
-//     are answered with 405.
-//   - Mcp-Param headers (x-mcp-header in a tool's schema) are not checked.
-//   - There is no authentication. Bind to a loopback address, or put the
-//     handler behind something that authenticates.
+//   - There is no authentication here: wrap the handler, for instance by package
+//     httpguard, whose Principal each session and call is bound to.
+//   - Events can be replayed as far as they are held: HTTPOptions.ReplayBytes a
+//     stream, and the last 8 streams of a session.
+//   - Sessions live in memory and end with the process.
 package streamable
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"mime"
+	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"sync/atomic"
+	"time"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/internal/wire"
 )
 
 // HTTPOptions configures a handler. The zero value serves loopback names only.
@@ -42,166 +47,138 @@ type HTTPOptions struct {
 	// that may call the server; "*" allows all. Loopback origins always may,
 	// and so may requests without an Origin, which come from no page.
 	AllowedOrigins []string
-	// MaxConcurrent bounds the requests that are worked on at once; others
-	// wait their turn. Default 256.
-	MaxConcurrent int
+
+	// MaxConcurrent bounds the requests that are worked on at once, and
+	// MaxPerSession those of one session; others wait their turn, and are
+	// refused with 429 beyond the second. Defaults 256 and 64.
+	MaxConcurrent, MaxPerSession int
+	// MaxStreams bounds the streams that are open for what comes unasked (GET,
+	// and subscriptions/listen). Default 20,000.
+	MaxStreams int
+	// MaxSessions bounds the legacy sessions; initialize is refused with 503
+	// beyond it. Default 20,000.
+	MaxSessions int
+	// SessionsDisabled serves legacy clients without sessions: nothing can be
+	// asked of them, nothing resumed, and GET and DELETE are answered with 405.
+	SessionsDisabled bool
+	// SessionIdle is how long a session is kept without a request and without an
+	// open stream; one whose client never came back after initialize, a minute
+	// at most. Default 30 minutes.
+	SessionIdle time.Duration
+
+	// ReplayBytes is what one legacy stream holds of its events, for a client
+	// that resumes it, and ReplayBytesTotal what all streams do. A stream whose
+	// client is gone and that cannot hold more is given up. Defaults 256 KiB and
+	// 64 MiB.
+	ReplayBytes, ReplayBytesTotal int
+	// Retry is how long a client is asked to wait before it resumes a stream.
+	// Default one second.
+	Retry time.Duration
+
+	// KeepAlive is the time between the comments that keep a quiet stream's
+	// connection open. Default 15 seconds.
+	KeepAlive time.Duration
+	// ReadTimeout is how long a client may take to send a body, and WriteTimeout
+	// to read an event or an answer. Default 30 seconds each.
+	ReadTimeout, WriteTimeout time.Duration
+
+	Logger *slog.Logger // nil discards
 }
 
-const concurrentDefault = 256
-
-// NewHTTPHandler returns the handler of s's MCP endpoint. It is safe for
-// concurrent use. A request whose client goes away has its context cancelled.
-func NewHTTPHandler(s *mcp.Server, o HTTPOptions) http.Handler {
-	if o.MaxConcurrent <= 0 {
-		o.MaxConcurrent = concurrentDefault
+func (o HTTPOptions) withDefaults() HTTPOptions {
+	for _, each := range [...]struct {
+		value    *int
+		standard int
+	}{
+		{&o.MaxConcurrent, 256}, {&o.MaxPerSession, 64}, {&o.MaxStreams, 20_000}, {&o.MaxSessions, 20_000},
+		{&o.ReplayBytes, 256 << 10}, {&o.ReplayBytesTotal, 64 << 20},
+	} {
+		if *each.value <= 0 {
+			*each.value = each.standard
+		}
 	}
-	return &handler{
-		server: s,
-		gate:   newGate(o.AllowedHosts, o.AllowedOrigins),
-		slots:  make(chan struct{}, o.MaxConcurrent),
+	for _, each := range [...]struct {
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{&o.SessionIdle, 30 * time.Minute}, {&o.Retry, time.Second}, {&o.KeepAlive, 15 * time.Second},
+		{&o.ReadTimeout, 30 * time.Second}, {&o.WriteTimeout, 30 * time.Second},
+	} {
+		if *each.value <= 0 {
+			*each.value = each.standard
+		}
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
-type handler struct {
-	server *mcp.Server
-	gate   gate
-	slots  chan struct{} // one is held while a request is worked on
+// Handler is the MCP endpoint of one server. It is safe for concurrent use.
+type Handler struct {
+	server  *mcp.Server
+	options HTTPOptions
+	gate    httpguard.Gate
+	body    wire.Body
+	slots   chan struct{} // one is held while a request is worked on
+
+	streams atomic.Int64 // open ones of those that MaxStreams bounds
+	held    atomic.Int64 // bytes of events, for replay
+	params  sync.Map     // tool name -> *toolParams
+
+	mu       sync.Mutex
+	sessions map[string]*session
+	running  int           // goroutines that end with a session or a call
+	idle     chan struct{} // closed when running becomes 0, by whom Close waits; nil: nobody waits
+	draining bool
+	closed   bool
+}
+
+// NewHTTPHandler returns the handler of s's MCP endpoint.
+func NewHTTPHandler(s *mcp.Server, o HTTPOptions) *Handler {
+	o = o.withDefaults()
+	return &Handler{
+		server: s, options: o,
+		gate:     httpguard.NewGate(o.AllowedHosts, o.AllowedOrigins),
+		body:     wire.Body{BytesMax: int64(s.MaxMessageBytes()), Timeout: o.ReadTimeout},
+		slots:    make(chan struct{}, o.MaxConcurrent),
+		sessions: make(map[string]*session),
+	}
 }
 
 // ServeHTTP answers one request.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if status, problem := h.gate.check(r); status != 0 {
-		refuse(w, status, mcp.CodeInvalidRequest, problem)
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if status, problem := h.gate.Check(r); status != 0 {
+		wire.Refuse(w, status, mcp.CodeInvalidRequest, problem)
 		return
 	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, mcp.CodeInvalidRequest, "the MCP endpoint takes POST only")
+	if h.gate.Share(w, r) {
 		return
 	}
-	if status, problem := checkTypes(r); status != 0 {
-		refuse(w, status, mcp.CodeInvalidRequest, problem)
-		return
-	}
-	buffer := buffers.Get().(*[]byte)
-	defer putBuffer(buffer)
-	bytesMax := int64(h.server.MaxMessageBytes())
-	body, err := readBody(w, r, bytesMax, (*buffer)[:0])
-	*buffer = body
-	if err != nil {
-		status, problem := bodyProblem(err, bytesMax)
-		refuse(w, status, mcp.CodeInvalidRequest, problem)
-		return
-	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-r.Context().Done():
-		return
-	}
-	h.serve(w, r, body)
-}
-
-// serve answers a request whose body is read.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, body []byte) {
-	e := h.server.NewExchange(body)
-	legacy := agree(e, r.Header)
-	early := e.Code() != 0
-	buffer := buffers.Get().(*[]byte)
-	defer putBuffer(buffer)
-	*buffer = e.Answer(r.Context(), legacy, (*buffer)[:0])
-	if r.Context().Err() != nil {
-		return // nobody reads the answer
-	}
-	status := http.StatusOK
+	// Clients of the modern era have neither sessions nor streams of their own:
+	// what they send of them is ignored, GET and DELETE are not theirs.
+	legacy := !h.options.SessionsDisabled && r.Header.Get(headerVersion) != mcp.VersionModern
+	id := r.Header.Get(headerSession)
 	switch {
-	case early || e.Code() == mcp.CodeInvalidRequest:
-		status = http.StatusBadRequest
-	case len(*buffer) == 0:
-		status = http.StatusAccepted
-	case e.Modern && e.Code() == mcp.CodeMethodNotFound:
-		status = http.StatusNotFound
-	}
-	write(w, status, *buffer)
-}
-
-// checkTypes makes sure that the body is JSON and the answer may be.
-func checkTypes(r *http.Request) (int, string) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/json" {
-		return http.StatusUnsupportedMediaType, "the Content-Type must be application/json"
-	}
-	accept := r.Header.Values("Accept")
-	if len(accept) == 0 {
-		return 0, ""
-	}
-	for _, line := range accept {
-		for entry := range strings.SplitSeq(line, ",") {
-			kind, parameters, err := mime.ParseMediaType(entry)
-			if err == nil && parameters["q"] != "0" && (kind == "application/json" || kind == "application/*" || kind == "*/*") {
-				return 0, ""
-			}
-		}
-	}
-	return http.StatusNotAcceptable, "the Accept header must list application/json and text/event-stream"
-}
-
-// readBody appends the body to dst.
-func readBody(w http.ResponseWriter, r *http.Request, bytesMax int64, dst []byte) ([]byte, error) {
-	if r.ContentLength > bytesMax {
-		return dst, &http.MaxBytesError{Limit: bytesMax}
-	}
-	body := http.MaxBytesReader(w, r.Body, bytesMax)
-	for {
-		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
-		}
-		n, err := body.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		if err == io.EOF {
-			return dst, nil
-		}
-		if err != nil {
-			return dst, err
-		}
+	case r.Method == http.MethodPost && legacy && id != "":
+		h.withSession(w, r, id, h.postInSession)
+	case r.Method == http.MethodPost:
+		h.post(w, r)
+	case r.Method == http.MethodGet && legacy && id != "":
+		h.withSession(w, r, id, h.get)
+	case r.Method == http.MethodDelete && legacy && id != "":
+		h.withSession(w, r, id, h.delete)
+	default:
+		h.refuseMethod(w, r, legacy)
 	}
 }
 
-func bodyProblem(err error, bytesMax int64) (int, string) {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return http.StatusRequestEntityTooLarge, fmt.Sprintf("the message is longer than the limit of %d bytes", bytesMax)
+func (h *Handler) refuseMethod(w http.ResponseWriter, r *http.Request, legacy bool) {
+	allow, problem := "POST", "the MCP endpoint takes POST only"
+	if legacy {
+		allow = "POST, GET, DELETE"
+		problem = "the MCP endpoint takes POST only, and GET and DELETE with the " + headerSession + " of a session of the legacy era"
 	}
-	return http.StatusBadRequest, "the body could not be read: " + err.Error()
-}
-
-// refuse answers with a JSON-RPC error that has no id: the message was not
-// read (basic/transports/streamable-http allows such a body).
-func refuse(w http.ResponseWriter, status, code int, problem string) {
-	text, err := jsontext.AppendQuote(nil, strings.ToValidUTF8(problem, "\ufffd"))
-	if err != nil {
-		text = []byte(`""`) // cannot happen: the text is UTF-8
-	}
-	write(w, status, fmt.Appendf(nil, `{"jsonrpc":"2.0","error":{"code":%d,"message":%s}}`, code, text))
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	if len(body) > 0 {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	w.WriteHeader(status)
-	w.Write(body) // an error here means that the client left
-}
-
-// buffers hold bodies and answers.
-var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
-
-// bufferKeptMax is the largest buffer that is kept for reuse.
-const bufferKeptMax = 1 << 20
-
-func putBuffer(b *[]byte) {
-	if cap(*b) <= bufferKeptMax {
-		buffers.Put(b)
-	}
+	w.Header().Set("Allow", allow)
+	wire.Refuse(w, http.StatusMethodNotAllowed, mcp.CodeInvalidRequest, problem)
 }

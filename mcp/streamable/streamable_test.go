@@ -77,7 +77,8 @@ func TestHandler(t *testing.T) {
 		// The eras.
 		{"legacy, no version header", post, legacyCall, nil, 200, said},
 		{"legacy, version header", post, legacyCall, headers{"Mcp-Protocol-Version": "2025-11-25"}, 200, said},
-		{"legacy, session header ignored", post, legacyCall, headers{"Mcp-Session-Id": "x", "Last-Event-ID": "y"}, 200, said},
+		{"legacy, no such session", post, legacyCall, headers{"Mcp-Session-Id": "x"}, 404, "no such session"},
+		{"modern, session header ignored", post, modernCall, modern(headers{"Mcp-Session-Id": "x", "Last-Event-ID": "y"}), 200, said},
 		{"initialize", post, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}`, nil, 200, `"protocolVersion":"2025-06-18"`},
 		{"ping", post, `{"jsonrpc":"2.0","id":1,"method":"ping"}`, nil, 200, `"result":{}`},
 		{"modern", post, modernCall, modern(nil), 200, `"resultType":"complete"`},
@@ -129,6 +130,10 @@ func TestHandler(t *testing.T) {
 		// HTTP.
 		{"GET", http.MethodGet, "", nil, 405, "POST only"},
 		{"DELETE", http.MethodDelete, "", nil, 405, "POST only"},
+		{"GET of no session", http.MethodGet, "", headers{"Mcp-Session-Id": "x"}, 404, "no such session"},
+		{"DELETE of no session", http.MethodDelete, "", headers{"Mcp-Session-Id": "x"}, 404, "no such session"},
+		{"modern GET", http.MethodGet, "", headers{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Session-Id": "x"}, 405, "POST only"},
+		{"modern DELETE", http.MethodDelete, "", headers{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Session-Id": "x"}, 405, "POST only"},
 		{"PUT", http.MethodPut, legacyCall, nil, 405, "POST only"},
 		{"no content type", post, legacyCall, headers{"Content-Type": ""}, 415, "Content-Type"},
 		{"form content type", post, legacyCall, headers{"Content-Type": "text/plain"}, 415, "Content-Type"},
@@ -180,9 +185,36 @@ func TestAllowAll(t *testing.T) {
 }
 
 func TestGetSaysWhatIsAllowed(t *testing.T) {
+	for _, c := range []struct {
+		disabled bool
+		version  string
+		allow    string
+	}{{false, "", "POST, GET, DELETE"}, {false, "2026-07-28", "POST"}, {true, "", "POST"}} {
+		w := httptest.NewRecorder()
+		streamable.NewHTTPHandler(newServer(), streamable.HTTPOptions{SessionsDisabled: c.disabled}).
+			ServeHTTP(w, request(t.Context(), http.MethodGet, "", headers{"Mcp-Protocol-Version": c.version}))
+		assert.Equal(t, c.allow, w.Header().Get("Allow"))
+	}
+}
+
+// The browser of an allowed page may send what clients send, and read the answer.
+func TestPagesMayRead(t *testing.T) {
+	h := streamable.NewHTTPHandler(newServer(), streamable.HTTPOptions{})
 	w := httptest.NewRecorder()
-	streamable.NewHTTPHandler(newServer(), streamable.HTTPOptions{}).ServeHTTP(w, request(t.Context(), http.MethodGet, "", nil))
-	assert.Equal(t, "POST", w.Header().Get("Allow"))
+	h.ServeHTTP(w, request(t.Context(), http.MethodOptions, "", headers{
+		"Origin": "http://localhost:5173", "Access-Control-Request-Method": "POST",
+		"Access-Control-Request-Headers": "content-type, Mcp-Param-Region, x-else",
+	}))
+	assert.Equal(t, 204, w.Code)
+	assert.Equal(t, "http://localhost:5173", w.Header().Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "content-type, mcp-param-region", w.Header().Get("Access-Control-Allow-Headers"))
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, request(t.Context(), http.MethodPost, legacyCall, headers{"Origin": "http://localhost:5173"}))
+	assert.Equal(t, "http://localhost:5173", w.Header().Get("Access-Control-Allow-Origin"))
+	assert.Contains(t, w.Header().Get("Access-Control-Expose-Headers"), "Mcp-Session-Id")
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, request(t.Context(), http.MethodPost, legacyCall, headers{"Origin": "https://evil.example"}))
+	assert.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
 }
 
 // brokenBody fails while it is read.
