@@ -13,7 +13,7 @@ FUZZ    ?= 5m
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
-NODE_DIRS := js conformance conformance/clients/node web/test
+NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
 .PHONY: run test build wasm tools node-deps conformance soak fuzz bench-mcp bench-engine bench-hash clean help
 

@@ -73,6 +73,7 @@ func otherLanguages() []suite {
 		scripts,
 		node("clients-node", "mcp-stdio with the TypeScript SDKs' clients and the inspector", "conformance/clients/node"),
 		clients,
+		node("official", "the official MCP conformance suite against examples/everything", "conformance/official"),
 		chromium,
 		bench,
 	}
