@@ -15,7 +15,7 @@ FUZZ    ?= 5m
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps conformance soak fuzz bench-mcp bench-engine bench-hash clean help
+.PHONY: run test build wasm tools node-deps conformance soak fuzz bench-mcp bench-engine bench-hash bench-durability clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ bench-engine: ## measure the engine against other maps and stores (writes docs/B
 
 bench-hash: ## measure the hash against its peers (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./hash $(FLAGS)
+
+bench-durability: ## measure durable stores side by side (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./durability $(FLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(WASM)
