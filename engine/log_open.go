@@ -103,8 +103,8 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 		if l.wantsCompaction() {
 			l.wake <- struct{}{}
 		}
-		go s.runBackground(l, l.options.interval) // ends with close
 		l.wakeBackground()
+		go s.runBackground(l, l.options.interval) // ends with close
 	}
 	if s.evict {
 		s.makeRoom(0) // the budget may be smaller than it was

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,28 @@ import (
 // soak runs the tests at their full length.
 var soak = os.Getenv("INGOT_SOAK") != ""
 
+// slow says that the tests run where everything takes several times as long: as
+// WebAssembly, emulated, or under the race detector.
+var slow = runtime.GOARCH == "wasm" || runtime.GOARCH == "arm64"
+
 // count is how often a test runs something: short, or in a soak long.
 func count(short, long int) int {
-	if soak {
+	switch {
+	case soak:
 		return long
+	case slow:
+		return max(short/8, 2)
+	}
+	return short
+}
+
+// stride is from how many places a test takes one: short, or in a soak 1.
+func stride(short int) int {
+	switch {
+	case soak:
+		return 1
+	case slow:
+		return 10 * short
 	}
 	return short
 }

@@ -212,7 +212,7 @@ func (p *patient) refused(what string, err error, disk *simdir.Dir, files, repla
 // some are looked at.
 func (p *patient) repair(what string, disk *simdir.Dir) {
 	p.t.Helper()
-	if p.repairs++; p.repairs%count(5, 1) != 0 {
+	if p.repairs++; p.repairs%stride(5) != 0 {
 		return
 	}
 	o := p.options
@@ -272,7 +272,7 @@ func TestRotFlips(t *testing.T) {
 	patients(t, func(t *testing.T, p *patient) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		p.each(func(name string, data []byte) {
-			for i := rng.IntN(count(6, 1)); i < len(data); i += count(6, 1) {
+			for i := rng.IntN(stride(6)); i < len(data); i += stride(6) {
 				mask := byte(1) << rng.IntN(8)
 				data[i] ^= mask
 				p.try("flipped bits", fmt.Sprintf("%s: byte %d ^ %#x", name, i, mask), map[string][]byte{name: data})
@@ -289,7 +289,7 @@ func TestRotCuts(t *testing.T) {
 	patients(t, func(t *testing.T, p *patient) {
 		p.each(func(name string, data []byte) {
 			p.try("removed files", name+" is removed", map[string][]byte{name: nil})
-			for n := 0; n < len(data); n += count(13, 1) {
+			for n := 0; n < len(data); n += stride(13) {
 				p.try("cuts", fmt.Sprintf("%s: cut to %d bytes", name, n), map[string][]byte{name: slices.Clone(data[:n])})
 			}
 		})
@@ -302,13 +302,13 @@ func TestRotZeros(t *testing.T) {
 	patients(t, func(t *testing.T, p *patient) {
 		p.each(func(name string, data []byte) {
 			for _, size := range []int{8, 64, 512} {
-				for at := 0; at < len(data); at += size {
+				for at := 0; at < len(data); at += size * stride(1) {
 					holed := slices.Clone(data)
 					clear(holed[at:min(at+size, len(data))])
 					p.try("zeroed ranges", fmt.Sprintf("%s: %d bytes at %d are zero", name, size, at), map[string][]byte{name: holed})
 				}
 			}
-			for at := 0; at < len(data); at += count(64, 8) {
+			for at := 0; at < len(data); at += 8 * stride(8) {
 				holed := slices.Clone(data)
 				clear(holed[at:])
 				p.try("zeroed ends", fmt.Sprintf("%s: all is zero from %d on", name, at), map[string][]byte{name: holed})
