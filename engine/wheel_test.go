@@ -126,3 +126,38 @@ func TestWheelStale(t *testing.T) {
 	}
 	require.LessOrEqual(t, items(), 2*wheelItemsMin*len(s.shards))
 }
+
+// TestTickHolds lets many entries of one shard end at once, some of which were
+// written over before, and counts what each hold of the shard's lock removes: what
+// others wait for is bounded in entries.
+func TestTickHolds(t *testing.T) {
+	now := int64(1_700_000_000_000)
+	// One shard holds them all.
+	s, err := Open(Options{Evict: true, BytesMax: evictShardBytes, Now: func() int64 { return now }})
+	require.NoError(t, err)
+	defer s.Close()
+	s.budget.bytesMax.Store(1 << 40)
+	const count = 20_000
+	for i := range count {
+		key := string([]byte{byte(i), byte(i >> 8)})
+		for range 1 + i%3 {
+			_, err := s.Set(key, make([]byte, i%100), SetOptions{TTL: time.Duration(1+i%5000) * time.Millisecond})
+			require.NoError(t, err)
+		}
+	}
+	now += 5000
+	sh := &s.shards[0]
+	require.Len(t, s.shards, 1)
+	removed, holds := 0, 0
+	for more := true; more; holds++ {
+		live, items := sh.table.live, len(sh.expiry.items)
+		var n int
+		n, more = s.tickShard(sh, now, 0, false)
+		removed += n
+		require.LessOrEqual(t, live-sh.table.live, wheelLocked)
+		require.LessOrEqual(t, items-len(sh.expiry.items), 2*wheelLocked, "the sweep for stale items included")
+	}
+	require.Equal(t, count, removed)
+	require.GreaterOrEqual(t, holds, count/wheelLocked)
+	require.Empty(t, sh.expiry.items)
+}
