@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkInsertOrdered inserts up to a million new keys into a store that has
-// been listed, with the order and without it. A round takes a block of inserts of one
+// been listed, with the order and without it, and deletes them again. A round takes a block of one
 // after a block of the other, till both have all keys, and sums them: the blocks
 // in which the logs are settled count. It reports the medians of the rounds, which
 // are to be at least three (-benchtime 3x): compare no times of different runs.
@@ -42,7 +42,7 @@ func benchInsertOrdered(b *testing.B, keys []string) {
 	const block = 10_000
 	value := make([]byte, 64)
 	var times [2][]float64 // off, on: nanoseconds per insert
-	var ratios []float64
+	var ratios, deletes []float64
 	for range b.N {
 		var round [2]float64
 		var stores [2]*engine.Store
@@ -58,7 +58,10 @@ func benchInsertOrdered(b *testing.B, keys []string) {
 		}
 		for at := 0; at < len(keys); at += block {
 			for i, s := range stores {
-				round[i] += insertTime(b, s, keys[at:at+block], value)
+				round[i] += timePer(b, keys[at:at+block], func(key string) error {
+					_, err := s.Set(key, value, engine.SetOptions{})
+					return err
+				})
 			}
 		}
 		blocks := float64(len(keys) / block)
@@ -67,6 +70,16 @@ func benchInsertOrdered(b *testing.B, keys []string) {
 		}
 		ratios = append(ratios, round[1]/round[0])
 		b.ReportMetric(float64(stores[1].Stats().OrderBytes)/float64(len(keys)), "orderB/key")
+		var removal [2]float64
+		for at := 0; at < len(keys); at += block {
+			for i, s := range stores {
+				removal[i] += timePer(b, keys[at:at+block], func(key string) error {
+					_, _, err := s.Delete(key, engine.DeleteOptions{})
+					return err
+				})
+			}
+		}
+		deletes = append(deletes, removal[1]/removal[0])
 		for _, s := range stores {
 			s.Close()
 		}
@@ -76,13 +89,14 @@ func benchInsertOrdered(b *testing.B, keys []string) {
 	b.ReportMetric(median(times[0]), "off-ns/insert")
 	b.ReportMetric(median(times[1]), "on-ns/insert")
 	b.ReportMetric(median(ratios), "on/off")
+	b.ReportMetric(median(deletes), "delete-on/off")
 }
 
-// insertTime stores the keys and returns the nanoseconds for each.
-func insertTime(b *testing.B, s *engine.Store, keys []string, value []byte) float64 {
+// timePer calls f for each key and returns the nanoseconds for one.
+func timePer(b *testing.B, keys []string, f func(key string) error) float64 {
 	start := time.Now()
 	for _, key := range keys {
-		if _, err := s.Set(key, value, engine.SetOptions{}); err != nil {
+		if err := f(key); err != nil {
 			b.Fatal(err)
 		}
 	}

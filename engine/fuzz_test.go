@@ -382,16 +382,7 @@ func checkOrder(t *testing.T, o *order, keys map[string]bool) {
 				break
 			}
 		}
-		require.Equal(t, p.keys, p.countKeys())
+		checkLeaves(t, p)
 	}
 	require.Len(t, keys, count)
-}
-
-// countKeys counts the keys in the leaves.
-func (p *orderPart) countKeys() (n int) {
-	p.leaves.Scan(func(_ string, l *leaf) bool {
-		n += len(l.dir)
-		return true
-	})
-	return n
 }

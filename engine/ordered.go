@@ -12,6 +12,7 @@ package engine
 // may be gone when it looks the key up.
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -43,7 +44,11 @@ type order struct {
 // orderPart is the sorted keys of a group of shards.
 type orderPart struct {
 	mu     sync.Mutex
-	log    orderLog
+	log    orderLog                 // changes as they come
+	full   orderLog                 // a log before it, sorted, that is being settled
+	done   int                      // ops of full that are settled
+	noted  uint64                   // ops that came, ever
+	kept   uint64                   // those of them whose log is settled to its end
 	opsMax int                      // ops that fill the log
 	keys   int                      // in the leaves
 	leaves btree.Map[string, *leaf] // by leaf.low; the first leaf's is ""
@@ -65,7 +70,8 @@ func (o *order) drop() {
 	for i := range o.parts {
 		p := &o.parts[i]
 		p.mu.Lock()
-		p.leaves, p.bytes, p.keys, p.log = btree.Map[string, *leaf]{}, 0, 0, orderLog{}
+		p.leaves, p.bytes, p.keys = btree.Map[string, *leaf]{}, 0, 0
+		p.log, p.full, p.done, p.kept = orderLog{}, orderLog{}, 0, p.noted
 		p.mu.Unlock()
 	}
 }
@@ -84,7 +90,7 @@ func (o *order) bytes() (n int64) {
 	for i := range o.parts {
 		p := &o.parts[i]
 		p.mu.Lock()
-		n += p.bytes + p.log.size()
+		n += p.bytes + p.log.size() + p.full.size()
 		p.mu.Unlock()
 	}
 	return n
@@ -153,7 +159,7 @@ func (p *orderPart) leafOf(key string) (found *leaf) {
 		return false
 	})
 	if found == nil { // the part's first key
-		found = &leaf{}
+		found = newLeaf("")
 		p.link(nil, found)
 	}
 	return found
@@ -186,37 +192,45 @@ func (p *orderPart) insert(l *leaf, i int, key string) *leaf {
 
 // append starts the last leaf of the part with key.
 func (p *orderPart) append(last *leaf, key string) {
-	l := &leaf{low: separator(last.key(len(last.dir)-1), key)}
+	l := newLeaf(separator(last.key(len(last.dir)-1), key))
 	l.insert(0, key)
 	p.link(last, l)
 }
 
 // split spreads the keys of l, and key at place i, over two leaves, or three when
-// a long key asks for it. l keeps the first of them.
+// a long key asks for it. l keeps the first of them; the caller counts it.
 func (p *orderPart) split(l *leaf, i int, key string) {
 	half := (l.weight() + keyWeight(len(key))) / 2
-	old, to := *l, l
-	l.dir, l.data, l.live = nil, nil, 0
+	old, to, behind := *l, l, l
+	room := func() { to.reserve(len(old.dir)/2, min(max(old.live, leafBytesMin), leafBytes)*3/4) }
+	room()
 	put := func(k string) {
 		if len(to.dir) > 0 && (to.weight() >= half || !to.hasRoom(len(k))) {
-			next := &leaf{low: separator(to.key(len(to.dir)-1), k)}
-			p.link(to, next)
-			to = next
+			next := newLeaf(separator(to.key(len(to.dir)-1), k))
+			p.finish(behind, to)
+			behind, to = to, next
+			room()
 		}
-		before := to.size()
-		to.insert(len(to.dir), k)
-		if to != l { // the caller counts l
-			p.bytes += to.size() - before
-		}
+		to.push(k)
 	}
 	for j := range old.dir {
 		if j == i {
 			put(key)
 		}
-		put(string(old.key(j)))
+		put(old.key(j))
 	}
 	if i == len(old.dir) {
 		put(key)
+	}
+	p.finish(behind, to)
+}
+
+// finish puts a leaf that was filled by push behind another, or, where it is that
+// leaf itself, leaves it where it is.
+func (p *orderPart) finish(behind, l *leaf) {
+	l.share()
+	if l != behind {
+		p.link(behind, l)
 	}
 }
 
@@ -257,7 +271,7 @@ func (p *orderPart) merge(a, b *leaf) {
 	p.bytes -= a.size() + b.size()
 	switch {
 	case len(a.dir) == 0:
-		a.dir, a.data, a.live = b.dir, b.data, b.live
+		a.dir, a.data, a.shared, a.live = b.dir, b.data, b.shared, b.live
 	case len(b.dir) > 0:
 		a.rewrite(b)
 	}
@@ -304,7 +318,7 @@ func (p *orderPart) collect(buf []byte, ends []int, r orderRead) ([]byte, []int,
 	for ; l != nil; l, i = l.next, 0 {
 		for ; i < len(l.dir); i++ {
 			key := l.key(i)
-			if len(key) < len(r.prefix) || string(key[:len(r.prefix)]) != r.prefix {
+			if !strings.HasPrefix(key, r.prefix) {
 				return buf, ends, false
 			}
 			if len(ends) == r.keys || len(ends) > 0 && len(buf)+len(key) > orderReadBytes {

@@ -4,23 +4,38 @@ package engine
 // the part's log, and when the log is full, or somebody lists, it is sorted and
 // settled leaf by leaf. A search in leaves that are not in a cache costs several
 // times an insert in the table; neighbours in a sorted batch share it.
+//
+// A writer, who holds the lock of a shard, settles a few ops at a time: while a
+// full log is being settled another takes the changes, and every few of them settle
+// some more of the full one, faster than the other fills.
 
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
+	"runtime"
 	"slices"
 	"unsafe"
 )
 
 const (
 	// A log holds a sixteenth of the keys of its part between these bounds: enough
-	// that several changes share a leaf, and so few that the writer who settles it
-	// holds the locks of its shard and the part for some 3 ms at a million keys.
+	// that several changes share a leaf, and so few that to sort it takes a fraction
+	// of a millisecond.
 	orderOpsMin   = 64
 	orderOpsMax   = 4096
 	orderOpsShare = 16
+	// orderStepOps is how many ops are settled under one hold of a part's lock, and
+	// orderStepNotes after how many changes a writer does so.
+	orderStepOps   = 128
+	orderStepNotes = 32
 	// orderLogBytesMax settles a log of long keys earlier.
 	orderLogBytesMax = 256 << 10
+
+	// orderKeysAhead is how many ops ahead their keys are asked for.
+	orderKeysAhead = 16
+	// orderBucketBits is the logarithm of the buckets that a log is sorted by.
+	orderBucketBits = 10
 
 	orderOpBytes   = 16
 	orderOpRemoves = 1 << 16
@@ -54,33 +69,64 @@ func (g *orderLog) size() int64 { return int64(cap(g.ops))*orderOpBytes + int64(
 
 // sort sorts the ops by key, those of one key in the order in which they came.
 func (g *orderLog) sort() {
-	first := g.key(g.ops[0])
-	shared := len(first)
+	shared := g.key(g.ops[0])
 	for _, op := range g.ops[1:] {
-		key := g.key(op)
-		n := 0
-		for n < shared && n < len(key) && key[n] == first[n] {
-			n++
-		}
-		shared = n
+		shared = shared[:commonLength(shared, g.key(op))]
 	}
 	for i := range g.ops {
-		g.ops[i].head = headOf(g.key(g.ops[i])[shared:])
+		g.ops[i].head = headOf(g.key(g.ops[i])[len(shared):])
 	}
-	slices.SortFunc(g.ops, func(a, b orderOp) int {
-		if a.head != b.head {
-			return cmp.Compare(a.head, b.head)
+	g.bucket()
+}
+
+// bucket sorts the ops by their heads: it spreads them over buckets by where they
+// lie between the lowest head and the highest, and sorts each bucket.
+func (g *orderLog) bucket() {
+	low, high := g.ops[0].head, g.ops[0].head
+	for _, op := range g.ops {
+		low, high = min(low, op.head), max(high, op.head)
+	}
+	shift := max(bits.Len64(high-low)-orderBucketBits, 0)
+	var ends [1<<orderBucketBits + 1]uint32
+	for _, op := range g.ops {
+		ends[(op.head-low)>>shift+1]++
+	}
+	for i := range len(ends) - 1 {
+		ends[i+1] += ends[i]
+	}
+	sorted := make([]orderOp, len(g.ops), cap(g.ops))
+	for _, op := range g.ops {
+		at := &ends[(op.head-low)>>shift]
+		sorted[*at] = op
+		*at++
+	}
+	begin := uint32(0)
+	for _, end := range ends[:len(ends)-1] {
+		if end-begin > 1 {
+			slices.SortFunc(sorted[begin:end], g.compare)
 		}
-		if c := cmp.Compare(g.key(a), g.key(b)); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.at, b.at)
-	})
+		begin = end
+	}
+	g.ops = sorted
+}
+
+// compare orders ops by key, those of one key in the order in which they came.
+func (g *orderLog) compare(a, b orderOp) int {
+	if a.head != b.head {
+		return cmp.Compare(a.head, b.head)
+	}
+	if c := cmp.Compare(g.key(a), g.key(b)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.at, b.at)
 }
 
 // headOf is the first 8 bytes as a number that sorts as they do; a shorter key
 // has zeros, which the whole key then tells apart.
 func headOf(key string) uint64 {
+	if len(key) >= 8 {
+		return bits.ReverseBytes64(word(unsafe.Pointer(unsafe.StringData(key)), 0))
+	}
 	var b [8]byte
 	copy(b[:], key)
 	return binary.BigEndian.Uint64(b[:])
@@ -91,27 +137,85 @@ func headOf(key string) uint64 {
 func (p *orderPart) note(key string, shape uint32) {
 	p.mu.Lock()
 	p.log.add(key, shape)
-	if len(p.log.ops) >= p.opsMax || len(p.log.keys) >= orderLogBytesMax {
-		p.settle()
+	p.noted++
+	full := len(p.log.ops) >= p.opsMax || len(p.log.keys) >= orderLogBytesMax
+	switch settling := len(p.full.ops) > 0; {
+	case settling && (full || len(p.log.ops)%orderStepNotes == 0):
+		p.step()
+	case full && !settling:
+		p.turn()
 	}
 	p.mu.Unlock()
 }
 
-// settle makes the changes of the log in the leaves.
-func (p *orderPart) settle() {
-	g := &p.log
-	if len(g.ops) > 0 {
-		g.sort()
+// turn sorts the log, to be settled, and starts another.
+func (p *orderPart) turn() {
+	p.log, p.full = p.full, p.log
+	p.full.sort()
+}
+
+// step settles some more of the full log.
+func (p *orderPart) step() {
+	g := &p.full
+	end := min(p.done+orderStepOps, len(g.ops))
+	p.settleOps(p.done, end)
+	if p.done = end; end < len(g.ops) {
+		return
 	}
+	p.kept += uint64(len(g.ops))
+	p.done = 0
+	p.opsMax = min(max(p.keys/orderOpsShare, orderOpsMin), orderOpsMax)
+	g.reset(p.keys, p.opsMax)
+	if len(p.log.ops) == 0 {
+		p.log.reset(p.keys, p.opsMax)
+	}
+}
+
+// reset empties a log, and gives its memory back when that is much beside the keys
+// of its part.
+func (g *orderLog) reset(keys, opsMax int) {
+	if keys < orderOpsMin*orderOpsShare || cap(g.ops) > 2*opsMax || cap(g.keys) > orderLogBytesMax/2 {
+		*g = orderLog{}
+		return
+	}
+	g.ops, g.keys = g.ops[:0], g.keys[:0]
+}
+
+// settle settles all changes that were noted before. It gives up the part's lock
+// between steps, so that no writer waits for more than one.
+func (p *orderPart) settle() {
+	for upTo := p.noted; p.kept < upTo; {
+		if len(p.full.ops) == 0 {
+			p.turn()
+		} else {
+			p.step()
+		}
+		p.mu.Unlock()
+		runtime.Gosched() // to who waits for the lock
+		p.mu.Lock()
+	}
+}
+
+// settleOps makes some changes of the full log in the leaves.
+func (p *orderPart) settleOps(from, to int) {
+	ops, g := p.full.ops, &p.full
 	var l *leaf
 	at := 0
-	for i, op := range g.ops {
+	g.prefetch(from, to)
+	for i := from; i < to; i++ {
+		if (i-from)%orderKeysAhead == 0 {
+			g.prefetch(i+orderKeysAhead, to)
+		}
+		op := ops[i]
 		key := g.key(op)
-		if i+1 < len(g.ops) && g.ops[i+1].head == op.head && g.key(g.ops[i+1]) == key {
+		if i+1 < len(ops) && ops[i+1].head == op.head && g.key(ops[i+1]) == key {
 			continue // the last op of a key decides
 		}
-		if l == nil || l.next != nil && key >= l.next.low {
-			l, at = p.leafOf(key), 0
+		if next := p.leafFrom(l, key); next != l {
+			l, at = next, 0
+			if next = l.next; next != nil {
+				next.prefetch() // it is likely to be the next in need
+			}
 		}
 		var found bool
 		at, found = l.search(at, key)
@@ -122,10 +226,29 @@ func (p *orderPart) settle() {
 			l = p.insert(l, at, key)
 		}
 	}
-	p.opsMax = min(max(p.keys/orderOpsShare, orderOpsMin), orderOpsMax)
-	if p.keys == 0 || cap(g.ops) > 4*p.opsMax || cap(g.keys) > orderLogBytesMax/2 {
-		*g = orderLog{}
-		return
+}
+
+// prefetch asks for the keys of a few ops, as far as they go.
+func (g *orderLog) prefetch(from, to int) {
+	var lines [orderKeysAhead]unsafe.Pointer
+	n := 0
+	for ; n < len(lines) && from+n < to; n++ {
+		lines[n] = unsafe.Pointer(&g.keys[g.ops[from+n].at])
 	}
-	g.ops, g.keys = g.ops[:0], g.keys[:0]
+	prefetchPairs(&lines[0], n)
+}
+
+// leafFrom is the leaf of a key that is not below those of l, which may be nil.
+func (p *orderPart) leafFrom(l *leaf, key string) *leaf {
+	const steps = 3 // as far it is cheaper to walk
+	for range steps {
+		if l == nil {
+			break
+		}
+		if l.next == nil || key < l.next.low {
+			return l
+		}
+		l = l.next
+	}
+	return p.leafOf(key)
 }
