@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ingot-run/ingot/mcp"
@@ -21,19 +22,30 @@ func addCalls(server *mcp.Server) {
 		})
 	mcp.AddTool(server, mcp.Tool{Name: "test_tool_with_progress", Description: "Reports its progress."}, progress)
 	mcp.AddTool(server, mcp.Tool{Name: "test_reconnection", Description: "Closes the stream of its call before it answers; the client comes back for the answer."}, reconnect)
+	addWait(server)
+}
+
+// addWait adds a tool whose calls take as long as the caller likes, and one
+// that counts them: so a client sees that a call it cancelled has ended.
+func addWait(server *mcp.Server) {
 	type wait struct {
 		Seconds float64 `json:"seconds" minimum:"0" maximum:"600" description:"How long to wait."`
 	}
+	type count struct {
+		Calls int64 `json:"calls"`
+	}
+	var waiting atomic.Int64
 	mcp.AddTool(server, mcp.Tool{Name: "wait", Description: "Answers after some time, or when it is cancelled."},
-		func(ctx context.Context, req *mcp.CallRequest, in *wait) (*mcp.CallResult, error) {
-			if err := req.Call().Progress(ctx, &mcp.Progress{Progress: 0, Total: 1, Message: "waiting"}); err != nil {
-				return nil, err
-			}
+		func(ctx context.Context, _ *mcp.CallRequest, in *wait) (*mcp.CallResult, error) {
+			waiting.Add(1)
+			defer waiting.Add(-1)
 			if err := sleep(ctx, time.Duration(in.Seconds*float64(time.Second))); err != nil {
 				return nil, err
 			}
 			return mcp.TextResult(fmt.Sprintf("waited %g seconds", in.Seconds)), nil
 		})
+	mcp.AddTool(server, mcp.Tool{Name: "waiting", Description: "Counts the calls of wait that are going on."},
+		func(context.Context, *mcp.CallRequest, *none) (*count, error) { return &count{waiting.Load()}, nil })
 }
 
 func logThrice(ctx context.Context, req *mcp.CallRequest, _ *none) (*mcp.CallResult, error) {
@@ -45,10 +57,18 @@ func logThrice(ctx context.Context, req *mcp.CallRequest, _ *none) (*mcp.CallRes
 	return mcp.TextResult("Tool with logging executed successfully"), nil
 }
 
+// reportPause is between reports, and before the answer: the TypeScript SDKs'
+// clients hand a report on a moment after it came, and drop it when the answer
+// has come by then.
+const reportPause = 20 * time.Millisecond
+
 func progress(ctx context.Context, req *mcp.CallRequest, _ *none) (*mcp.CallResult, error) {
 	for _, done := range []float64{0, 50, 100} {
 		report := &mcp.Progress{Progress: done, Total: 100, Message: fmt.Sprintf("Completed step %g of 100", done)}
 		if err := req.Call().Progress(ctx, report); err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, reportPause); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 
 const root = resolve(import.meta.dirname, '../../..');
 
-export const eras = { legacy: '2025-11-25', modern: '2026-07-28' };
+export { eras } from './eras.mjs';
 
 export const table = JSON.parse(readFileSync(resolve(import.meta.dirname, '../calls.json'), 'utf8'));
 
