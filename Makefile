@@ -55,8 +55,10 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
 	@INGOT_SOAK=$(SOAK) $(GO) test ./engine -run '^TestSuite$$/^soak$$' -v -count=1 -timeout 0
 
-fuzz: ## fuzz the engine's index for 5 minutes (FUZZ=1h for longer)
-	@$(GO) test ./engine -run '^$$' -fuzz '^FuzzIndex$$' -fuzztime $(FUZZ) -fuzzminimizetime 10x
+fuzz: ## fuzz the engine's index and its files for 5 minutes each (FUZZ=1h for longer)
+	@for target in FuzzIndex FuzzLogRecord FuzzLogBlocks FuzzLogFile; do \
+		$(GO) test ./engine -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x || exit 1; \
+	done
 
 bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./mcp $(FLAGS)

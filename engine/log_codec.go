@@ -30,6 +30,8 @@ const (
 	nonceBytes = 12
 	// sealBytesMax is what a cipher adds to a payload.
 	sealBytesMax = 16
+	// snappyRatioMax is more than Snappy can make of a byte: a copy of 64 takes 3.
+	snappyRatioMax = 22
 	// sealedHeaderBytes is the part of a block's header that the cipher covers.
 	sealedHeaderBytes = 20
 )
@@ -100,7 +102,7 @@ func (c *coder) decode(k logBlock, header, stored []byte, at int64) (payload []b
 		return payload, ""
 	case codecSnappy:
 		n, err := snappy.DecodedLen(payload)
-		if err != nil || n > logBlockBytesMax {
+		if err != nil || n > logBlockBytesMax || n > snappyRatioMax*len(payload) {
 			return nil, fmt.Sprintf("a compressed block claims %d bytes (%v)", n, err)
 		}
 		if payload, err = snappy.Decode(c.plain[:cap(c.plain)], payload); err != nil {
