@@ -2,15 +2,13 @@ package mcp
 
 import (
 	"bytes"
-	"errors"
+	"encoding/base64"
 	"fmt"
 	"math"
 	"reflect"
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/go-json-experiment/json"
 )
 
 // DecodeArguments decodes a call's arguments into the struct that into points
@@ -116,7 +114,7 @@ func (e *ArgumentError) within(outer string) *ArgumentError {
 type how uint8
 
 const (
-	howOther how = iota // by package json
+	howOther how = iota // see decodeOther
 	howString
 	howBool
 	howInt
@@ -128,7 +126,7 @@ const (
 )
 
 // howOf chooses the way for t. Types with their own UnmarshalJSON, maps,
-// arrays, byte slices (base64) and interfaces go to package json.
+// arrays, byte slices (base64) and interfaces go to decodeOther.
 func howOf(t reflect.Type) how {
 	for _, own := range ownDecoders {
 		if reflect.PointerTo(t).Implements(own) {
@@ -158,11 +156,8 @@ func howOf(t reflect.Type) how {
 	return howOther
 }
 
-var ownDecoders = []reflect.Type{
-	reflect.TypeFor[json.Unmarshaler](),
-	reflect.TypeFor[json.UnmarshalerFrom](),
-	reflect.TypeFor[interface{ UnmarshalText([]byte) error }](),
-}
+// ownDecoders are how a type may decode itself.
+var ownDecoders = [...]reflect.Type{reflect.TypeFor[jsonUnmarshaler](), reflect.TypeFor[textUnmarshaler]()}
 
 // decodeValue decodes one scanned value into v.
 func decodeValue(raw []byte, v reflect.Value, way how) *ArgumentError {
@@ -278,26 +273,115 @@ func decodeSlice(raw []byte, v reflect.Value) *ArgumentError {
 	return nil
 }
 
-// decodeOther leaves the value to package json.
+// decodeOther decodes into a type that is seldom met: one that decodes itself,
+// a map, an array, bytes in base64, or any.
 func decodeOther(raw []byte, v reflect.Value) *ArgumentError {
-	err := json.Unmarshal(raw, v.Addr().Interface(), json.RejectUnknownMembers(true))
-	if err == nil {
+	switch own := v.Addr().Interface().(type) {
+	case jsonUnmarshaler:
+		if err := own.UnmarshalJSON(raw); err != nil {
+			return doesNotFit(v, err)
+		}
+		return nil
+	case textUnmarshaler:
+		if raw[0] != '"' {
+			return mustBe("a string", raw)
+		}
+		if err := own.UnmarshalText([]byte(unquoted(raw))); err != nil {
+			return doesNotFit(v, err)
+		}
 		return nil
 	}
-	var semantic *json.SemanticError
-	problem := &ArgumentError{Problem: err.Error()}
-	if !errors.As(err, &semantic) {
+	switch {
+	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String:
+		return decodeMap(raw, v)
+	case v.Kind() == reflect.Interface && v.NumMethod() == 0:
+		decoded, problem := decodeAny(raw)
+		if problem == nil && decoded != nil {
+			v.Set(reflect.ValueOf(decoded))
+		}
 		return problem
+	case v.Kind() == reflect.Slice: // of bytes
+		if raw[0] != '"' {
+			return mustBe("a string in base64", raw)
+		}
+		decoded, err := base64.StdEncoding.DecodeString(unquoted(raw))
+		if err != nil {
+			return &ArgumentError{Problem: "is not standard base64 with padding"}
+		}
+		v.SetBytes(decoded)
+		return nil
+	case v.Kind() == reflect.Array:
+		all := reflect.New(reflect.SliceOf(v.Type().Elem())).Elem()
+		if problem := decodeSlice(raw, all); problem != nil {
+			return problem
+		}
+		if all.Len() != v.Len() {
+			return &ArgumentError{Problem: fmt.Sprintf("must have %d items, not %d", v.Len(), all.Len())}
+		}
+		reflect.Copy(v, all)
+		return nil
 	}
-	problem.Problem = fmt.Sprintf("does not fit %v", semantic.GoType)
-	if semantic.Err != nil {
-		problem.Problem += ": " + semantic.Err.Error()
+	return &ArgumentError{Problem: fmt.Sprintf("cannot be given: the server keeps it in a %v", v.Type())}
+}
+
+func doesNotFit(v reflect.Value, err error) *ArgumentError {
+	return &ArgumentError{Problem: fmt.Sprintf("does not fit %v: %v", v.Type(), err)}
+}
+
+// decodeMap decodes an object into a map of strings to anything.
+func decodeMap(raw []byte, v reflect.Value) *ArgumentError {
+	if raw[0] != '{' {
+		return mustBe("an object", raw)
 	}
-	for token := range semantic.JSONPointer.Tokens() {
-		problem.Argument += "." + token
+	made := reflect.MakeMap(v.Type())
+	way := howOf(v.Type().Elem())
+	for name, value := range membersOf(raw) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		if problem := decodeValue(value, element, way); problem != nil {
+			return problem.within(name)
+		}
+		made.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), element)
 	}
-	problem.Argument = strings.TrimPrefix(problem.Argument, ".")
-	return problem
+	v.Set(made)
+	return nil
+}
+
+// decodeAny decodes any value: a map[string]any, []any, string, float64, bool
+// or nil.
+func decodeAny(raw []byte) (any, *ArgumentError) {
+	switch raw[0] {
+	case '{':
+		made := map[string]any{}
+		for name, value := range membersOf(raw) {
+			inner, problem := decodeAny(value)
+			if problem != nil {
+				return nil, problem.within(name)
+			}
+			made[name] = inner
+		}
+		return made, nil
+	case '[':
+		made := []any{}
+		for element := range elementsOf(raw) {
+			inner, problem := decodeAny(element)
+			if problem != nil {
+				return nil, problem.within("[" + strconv.Itoa(len(made)) + "]")
+			}
+			made = append(made, inner)
+		}
+		return made, nil
+	case '"':
+		return unquoted(raw), nil
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case 'n':
+		return nil, nil
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return nil, &ArgumentError{Problem: "is out of range"}
+	}
+	return f, nil
 }
 
 // shape is what decoding needs to know of a struct type.

@@ -3,6 +3,7 @@ package mcp
 import (
 	"errors"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -99,22 +100,42 @@ func TestDecodeArgumentsRefuses(t *testing.T) {
 	}
 }
 
-// What package json decodes for us is named as exactly; its wording is its own.
-func TestDecodeArgumentsNamesWhatJSONRefuses(t *testing.T) {
-	for args, argument := range map[string]string{
-		`{"text":"x","count":1,"bytes":"no base64"}`:      "bytes",
-		`{"text":"x","count":1,"labels":{"a":"b"}}`:       "labels.a",
-		`{"text":"x","count":1,"labels":[]}`:              "labels",
-		`{"text":"x","count":1,"when":"yesterday"}`:       "when",
-		`{"text":"x","count":1,"deep":{"a":["b","c",1]}}`: "deep.a.2",
+// What is seldom met is named as exactly.
+func TestDecodeArgumentsNamesWhatIsSeldomMet(t *testing.T) {
+	for args, want := range map[string]ArgumentError{
+		`{"text":"x","count":1,"bytes":"no base64"}`:      {"bytes", "is not standard base64 with padding"},
+		`{"text":"x","count":1,"bytes":7}`:                {"bytes", "must be a string in base64, not a number"},
+		`{"text":"x","count":1,"labels":{"a":"b"}}`:       {"labels.a", "must be an integer, not a string"},
+		`{"text":"x","count":1,"labels":[]}`:              {"labels", "must be an object, not an array"},
+		`{"text":"x","count":1,"when":7}`:                 {"when", `does not fit time.Time: Time.UnmarshalJSON: input is not a JSON string`},
+		`{"text":"x","count":1,"deep":{"a":["b","c",1]}}`: {"deep.a[2]", "must be a string, not a number"},
+		`{"text":"x","count":1,"any":[{"a":1e999}]}`:      {"any[0].a", "is out of range"},
 	} {
 		var got allArguments
 		err := DecodeArguments([]byte(args), &got)
 		var wrong *ArgumentError
 		if assert.True(t, errors.As(err, &wrong), "%s: %v", args, err) {
-			assert.Equal(t, argument, wrong.Argument, args)
-			assert.Contains(t, wrong.Problem, "does not fit", args)
+			assert.Equal(t, want, *wrong, args)
 		}
+	}
+	var odd struct {
+		Pair [2]int           `json:"pair,omitzero"`
+		IP   netip.Addr       `json:"ip,omitzero"`
+		By   map[string][]any `json:"by,omitzero"`
+		Chan chan int         `json:"chan,omitzero"`
+	}
+	require.NoError(t, DecodeArguments([]byte(`{"pair":[1,2],"ip":"127.0.0.1","by":{"a":[null,true,{"b":"c"}]}}`), &odd))
+	assert.Equal(t, [2]int{1, 2}, odd.Pair)
+	assert.True(t, odd.IP.IsLoopback())
+	assert.Equal(t, map[string][]any{"a": {nil, true, map[string]any{"b": "c"}}}, odd.By)
+	for args, problem := range map[string]string{
+		`{"pair":[1]}`:   `argument "pair": must have 2 items, not 1`,
+		`{"ip":"x"}`:     `argument "ip": does not fit netip.Addr`,
+		`{"ip":[]}`:      `argument "ip": must be a string, not an array`,
+		`{"chan":1}`:     `argument "chan": cannot be given`,
+		`{"by":{"a":1}}`: `argument "by.a": must be an array, not a number`,
+	} {
+		assert.ErrorContains(t, DecodeArguments([]byte(args), &odd), problem, args)
 	}
 }
 

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 )
@@ -208,7 +207,7 @@ func (p *callPool) cancel(key string, reason []byte) {
 	delete(p.inFlight, key)
 	j.cancelled = true
 	j.stop()
-	p.server.options.Logger.Debug("call cancelled", slog.String("of", j.target()), slog.String("reason", shown(reason)))
+	p.server.options.Logger.DebugContext(p.ctx, "call cancelled", "of", j.target(), "reason", shown(reason))
 }
 
 // wait returns when each call that was submitted is done and its answer

@@ -3,7 +3,6 @@ package mcp
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 )
 
@@ -242,7 +241,7 @@ func (c *Conn) batch(frame []byte) *wireError {
 // notification: those are never answered.
 func (c *Conn) refuse(m *message, bad *wireError) {
 	if m.kind == kindNotification {
-		c.server.options.Logger.Warn("ignored a bad notification", slog.String("method", shown(m.method)), slog.Any("error", bad))
+		c.server.options.Logger.WarnContext(c.ctx, "ignored a bad notification", "method", shown(m.method), "error", bad)
 		return
 	}
 	c.frames = append(appendError(c.frames, m.id, bad), '\n')
@@ -258,10 +257,10 @@ func (c *Conn) notification(m *message) {
 			c.cancel(c.in.scanner.idKey(id), m.param("reason"))
 			return
 		}
-		c.server.options.Logger.Warn("ignored notifications/cancelled without a valid requestId")
+		c.server.options.Logger.WarnContext(c.ctx, "ignored notifications/cancelled without a valid requestId")
 	case methodInitialized:
 		c.session.hear()
 	default:
-		c.server.options.Logger.Warn("ignored a notification; a request needs an id", slog.String("method", shown(m.method)))
+		c.server.options.Logger.WarnContext(c.ctx, "ignored a notification; a request needs an id", "method", shown(m.method))
 	}
 }

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"log/slog"
 )
 
 // Exchange is one frame that stands on its own, such as the body of an HTTP
@@ -201,6 +200,6 @@ func (e *Exchange) take() {
 			e.session.cancel(e.in.scanner.idKey(id))
 		}
 	default:
-		e.server.options.Logger.Debug("took a message that needs no answer", slog.String("method", shown(m.method)))
+		e.server.options.Logger.DebugContext(context.Background(), "took a message that needs no answer", "method", shown(m.method))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 )
@@ -137,7 +136,7 @@ func (l *listener) run() {
 		}
 		s.mu.Lock()
 		if err != nil {
-			s.options.Logger.DebugContext(l.ctx, "a listener could not be told", slog.Any("error", err))
+			s.options.Logger.DebugContext(l.ctx, "a listener could not be told", "error", err)
 			if l.out == out {
 				l.out = nil
 			}
@@ -152,7 +151,7 @@ func (l *listener) run() {
 			err := l.atEnd()
 			s.mu.Lock()
 			if err != nil {
-				s.options.Logger.DebugContext(l.ctx, "a listener was not told of its end", slog.Any("error", err))
+				s.options.Logger.DebugContext(l.ctx, "a listener was not told of its end", "error", err)
 			}
 		}
 		close(l.done)

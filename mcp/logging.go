@@ -3,8 +3,6 @@ package mcp
 import (
 	"context"
 	"fmt"
-
-	"github.com/go-json-experiment/json"
 )
 
 // LogLevel is the severity of a log message, after RFC 5424.
@@ -67,7 +65,7 @@ func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 	if count == logMessagesMax {
 		m = &LogMessage{Level: LogWarning, Data: fmt.Sprintf("%d log messages were sent for this call; no more will be", logMessagesMax-1)}
 	}
-	data, err := json.Marshal(m.Data, json.Deterministic(true))
+	data, err := appendValue(nil, m.Data)
 	if err != nil {
 		return fmt.Errorf("mcp: Log: encoding the data: %w", err)
 	}
@@ -108,3 +106,21 @@ func (c *reader) setLevel(m *message) *wireError {
 	}
 	return nil
 }
+
+// Logger is where a server tells its owner, not its clients, of what happens; a
+// *slog.Logger is one. (This package does not import log/slog, which would add a
+// fifth to a wasm build.) Arguments are alternating keys and values.
+type Logger interface {
+	DebugContext(ctx context.Context, message string, args ...any)
+	WarnContext(ctx context.Context, message string, args ...any)
+	ErrorContext(ctx context.Context, message string, args ...any)
+}
+
+// discard is a Logger that drops all.
+type discard struct{}
+
+var _ Logger = discard{}
+
+func (discard) DebugContext(context.Context, string, ...any) {}
+func (discard) WarnContext(context.Context, string, ...any)  {}
+func (discard) ErrorContext(context.Context, string, ...any) {}

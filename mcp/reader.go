@@ -1,6 +1,6 @@
 package mcp
 
-import "log/slog"
+import "context"
 
 // reader reads a connection's messages, or an Exchange's one. One goroutine
 // uses it at a time.
@@ -296,7 +296,7 @@ func (c *reader) initialize(r *request, m *message) *wireError {
 	if c.session != nil {
 		c.session.client.Store(r.client)
 	}
-	c.server.options.Logger.Debug("initialize", slog.String("version", version), slog.String("client", string(m.param("clientInfo"))))
+	c.server.options.Logger.DebugContext(context.Background(), "initialize", "version", version, "client", string(m.param("clientInfo")))
 	return nil
 }
 

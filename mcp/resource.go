@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -276,7 +275,7 @@ func guarded[R any](ctx context.Context, s *Server, what string, f func(ctx cont
 	defer func() {
 		if v := recover(); v != nil {
 			s.options.Logger.ErrorContext(ctx, "a handler panicked",
-				slog.String("of", what), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+				"of", what, "panic", v, "stack", string(debug.Stack()))
 			err = &panicked{v}
 		}
 	}()

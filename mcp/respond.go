@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -243,7 +242,7 @@ func (s *Server) checkResult(ctx context.Context, t *tool, result *CallResult) *
 
 // badResult logs a result that cannot be sent, and returns the answer.
 func (s *Server) badResult(ctx context.Context, what string, err error) *wireError {
-	s.options.Logger.ErrorContext(ctx, "a result cannot be sent", slog.String("of", what), slog.Any("error", err))
+	s.options.Logger.ErrorContext(ctx, "a result cannot be sent", "of", what, "error", err)
 	return &wireError{code: CodeInternal, message: what + " made a result that cannot be sent: " + err.Error()}
 }
 
@@ -268,7 +267,7 @@ func (s *Server) runTool(ctx context.Context, t *tool, call *CallRequest) (resul
 	defer func() {
 		if v := recover(); v != nil {
 			s.options.Logger.ErrorContext(ctx, "tool handler panicked",
-				slog.String("tool", t.Name), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+				"tool", t.Name, "panic", v, "stack", string(debug.Stack()))
 			result, err = nil, &panicked{v}
 		}
 	}()

@@ -1,10 +1,6 @@
 package mcp
 
-import (
-	"fmt"
-
-	"github.com/go-json-experiment/json"
-)
+import "fmt"
 
 // TextResult returns a result with one text block.
 func TextResult(text string) *CallResult {
@@ -27,9 +23,10 @@ func ErrorResult(text string) *CallResult {
 
 // StructuredResult encodes v as the result's structured content and, for
 // clients that know none, as its text. v should make a JSON object: clients of
-// the legacy era get no other structured content.
+// the legacy era get no other structured content. Names come from json tags, with
+// omitzero and omitempty; a type may have MarshalJSON or MarshalText.
 func StructuredResult(v any) (*CallResult, error) {
-	raw, err := json.Marshal(v, json.Deterministic(true))
+	raw, err := appendValue(nil, v)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a structured result: %w", err)
 	}

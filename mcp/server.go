@@ -2,13 +2,11 @@ package mcp
 
 import (
 	"crypto/cipher"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/go-json-experiment/json"
+	"unicode/utf8"
 )
 
 // Options configures a server. The zero value works; NewServer copies it.
@@ -18,7 +16,7 @@ type Options struct {
 	Version      string // "0.0.0" when empty
 	Instructions string // how to use the server, for the model
 
-	Logger *slog.Logger // nil discards
+	Logger Logger // such as a *slog.Logger; nil discards
 
 	Tasks    TaskStore // where tasks are kept; nil keeps them in memory
 	MaxTasks int       // that run at once, and that memory keeps; default 1000
@@ -67,7 +65,7 @@ func (o Options) withDefaults() Options {
 		o.Version = "0.0.0"
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.Logger = discard{}
 	}
 	if o.MaxMessageBytes <= 0 {
 		o.MaxMessageBytes = messageBytesDefault
@@ -122,17 +120,17 @@ type Server struct {
 func NewServer(o Options) *Server {
 	s := &Server{options: o.withDefaults(), now: time.Now}
 	s.catalog.options = &s.options
-	info, err := json.Marshal(struct {
-		Name    string `json:"name"`
-		Title   string `json:"title,omitzero"`
-		Version string `json:"version"`
-	}{s.options.Name, s.options.Title, s.options.Version})
-	if err != nil {
-		panic("mcp: NewServer: Name, Title and Version must be UTF-8: " + err.Error())
+	for _, text := range []string{o.Name, o.Title, o.Version} {
+		if !utf8.ValidString(text) {
+			panic("mcp: NewServer: Name, Title and Version must be UTF-8")
+		}
 	}
+	info := appendOptional(appendString([]byte(`{"name":`), s.options.Name), "title", s.options.Title)
+	info = append(appendOptional(info, "version", s.options.Version), '}')
 	s.info = info
 	s.metaMember = slices.Concat([]byte(`"_meta":{"`+metaServerInfo+`":`), info, []byte(`}`))
 	s.modern = slices.Concat([]byte(`"resultType":"complete",`), s.metaMember)
+	var err error
 	if s.sealer, err = newSealer(o.StateKey); err != nil {
 		panic("mcp: NewServer: " + err.Error())
 	}

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"log/slog"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -146,7 +145,7 @@ func (c *Session) tellCancelled(out sender, id int64) {
 	defer stop()
 	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`), strconv.FormatInt(id, 10)...)
 	if err := out.send(ctx, append(frame, `}}`...)); err != nil {
-		c.server.options.Logger.Debug("could not cancel a request to the client", slog.Any("error", err))
+		c.server.options.Logger.DebugContext(c.ctx, "could not cancel a request to the client", "error", err)
 	}
 }
 
@@ -158,7 +157,7 @@ func (c *Session) deliver(m *message) {
 	delete(c.asked, id)
 	c.mu.Unlock()
 	if err != nil || answer == nil {
-		c.server.options.Logger.Warn("ignored a response to a request that was never sent", slog.String("id", shown(m.id)))
+		c.server.options.Logger.WarnContext(c.ctx, "ignored a response to a request that was never sent", "id", shown(m.id))
 		return
 	}
 	answer <- reply{result: append([]byte(nil), m.result...), failed: m.failed}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -237,7 +236,7 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	t.mu.Unlock()
 	left := max(t.options.TTL-s.now().Sub(t.created), time.Minute)
 	if err := s.options.Tasks.Put(context.Background(), t.id, record, left); err != nil {
-		s.options.Logger.Error("a task's result could not be stored", slog.String("task", t.id), slog.Any("error", err))
+		s.options.Logger.ErrorContext(t.ctx, "a task's result could not be stored", "task", t.id, "error", err)
 		return // it stays where it is, until the process ends
 	}
 	s.dropTask(t)
@@ -366,7 +365,7 @@ func (t *task) save() {
 	record := t.recordLocked()
 	t.mu.Unlock()
 	if err := t.server.options.Tasks.Put(context.Background(), t.id, record, t.options.TTL); err != nil {
-		t.server.options.Logger.Error("a task could not be stored", slog.String("task", t.id), slog.Any("error", err))
+		t.server.options.Logger.ErrorContext(t.ctx, "a task could not be stored", "task", t.id, "error", err)
 	}
 	t.server.tellTask(t.id)
 }

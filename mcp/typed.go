@@ -72,7 +72,7 @@ func AddTool[In, Out any](to Adder, t Tool, h TypedHandler[In, Out]) {
 func SchemaOf[T any]() []byte { return schemaOf(reflect.TypeFor[T](), false) }
 
 // schemaOf makes the schema of t; results say of pointers that they may be
-// null, since that is how package json writes nil.
+// null, since that is how nil is encoded.
 func schemaOf(t reflect.Type, result bool) []byte {
 	if t.Kind() != reflect.Struct || howOf(t) != howStruct {
 		panic(fmt.Sprintf("mcp: a schema is made of a struct, not of %v", t))
@@ -155,7 +155,7 @@ func (m *schemaMaker) value(dst []byte, t reflect.Type) []byte {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return append(dst, `{"type":"string","format":"date-time"}`...)
-	case reflect.PointerTo(t).Implements(ownDecoders[len(ownDecoders)-1]) && !reflect.PointerTo(t).Implements(ownDecoders[0]):
+	case reflect.PointerTo(t).Implements(ownDecoders[1]) && !reflect.PointerTo(t).Implements(ownDecoders[0]):
 		return append(dst, `{"type":"string"}`...)
 	case t.Kind() == reflect.Slice: // of bytes
 		return append(dst, `{"type":"string","contentEncoding":"base64"}`...)

@@ -1,15 +1,20 @@
-// Package httpguard decides which HTTP requests reach an MCP server. It knows
-// HTTP only, and has no dependencies.
+// Package httpguard decides which HTTP requests reach an MCP server, and what
+// they may cost. It knows HTTP only, and has no dependencies.
 //
 // A [Gate] lets in requests for names that are ours, from pages that may call
-// us; the transports have one each. [Principal] is who a request is from, as
-// whatever authenticated it has left it in the request's context
-// ([WithPrincipal]).
+// us; the transports have one each. [Require] puts an [Authenticator] in front
+// of a handler: [Tokens] is one, package oauth has another. [LimitRate] bounds
+// the requests of one client, [Listen] the connections, [NewServer] what a
+// connection may take, and [SelfSigned] makes a certificate for development.
 //
-//	gate := httpguard.NewGate([]string{"mcp.example"}, nil)
-//	status, problem := gate.Check(request)
+//	tokens, err := httpguard.ReadTokens("/etc/ingot/token")
+//	handler = httpguard.Require(tokens, handler)
+//	handler = httpguard.LimitRate(handler, httpguard.Rate{PerSecond: 50, Burst: 200})
+//	server := httpguard.NewServer(handler, logger)
 //
 // # Caveats
 //
-// There is no authentication here.
+//   - A client is the address of its connection. Behind a proxy all requests
+//     come from one address: bound their rate at the proxy.
+//   - A token is as good as the way it travels. Off loopback use TLS.
 package httpguard

@@ -1,6 +1,20 @@
 package httpguard
 
-import "context"
+import (
+	"context"
+	"net/http"
+)
+
+// Authenticator finds out who a request is from.
+type Authenticator interface {
+	// Wrap returns a handler that lets requests through to next whose
+	// credentials are good, with who they are from in their context
+	// ([WithPrincipal]), and refuses others. A refusal never repeats a secret.
+	Wrap(next http.Handler) http.Handler
+}
+
+// Require puts a in front of next.
+func Require(a Authenticator, next http.Handler) http.Handler { return a.Wrap(next) }
 
 type principalKey struct{}
 

@@ -2,9 +2,8 @@ package streamable
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
@@ -75,16 +74,22 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, e *mcp.Exchange
 	early := e.Code() != 0
 	ctx, leave := context.WithCancel(r.Context())
 	defer leave()
-	var out *direct
+	var out *wire.Live
 	if events && !e.NoAnswer {
-		out = &direct{events: wire.NewEvents(w, h.options.WriteTimeout), every: h.options.KeepAlive, leave: leave}
+		out = wire.NewLive(w, h.options.WriteTimeout, h.options.KeepAlive, func(err error) {
+			h.options.Logger.Debug("a stream ended", slog.Any("reason", err))
+			leave() // who reads no more has cancelled
+		})
 		e.Stream = out
 	}
 	buffer := wire.GetBuffer()
 	defer wire.PutBuffer(buffer)
 	*buffer = e.Answer(ctx, legacy, *buffer)
-	if out != nil && out.end(ctx, *buffer) || ctx.Err() != nil {
-		return // it was a stream, or nobody reads the answer
+	if ctx.Err() != nil {
+		*buffer = (*buffer)[:0] // nobody reads it
+	}
+	if out != nil && out.End(*buffer) || ctx.Err() != nil {
+		return
 	}
 	wire.Write(w, status(e, early, len(*buffer) == 0), *buffer, h.options.WriteTimeout)
 }
@@ -113,65 +118,4 @@ func (h *Handler) openStream(w http.ResponseWriter) bool {
 	w.Header().Set("Retry-After", "60")
 	wire.Refuse(w, http.StatusServiceUnavailable, mcp.CodeInvalidRequest, "too many streams are open; come back later")
 	return false
-}
-
-// direct is the stream of a POST without a session. It begins with the first
-// message before the answer, and ends with its connection.
-type direct struct {
-	every time.Duration // between keep-alives
-	leave func()        // called when the client reads no more
-
-	mu     sync.Mutex
-	events wire.Events
-	alive  *time.Timer // sends keep-alives; nil until the stream begins
-	ended  bool
-}
-
-var _ mcp.Stream = (*direct)(nil)
-
-// Send is mcp.Stream's.
-func (d *direct) Send(_ context.Context, frame []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.check(d.events.Message("", frame)); err != nil {
-		return err
-	}
-	if d.alive == nil {
-		d.alive = time.AfterFunc(d.every, d.keepAlive)
-	} else {
-		d.alive.Reset(d.every)
-	}
-	return nil
-}
-
-// check cancels the call of a client that reads no more.
-func (d *direct) check(err error) error {
-	if err != nil {
-		d.leave()
-	}
-	return err
-}
-
-func (d *direct) keepAlive() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.ended && d.check(d.events.KeepAlive()) == nil {
-		d.alive.Reset(d.every)
-	}
-}
-
-// end sends the answer if the stream has begun, which it reports. Nothing is
-// written afterwards.
-func (d *direct) end(ctx context.Context, answer []byte) (began bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ended = true
-	if d.alive != nil {
-		d.alive.Stop()
-	}
-	if d.events.Began() && ctx.Err() == nil && len(answer) > 0 {
-		// An error means that the client left; nobody is there to hear of it.
-		_ = d.events.Message("", answer)
-	}
-	return d.events.Began()
 }
