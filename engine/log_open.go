@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 
@@ -182,14 +181,18 @@ func (l *wal) settle(loose looseSegment) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
 	b := make([]byte, min(loose.end-loose.durable, readWindowBytes))
 	for at := loose.durable; at < loose.end; at += int64(len(b)) {
 		b = b[:min(int64(len(b)), loose.end-at)]
-		n, err := f.ReadAt(b, at)
-		if err != nil && (!errors.Is(err, io.EOF) || int64(n) < loose.end-at-blockAlign) {
+		there := b[:min(int64(len(b)), max(size-at, 0))] // it may end within its last padding
+		if n, err := f.ReadAt(there, at); n < len(there) {
 			return fmt.Errorf("reading %s at byte %d: %w", loose.name, at, err)
 		}
-		clear(b[n:]) // the file may end within the padding of its last block
+		clear(b[len(there):])
 		if _, err := f.WriteAt(b, at); err != nil {
 			return err
 		}
