@@ -113,7 +113,8 @@ func (e *Exchange) RefuseVersion(requested string) {
 // id, and nothing when ctx ended a request before its answer. legacy is the
 // version by which a frame that is not modern is served while no session says
 // so: "" refuses such frames, other than initialize and ping. Code tells
-// afterwards whether the answer is a refusal; a failure inside the tool is none.
+// afterwards whether the answer is a refusal; a failure inside the tool is none,
+// unless the tool needs what a modern client cannot do.
 func (e *Exchange) Answer(ctx context.Context, legacy string, dst []byte) []byte {
 	m := &e.message
 	r := &request{act: actBatch, arguments: e.frame, link: e.in.link, client: unknownClient}
@@ -160,6 +161,9 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 	dst = e.server.respond(ctx, r, &call, dst)
 	if ctx.Err() != nil || e.session != nil && e.session.ctx.Err() != nil {
 		return dst[:before]
+	}
+	if r.modern && r.failed != nil && r.failed.code == CodeMissingCapability {
+		e.refusal = r.failed // whoever found it out
 	}
 	return dst
 }

@@ -80,6 +80,8 @@ type request struct {
 	meta      []byte // the raw _meta, or nil
 	retry     []byte // modern: the raw params when they answer questions, or nil
 	name      string // of a prompt, a resource; or a list's cursor
+
+	failed *wireError // what it was answered with, or nil
 }
 
 // accept decides the era of a request and what it asks for. A request with a
@@ -181,6 +183,9 @@ func (r *request) reset(l *link, m *message) {
 	}
 	if meta := m.param("_meta"); meta != nil || r.meta != nil {
 		r.meta = meta
+	}
+	if r.failed != nil {
+		r.failed = nil
 	}
 	if r.retry != nil {
 		r.retry = nil

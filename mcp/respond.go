@@ -55,6 +55,7 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 		out = append(append(out, `,"result":{`...), bad.result...)
 		return append(out, "}}"...)
 	}
+	r.failed = bad
 	return appendError(out[:start], r.id, bad)
 }
 

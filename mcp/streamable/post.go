@@ -98,7 +98,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, e *mcp.Exchange
 // it was served.
 func status(e *mcp.Exchange, early, empty bool) int {
 	switch {
-	case early || e.Code() == mcp.CodeInvalidRequest:
+	case early || e.Code() == mcp.CodeInvalidRequest || e.Modern && e.Code() == mcp.CodeMissingCapability:
 		return http.StatusBadRequest
 	case empty:
 		return http.StatusAccepted

@@ -26,6 +26,9 @@ const (
 
 func newServer() *mcp.Server {
 	s := mcp.NewServer(mcp.Options{Name: "fixture", Version: "1", MaxMessageBytes: 10_000})
+	s.AddTool(mcp.Tool{Name: "sample"}, func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
+		return nil, &mcp.CapabilityError{Capability: "sampling"}
+	})
 	s.AddTool(mcp.Tool{Name: "echo"}, func(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 		var in struct {
 			Message string `json:"message"`
@@ -90,6 +93,8 @@ func TestHandler(t *testing.T) {
 		{"legacy unknown tool", post, strings.Replace(legacyCall, "echo", "ehco", 1), nil, 200, "did you mean echo?"},
 		{"modern unknown tool", post, strings.Replace(modernCall, "echo", "ehco", 1), modern(headers{"Mcp-Name": "ehco"}), 200, `"code":-32602`},
 		{"modern unknown method", post, `{"jsonrpc":"2.0","id":1,"method":"nope","params":{` + meta + `}}`, modern(headers{"Mcp-Method": "nope"}), 404, `"code":-32601`},
+		{"modern, the client cannot do it", post, strings.Replace(modernCall, "echo", "sample", 1), modern(headers{"Mcp-Name": "sample"}), 400, `"code":-32021`},
+		{"legacy, the client cannot do it", post, strings.Replace(legacyCall, "echo", "sample", 1), nil, 200, `"isError":true`},
 		{"bad argument", post, strings.Replace(modernCall, "message", "massage", 1), modern(nil), 200, `"isError":true`},
 
 		// Versions and headers that do not fit.
