@@ -237,6 +237,10 @@ func (l *wal) close() error {
 	l.compacting.Unlock()
 	l.token <- struct{}{} // kept: nobody writes after this
 	l.closing = true
+	// Entries that ended took versions of which the log need not have been told.
+	if version := l.version(); version > 0 {
+		l.append(&logRecord{kind: recordVersion, Meta: Meta{Version: version}})
+	}
 	err := l.lead(true)
 	if err == nil {
 		err = l.judge(l.writeEnd())

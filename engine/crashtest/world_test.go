@@ -410,7 +410,7 @@ func (w *world) versionsGrow(store *engine.Store, s state, c cut) {
 		}
 	}
 	if w.options.Sync == engine.SyncAlways && version < w.version && c.acked == w.acked {
-		w.fatalf("a cut at %s: the version went back from %d to %d", c.at, w.version, version)
+		w.fatalf("a cut at %s: the version went back from %d to %d (recovered: %+v)\n%s", c.at, w.version, version, store.LogStats().Recovered, lastCalls(w.disk))
 	}
 }
 
