@@ -126,9 +126,9 @@ func (c *Call) askBySession(ctx context.Context, questions map[string]Question) 
 
 // appendQuestion appends the members method and params.
 func appendQuestion(dst []byte, method string, params []byte) []byte {
-	dst = append(append(append(dst, `"method":"`...), method...), '"')
+	dst = addByte(add(add(dst, `"method":"`), method), '"')
 	if len(params) > 0 {
-		dst = append(append(dst, `,"params":`...), params...)
+		dst = add(add(dst, `,"params":`), params)
 	}
-	return append(dst, '}')
+	return addByte(dst, '}')
 }

@@ -50,9 +50,9 @@ func (s *Server) respondBatch(ctx context.Context, r *request, out []byte) []byt
 	for element := range elementsOf(r.arguments) {
 		before := len(out)
 		if len(out) == start {
-			out = append(out, '[')
+			out = addByte(out, '[')
 		} else {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
 		body := len(out)
 		out = s.respondElement(ctx, in, element, &call, out)
@@ -63,7 +63,7 @@ func (s *Server) respondBatch(ctx context.Context, r *request, out []byte) []byt
 	if len(out) == start {
 		return out
 	}
-	return append(out, ']')
+	return addByte(out, ']')
 }
 
 // respondElement appends the response to one message of a batch, if it is due.

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"strconv"
@@ -23,17 +24,17 @@ type Call struct {
 	task     *task   // that the call has become
 	progress float64 // the last one sent
 	logged   int
-	asked    int // questions without a key of their own
-	round    round
+	asked    int    // questions without a key of their own
+	round    *round // what the request brought back; nil until it matters
+	end      func() *wireError
 }
 
 // handle is the part of a handler's request that gives out its Call. The Call
 // is made when it is first asked for: most calls need none.
 type handle struct {
-	from  *request
-	ctx   context.Context
-	call  *Call
-	round *round // what the request brought back; nil: nothing
+	from *request
+	ctx  context.Context
+	call *Call
 
 	starts chan *task // of the Call
 }
@@ -46,16 +47,22 @@ func (h *handle) Call() *Call {
 		// A copy: the request's memory is used again for the next one.
 		from := *h.from
 		h.call = &Call{from: &from, ctx: h.ctx, progress: math.Inf(-1), starts: h.starts}
-		if h.round != nil {
-			h.call.round = *h.round
-		}
 		for name, value := range membersOf(from.meta) {
 			if name == metaProgressToken && (value[0] == '"' || validID(value)) {
-				h.call.token = append([]byte(nil), value...)
+				h.call.token = bytes.Clone(value)
 			}
 		}
 	}
 	return h.call
+}
+
+// ending returns what answers the request in place of the handler's result: its
+// questions, or what is wrong with the answers; nil when there is nothing.
+func (c *Call) ending() *wireError {
+	if c == nil || c.end == nil {
+		return nil
+	}
+	return c.end()
 }
 
 // finish ends the Call, if there is one.
@@ -128,15 +135,15 @@ func (c *Call) Progress(ctx context.Context, p *Progress) error {
 	if !ahead {
 		return nil
 	}
-	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":`), c.token...)
-	frame = appendFloat(append(frame, `,"progress":`...), p.Progress)
+	frame := add([]byte(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":`), c.token)
+	frame = appendFloat(add(frame, `,"progress":`), p.Progress)
 	if p.Total > 0 && !math.IsInf(p.Total, 0) {
-		frame = appendFloat(append(frame, `,"total":`...), p.Total)
+		frame = appendFloat(add(frame, `,"total":`), p.Total)
 	}
 	if p.Message != "" && c.from.client.version != "2024-11-05" { // which has no message
-		frame = appendString(append(frame, `,"message":`...), p.Message)
+		frame = appendString(add(frame, `,"message":`), p.Message)
 	}
-	return c.send(ctx, append(frame, `}}`...))
+	return c.send(ctx, add(frame, `}}`))
 }
 
 // appendFloat appends a finite number as JSON.

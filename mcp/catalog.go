@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"context"
 	"encoding/base64"
 	"slices"
 	"strings"
@@ -110,18 +111,18 @@ func appendPage[E entry](out []byte, s *set[E], r *request, size int, kind listK
 		return out, &wireError{code: CodeInvalidParams, message: kind.method + ": invalid cursor; begin again without one"}
 	}
 	if r.modern {
-		out = append(out, ',')
+		out = addByte(out, ',')
 	}
-	out = append(append(append(out, '"'), kind.member...), `":[`...)
+	out = add(add(addByte(out, '"'), kind.member), `":[`)
 	for i, e := range page {
 		if i > 0 {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
-		out = append(out, e.listed(r.modern)...)
+		out = add(out, e.listed(r.modern))
 	}
-	out = append(out, ']')
+	out = addByte(out, ']')
 	if next != "" {
-		out = append(out, `,"nextCursor":`...)
+		out = add(out, `,"nextCursor":`)
 		out = appendString(out, next)
 	}
 	return out, nil
@@ -143,13 +144,27 @@ var (
 // Catalog is what a server offers, while [Server.Update] changes it.
 type Catalog struct {
 	options   *Options
+	serve     servers
 	tools     shelf[*tool]
 	prompts   shelf[*prompt]
 	resources shelf[*resource]
 	templates shelf[*template]
 
 	changed lists
-	tasks   bool // a tool may make tasks, or one could once
+}
+
+// serveFunc appends the members of a result.
+type serveFunc func(s *Server, ctx context.Context, r *request, out []byte) ([]byte, *wireError)
+
+// servers is who serves what not every server has: it is nil where a feature was
+// never used, so that a build that adds no prompts does not carry the code that
+// serves them.
+type servers struct {
+	prompt, resource, list, complete, subscribe, task serveFunc
+
+	callTask   func(s *Server, ctx context.Context, r *request) (*CallResult, *Call, error)
+	created    func(s *Server, err error) *wireError
+	listenTask func(l *listener, raw []byte, r *request) *wireError
 }
 
 // Update changes what the server offers, in one step: requests see all of the
@@ -179,7 +194,9 @@ func (c *Catalog) AddTool(t Tool, h Handler) {
 		panic("mcp: AddTool: there is already a tool named " + t.Name)
 	}
 	c.changed |= listTools
-	c.tasks = c.tasks || t.Task != TaskNever
+	if t.Task.kind != nil {
+		t.Task.kind.serve(c)
+	}
 }
 
 // RemoveTool removes the tools with these names, as far as there are any.
@@ -201,6 +218,10 @@ func (c *Catalog) AddPrompt(p Prompt, h PromptHandler) {
 		panic("mcp: AddPrompt: there is already a prompt named " + p.Name)
 	}
 	c.changed |= listPrompts
+	c.serve.prompt, c.serve.list = (*Server).getPrompt, (*Server).appendList
+	if p.Complete != nil {
+		c.serve.complete = (*Server).complete
+	}
 }
 
 // RemovePrompt removes the prompts with these names.
@@ -221,6 +242,13 @@ func (c *Catalog) AddResource(r Resource, h ReadHandler) {
 		panic("mcp: AddResource: there is already a resource " + r.URI)
 	}
 	c.changed |= listResources
+	c.serveResources()
+}
+
+// serveResources has resources served from now on.
+func (c *Catalog) serveResources() {
+	c.serve.resource, c.serve.list = (*Server).readResource, (*Server).appendList
+	c.serve.subscribe = (*Server).subscribe
 }
 
 // RemoveResource removes the resources with these URIs.
@@ -241,6 +269,10 @@ func (c *Catalog) AddTemplate(t ResourceTemplate, h ReadHandler) {
 		panic("mcp: AddTemplate: there is already a template " + t.URITemplate)
 	}
 	c.changed |= listResources
+	c.serveResources()
+	if t.Complete != nil {
+		c.serve.complete = (*Server).complete
+	}
 }
 
 // RemoveTemplate removes the templates written like this.
@@ -283,15 +315,14 @@ func (s *Server) RemovePrompt(names ...string) {
 
 // snapshot is what a server offers at one moment. It is never changed.
 type snapshot struct {
-	tools       set[*tool]
-	prompts     set[*prompt]
-	resources   set[*resource]
-	templates   set[*template]
-	bySpecific  []*template // those that say most about a URI first
-	completions bool
-	tasks       bool
-	legacy      []byte // the member capabilities
-	modern      []byte
+	tools      set[*tool]
+	prompts    set[*prompt]
+	resources  set[*resource]
+	templates  set[*template]
+	bySpecific []*template // those that say most about a URI first
+	serve      servers
+	legacy     []byte // the member capabilities
+	modern     []byte
 }
 
 // offers returns what the server offers now.
@@ -311,22 +342,16 @@ func (s *Server) offersLocked() *snapshot {
 	now := &snapshot{
 		tools: s.catalog.tools.set(), prompts: s.catalog.prompts.set(),
 		resources: s.catalog.resources.set(), templates: s.catalog.templates.set(),
-		tasks: s.catalog.tasks,
+		serve: s.catalog.serve,
 	}
 	now.bySpecific = slices.Clone(now.templates.sorted)
 	slices.SortStableFunc(now.bySpecific, func(a, b *template) int { return b.literals - a.literals })
-	for _, p := range now.prompts.sorted {
-		now.completions = now.completions || p.Complete != nil
-	}
-	for _, t := range now.templates.sorted {
-		now.completions = now.completions || t.Complete != nil
-	}
-	now.legacy = append(now.appendCapabilities(nil), '}')
+	now.legacy = addByte(now.appendCapabilities(nil), '}')
 	now.modern = now.appendCapabilities(nil)
-	if now.tasks {
-		now.modern = append(now.modern, `,"extensions":{"`+extensionTasks+`":{}}`...)
+	if now.serve.task != nil {
+		now.modern = add(now.modern, `,"extensions":{"`+extensionTasks+`":{}}`)
 	}
-	now.modern = append(now.modern, '}')
+	now.modern = addByte(now.modern, '}')
 	s.snapshot.Store(now)
 	return now
 }
@@ -334,15 +359,15 @@ func (s *Server) offersLocked() *snapshot {
 // appendCapabilities appends the capabilities of both eras, without the last
 // brace.
 func (n *snapshot) appendCapabilities(out []byte) []byte {
-	out = append(out, `"capabilities":{"logging":{},"tools":{"listChanged":true}`...)
+	out = add(out, `"capabilities":{"logging":{},"tools":{"listChanged":true}`)
 	if n.prompts.used {
-		out = append(out, `,"prompts":{"listChanged":true}`...)
+		out = add(out, `,"prompts":{"listChanged":true}`)
 	}
 	if n.resources.used || n.templates.used {
-		out = append(out, `,"resources":{"listChanged":true,"subscribe":true}`...)
+		out = add(out, `,"resources":{"listChanged":true,"subscribe":true}`)
 	}
-	if n.completions {
-		out = append(out, `,"completions":{}`...)
+	if n.serve.complete != nil {
+		out = add(out, `,"completions":{}`)
 	}
 	return out
 }

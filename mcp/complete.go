@@ -49,17 +49,17 @@ func (s *Server) complete(ctx context.Context, r *request, out []byte) ([]byte, 
 		}
 	}
 	if r.modern {
-		out = append(out, ',')
+		out = addByte(out, ',')
 	}
 	values, more := result.Values, result.More
 	if len(values) > completionsMax {
 		values, more = values[:completionsMax], true
 	}
-	out = appendStrings(append(out, `"completion":{"values":`...), values)
+	out = appendStrings(add(out, `"completion":{"values":`), values)
 	if result.Total > 0 {
-		out = strconv.AppendInt(append(out, `,"total":`...), int64(result.Total), 10)
+		out = strconv.AppendInt(add(out, `,"total":`), int64(result.Total), 10)
 	}
-	return append(strconv.AppendBool(append(out, `,"hasMore":`...), more), '}'), nil
+	return addByte(strconv.AppendBool(add(out, `,"hasMore":`), more), '}'), nil
 }
 
 // readCompletion reads the params of a completion/complete, and finds who

@@ -78,36 +78,36 @@ type ToolResult struct {
 
 // appendContents appends an array of content, as version knows it.
 func appendContents(dst []byte, blocks []Content, version string) ([]byte, error) {
-	dst = append(dst, '[')
+	dst = addByte(dst, '[')
 	for i := range blocks {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
 		var err error
 		if dst, err = appendContent(dst, &blocks[i], version); err != nil {
 			return dst, fmt.Errorf("content block %d %w", i, err)
 		}
 	}
-	return append(dst, ']'), nil
+	return addByte(dst, ']'), nil
 }
 
 func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 	switch b.Type {
 	case ContentText, "":
-		dst = append(dst, `{"type":"text","text":`...)
+		dst = add(dst, `{"type":"text","text":`)
 		dst = appendString(dst, b.Text)
 		if b.Annotations == nil { // the usual case
-			return append(dst, '}'), nil
+			return addByte(dst, '}'), nil
 		}
 	case ContentImage, ContentAudio:
 		if b.Type == ContentAudio && version == "2024-11-05" {
 			return appendContent(dst, &Content{Text: "(audio, " + b.MIMEType + ")"}, version)
 		}
-		dst = append(dst, `{"type":"`...)
-		dst = append(dst, b.Type...)
-		dst = append(dst, `","data":"`...)
+		dst = add(dst, `{"type":"`)
+		dst = add(dst, b.Type)
+		dst = add(dst, `","data":"`)
 		dst = base64.StdEncoding.AppendEncode(dst, b.Data)
-		dst = append(dst, `","mimeType":`...)
+		dst = add(dst, `","mimeType":`)
 		dst = appendString(dst, b.MIMEType)
 	case ContentLink:
 		if b.Link == nil {
@@ -116,13 +116,13 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 		if version < "2025-06-18" {
 			return appendContent(dst, &Content{Text: b.Link.Name + ": " + b.Link.URI}, version)
 		}
-		dst = b.Link.appendMembers(append(dst, `{"type":"resource_link",`...))
+		dst = b.Link.appendMembers(add(dst, `{"type":"resource_link",`))
 	case ContentResource:
 		if b.Resource == nil {
 			return dst, errors.New("is a resource without Resource")
 		}
 		var err error
-		if dst, err = b.Resource.appendTo(append(dst, `{"type":"resource","resource":`...)); err != nil {
+		if dst, err = b.Resource.appendTo(add(dst, `{"type":"resource","resource":`)); err != nil {
 			return dst, err
 		}
 	case ContentToolUse, ContentToolResult:
@@ -130,7 +130,7 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 	default:
 		return dst, fmt.Errorf("has the unknown type %q", b.Type)
 	}
-	return append(b.Annotations.appendTo(dst), '}'), nil
+	return addByte(b.Annotations.appendTo(dst), '}'), nil
 }
 
 // appendToolContent appends a block that only sampling has.
@@ -140,17 +140,17 @@ func appendToolContent(dst []byte, b *Content, version string) ([]byte, error) {
 		if err != nil {
 			return dst, fmt.Errorf("has an Input that is %w", err)
 		}
-		dst = appendString(append(dst, `{"type":"tool_use","id":`...), use.ID)
-		dst = appendString(append(dst, `,"name":`...), use.Name)
-		return append(append(append(dst, `,"input":`...), input...), '}'), nil
+		dst = appendString(add(dst, `{"type":"tool_use","id":`), use.ID)
+		dst = appendString(add(dst, `,"name":`), use.Name)
+		return addByte(add(add(dst, `,"input":`), input), '}'), nil
 	}
 	if result := b.ToolResult; b.Type == ContentToolResult && result != nil {
-		dst = appendString(append(dst, `{"type":"tool_result","toolUseId":`...), result.ID)
-		dst, err := appendContents(append(dst, `,"content":`...), result.Content, version)
+		dst = appendString(add(dst, `{"type":"tool_result","toolUseId":`), result.ID)
+		dst, err := appendContents(add(dst, `,"content":`), result.Content, version)
 		if result.IsError {
-			dst = append(dst, `,"isError":true`...)
+			dst = add(dst, `,"isError":true`)
 		}
-		return append(dst, '}'), err
+		return addByte(dst, '}'), err
 	}
 	return dst, fmt.Errorf("is a %s without its part", b.Type)
 }
@@ -161,55 +161,55 @@ func (a *Annotations) appendTo(dst []byte) []byte {
 	if a == nil || len(a.Audience) == 0 && a.Priority == 0 && a.LastModified == "" {
 		return dst
 	}
-	dst = append(dst, `,"annotations":{`...)
+	dst = add(dst, `,"annotations":{`)
 	from := len(dst)
 	if len(a.Audience) > 0 {
-		dst = append(dst, `"audience":[`...)
+		dst = add(dst, `"audience":[`)
 		for i, role := range a.Audience {
 			if i > 0 {
-				dst = append(dst, ',')
+				dst = addByte(dst, ',')
 			}
 			dst = appendString(dst, string(role))
 		}
-		dst = append(dst, ']')
+		dst = addByte(dst, ']')
 	}
 	if a.Priority > 0 {
 		dst = appendComma(dst, from)
-		dst = strconv.AppendFloat(append(dst, `"priority":`...), min(a.Priority, 1), 'g', -1, 64)
+		dst = strconv.AppendFloat(add(dst, `"priority":`), min(a.Priority, 1), 'g', -1, 64)
 	}
 	if a.LastModified != "" {
-		dst = appendString(append(appendComma(dst, from), `"lastModified":`...), a.LastModified)
+		dst = appendString(add(appendComma(dst, from), `"lastModified":`), a.LastModified)
 	}
-	return append(dst, '}')
+	return addByte(dst, '}')
 }
 
 // appendComma appends a comma unless dst ends at from.
 func appendComma(dst []byte, from int) []byte {
 	if len(dst) > from {
-		dst = append(dst, ',')
+		dst = addByte(dst, ',')
 	}
 	return dst
 }
 
 // appendTo appends the contents as an object.
 func (r *ResourceContents) appendTo(dst []byte) ([]byte, error) {
-	dst = appendString(append(dst, `{"uri":`...), r.URI)
+	dst = appendString(add(dst, `{"uri":`), r.URI)
 	if r.MIMEType != "" {
-		dst = appendString(append(dst, `,"mimeType":`...), r.MIMEType)
+		dst = appendString(add(dst, `,"mimeType":`), r.MIMEType)
 	}
 	if r.Blob != nil {
-		dst = append(base64.StdEncoding.AppendEncode(append(dst, `,"blob":"`...), r.Blob), '"')
+		dst = addByte(base64.StdEncoding.AppendEncode(add(dst, `,"blob":"`), r.Blob), '"')
 	} else {
-		dst = appendString(append(dst, `,"text":`...), r.Text)
+		dst = appendString(add(dst, `,"text":`), r.Text)
 	}
 	if len(r.Meta) > 0 {
 		meta, err := oneLineObject(r.Meta, "")
 		if err != nil {
 			return dst, fmt.Errorf("has a _meta that is %w", err)
 		}
-		dst = append(append(dst, `,"_meta":`...), meta...)
+		dst = add(add(dst, `,"_meta":`), meta)
 	}
-	return append(dst, '}'), nil
+	return addByte(dst, '}'), nil
 }
 
 // readContent reads a block that a client sent.

@@ -41,18 +41,18 @@ func (p *ElicitParams) appendParams(dst []byte, modern bool) ([]byte, error) {
 		if p.ID == "" || len(p.Schema) > 0 {
 			return nil, errors.New("mcp: ElicitParams: a URL goes with an ID and without a Schema")
 		}
-		dst = appendString(append(dst, `{"mode":"url","url":`...), p.URL)
+		dst = appendString(add(dst, `{"mode":"url","url":`), p.URL)
 		if !modern { // where the request state ties the two together
-			dst = appendString(append(dst, `,"elicitationId":`...), p.ID)
+			dst = appendString(add(dst, `,"elicitationId":`), p.ID)
 		}
 	} else {
 		schema, err := oneLineObject(p.Schema, `{"type":"object","properties":{}}`)
 		if err != nil {
 			return nil, fmt.Errorf("mcp: ElicitParams: Schema: %w", err)
 		}
-		dst = append(append(dst, `{"requestedSchema":`...), schema...)
+		dst = add(add(dst, `{"requestedSchema":`), schema)
 	}
-	return append(appendString(append(dst, `,"message":`...), p.Message), '}'), nil
+	return addByte(appendString(add(dst, `,"message":`), p.Message), '}'), nil
 }
 
 // ElicitAction is what the user did.

@@ -6,6 +6,18 @@ import (
 	"unsafe"
 )
 
+// add is append(dst, text...) kept out of line. It is for what does not run on
+// each call: the code by which append grows a slice, at some hundred places, was
+// a twentieth of a wasm build.
+//
+//go:noinline
+func add[T ~string | ~[]byte](dst []byte, text T) []byte { return append(dst, text...) }
+
+// addByte is append(dst, c) kept out of line.
+//
+//go:noinline
+func addByte(dst []byte, c byte) []byte { return append(dst, c) }
+
 const hexDigits = "0123456789abcdef"
 
 // appendString appends s as a JSON string. Bytes that are not UTF-8 become

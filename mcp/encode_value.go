@@ -37,11 +37,11 @@ func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 		return dst, errors.New("the value is nested too deeply, or contains itself")
 	}
 	if !v.IsValid() {
-		return append(dst, "null"...), nil
+		return add(dst, "null"), nil
 	}
 	if v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
 		if v.IsNil() {
-			return append(dst, "null"...), nil
+			return add(dst, "null"), nil
 		}
 	}
 	if out, done, err := appendMarshaled(dst, v); done {
@@ -62,8 +62,8 @@ func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 		return appendString(dst, v.String()), nil
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			dst = base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes())
-			return append(dst, '"'), nil
+			dst = base64.StdEncoding.AppendEncode(addByte(dst, '"'), v.Bytes())
+			return addByte(dst, '"'), nil
 		}
 		return appendElements(dst, v, depth)
 	case reflect.Array:
@@ -125,16 +125,16 @@ func appendNumber(dst []byte, f float64, bits int) ([]byte, error) {
 }
 
 func appendElements(dst []byte, v reflect.Value, depth int) (_ []byte, err error) {
-	dst = append(dst, '[')
+	dst = addByte(dst, '[')
 	for i := range v.Len() {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
 		if dst, err = appendReflected(dst, v.Index(i), depth+1); err != nil {
 			return dst, err
 		}
 	}
-	return append(dst, ']'), nil
+	return addByte(dst, ']'), nil
 }
 
 func appendMap(dst []byte, v reflect.Value, depth int) (_ []byte, err error) {
@@ -151,19 +151,19 @@ func appendMap(dst []byte, v reflect.Value, depth int) (_ []byte, err error) {
 		pairs = append(pairs, pair{name, value})
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
-	dst = append(dst, '{')
+	dst = addByte(dst, '{')
 	for i, p := range pairs {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 			if p.name == pairs[i-1].name {
 				return dst, fmt.Errorf("two keys of a %v are both %q", v.Type(), p.name)
 			}
 		}
-		if dst, err = appendReflected(append(appendString(dst, p.name), ':'), p.value, depth+1); err != nil {
+		if dst, err = appendReflected(addByte(appendString(dst, p.name), ':'), p.value, depth+1); err != nil {
 			return dst, err
 		}
 	}
-	return append(dst, '}'), nil
+	return addByte(dst, '}'), nil
 }
 
 // keyText returns a map's key as a member's name.
@@ -220,7 +220,7 @@ func membersOfType(t reflect.Type) []memberField {
 }
 
 func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, error) {
-	dst = append(dst, '{')
+	dst = addByte(dst, '{')
 	first := len(dst)
 	for _, f := range membersOfType(v.Type()) {
 		field, err := v.FieldByIndexErr(f.index)
@@ -228,7 +228,7 @@ func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 			continue
 		}
 		before := len(dst)
-		dst = append(appendString(appendComma(dst, first), f.name), ':')
+		dst = addByte(appendString(appendComma(dst, first), f.name), ':')
 		from := len(dst)
 		if dst, err = appendReflected(dst, field, depth+1); err != nil {
 			return dst, fmt.Errorf("%s: %w", f.name, err)
@@ -237,7 +237,7 @@ func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 			dst = dst[:before]
 		}
 	}
-	return append(dst, '}'), nil
+	return addByte(dst, '}'), nil
 }
 
 // isEmptyJSON reports whether omitempty leaves out a value.

@@ -85,12 +85,12 @@ func (e *CapabilityError) Error() string {
 func (e *CapabilityError) data() []byte {
 	out, depth := []byte(`{"requiredCapabilities":`), 1
 	for part := range splitPath(e.Capability) {
-		out = append(appendString(append(out, '{'), part), ':')
+		out = addByte(appendString(addByte(out, '{'), part), ':')
 		depth++
 	}
-	out = append(out, "{}"...)
+	out = add(out, "{}")
 	for range depth {
-		out = append(out, '}')
+		out = addByte(out, '}')
 	}
 	return out
 }

@@ -32,8 +32,9 @@ type listener struct {
 	tasks     map[string]struct{} // by id
 	taskNews  map[string]struct{}
 	principal string
-	ending    bool // the server takes the subscription down
-	sending   bool // the goroutine runs
+	sendTasks func(out sender, ids map[string]struct{}) error // nil unless it listens to tasks
+	ending    bool                                            // the server takes the subscription down
+	sending   bool                                            // the goroutine runs
 	gone      bool
 
 	atEnd func() error  // called when all is told that came before ending; may be nil
@@ -131,7 +132,7 @@ func (l *listener) run() {
 		l.news, l.updated, l.taskNews = 0, nil, nil
 		s.mu.Unlock()
 		err := l.send(out, news, updated)
-		if err == nil {
+		if err == nil && l.sendTasks != nil {
 			err = l.sendTasks(out, tasks)
 		}
 		s.mu.Lock()
@@ -168,20 +169,20 @@ func (l *listener) send(out sender, news lists, updated map[string]struct{}) err
 		if news&each.list == 0 {
 			continue
 		}
-		frame = append(append(append(frame[:0], `{"jsonrpc":"2.0","method":"notifications/`...), each.name...), `/list_changed"`...)
+		frame = add(add(add(frame[:0], `{"jsonrpc":"2.0","method":"notifications/`), each.name), `/list_changed"`)
 		if l.id != nil {
-			frame = append(l.appendMeta(append(frame, `,"params":{`...)), '}')
+			frame = addByte(l.appendMeta(add(frame, `,"params":{`)), '}')
 		}
-		if err := out.send(l.ctx, append(frame, '}')); err != nil {
+		if err := out.send(l.ctx, addByte(frame, '}')); err != nil {
 			return err
 		}
 	}
 	for _, uri := range slices.Sorted(maps.Keys(updated)) {
-		frame = append(frame[:0], `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{`...)
+		frame = add(frame[:0], `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{`)
 		if l.id != nil {
-			frame = append(l.appendMeta(frame), ',')
+			frame = addByte(l.appendMeta(frame), ',')
 		}
-		frame = append(appendString(append(frame, `"uri":`...), uri), "}}"...)
+		frame = add(appendString(add(frame, `"uri":`), uri), "}}")
 		if err := out.send(l.ctx, frame); err != nil {
 			return err
 		}
@@ -189,15 +190,15 @@ func (l *listener) send(out sender, news lists, updated map[string]struct{}) err
 	return nil
 }
 
-// sendTasks sends the tasks with these ids as they are now.
-func (l *listener) sendTasks(out sender, ids map[string]struct{}) error {
+// sendTaskNews sends the tasks with these ids as they are now.
+func (l *listener) sendTaskNews(out sender, ids map[string]struct{}) error {
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		members, _, err := l.server.findTask(l.ctx, id, l.principal)
 		if err != nil {
 			continue // it has ended, and is forgotten
 		}
 		frame := l.appendMeta([]byte(`{"jsonrpc":"2.0","method":"notifications/tasks","params":{`))
-		frame = append(append(append(frame, ','), members...), "}}"...)
+		frame = add(add(addByte(frame, ','), members), "}}")
 		if err := out.send(l.ctx, frame); err != nil {
 			return err
 		}
@@ -207,8 +208,8 @@ func (l *listener) sendTasks(out sender, ids map[string]struct{}) error {
 
 // appendMeta appends the member _meta that names the subscription.
 func (l *listener) appendMeta(dst []byte) []byte {
-	dst = append(append(dst, `"_meta":{"`+metaSubscriptionID+`":`...), l.id...)
-	return append(dst, '}')
+	dst = add(add(dst, `"_meta":{"`+metaSubscriptionID+`":`), l.id)
+	return addByte(dst, '}')
 }
 
 // newListener reads the filter of a subscriptions/listen.
@@ -237,7 +238,10 @@ func (s *Server) newListener(ctx context.Context, r *request, out sender) (*list
 			}
 			continue
 		case "taskIds":
-			if bad := l.readTasks(value, r); bad != nil {
+			if now.serve.listenTask == nil {
+				continue
+			}
+			if bad := now.serve.listenTask(l, value, r); bad != nil {
 				return nil, bad
 			}
 			continue
@@ -285,7 +289,7 @@ func (l *listener) readTasks(raw []byte, r *request) *wireError {
 	if raw[0] != '[' {
 		return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications.taskIds is an array, not " + describe(raw)}
 	}
-	l.tasks = map[string]struct{}{}
+	l.tasks, l.sendTasks = map[string]struct{}{}, l.sendTaskNews
 	for element := range elementsOf(raw) {
 		if element[0] != '"' || len(l.tasks) >= taskIDsMax {
 			return &wireError{code: CodeInvalidParams, message: fmt.Sprintf("subscriptions/listen: notifications.taskIds are at most %d strings", taskIDsMax)}
@@ -305,31 +309,31 @@ func tooManySubscribed() *wireError {
 // acknowledgment is the first message of a subscription: what it listens to.
 func (l *listener) acknowledgment() []byte {
 	out := l.appendMeta([]byte(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{`))
-	out = append(out, `,"notifications":{`...)
+	out = add(out, `,"notifications":{`)
 	from := len(out)
 	for _, each := range [...]struct {
 		list lists
 		name string
 	}{{listTools, "tools"}, {listPrompts, "prompts"}, {listResources, "resources"}} {
 		if l.wants&each.list != 0 {
-			out = append(append(append(appendComma(out, from), '"'), each.name...), `ListChanged":true`...)
+			out = add(add(addByte(appendComma(out, from), '"'), each.name), `ListChanged":true`)
 		}
 	}
 	if l.uris != nil {
-		out = append(appendComma(out, from), `"resourceSubscriptions":`...)
+		out = add(appendComma(out, from), `"resourceSubscriptions":`)
 		out = appendStrings(out, slices.Sorted(maps.Keys(l.uris)))
 	}
 	if l.tasks != nil {
-		out = append(appendComma(out, from), `"taskIds":`...)
+		out = add(appendComma(out, from), `"taskIds":`)
 		out = appendStrings(out, slices.Sorted(maps.Keys(l.tasks)))
 	}
-	return append(out, "}}}"...)
+	return add(out, "}}}")
 }
 
 // farewell is the answer to a subscriptions/listen that the server takes down.
 func (l *listener) farewell() []byte {
-	out := append(append([]byte(`{"jsonrpc":"2.0","id":`), l.id...), `,"result":{"resultType":"complete",`...)
-	return append(l.appendMeta(out), "}}"...)
+	out := add(add([]byte(`{"jsonrpc":"2.0","id":`), l.id), `,"result":{"resultType":"complete",`)
+	return add(l.appendMeta(out), "}}")
 }
 
 // hear returns the listener of a legacy session, which hears of all lists.
@@ -348,39 +352,41 @@ func (c *Session) hear() *listener {
 	return c.listener
 }
 
-// subscribe serves resources/subscribe.
-func (s *Server) subscribe(r *request) *wireError {
+// subscribe serves resources/subscribe and resources/unsubscribe.
+func (s *Server) subscribe(_ context.Context, r *request, out []byte) ([]byte, *wireError) {
+	if r.act == actUnsubscribe {
+		s.unsubscribe(r)
+		return out, nil
+	}
 	if r.link.session == nil {
-		return &wireError{code: CodeInvalidRequest, message: "resources/subscribe needs a session; begin one with initialize"}
+		return out, &wireError{code: CodeInvalidRequest, message: "resources/subscribe needs a session; begin one with initialize"}
 	}
 	if handler, _ := s.offers().find(r.name); handler == nil {
-		return noResource(r)
+		return out, noResource(r)
 	}
 	l := r.link.session.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(l.uris) >= subscribedMax {
-		return tooManySubscribed()
+		return out, tooManySubscribed()
 	}
 	if l.uris == nil {
 		l.uris = make(map[string]struct{})
 	}
 	l.uris[r.name] = struct{}{}
-	return nil
+	return out, nil
 }
 
-// unsubscribe serves resources/unsubscribe; what was not subscribed to is no
-// mistake.
-func (s *Server) unsubscribe(r *request) *wireError {
+// unsubscribe forgets a subscription; that there is none is no mistake.
+func (s *Server) unsubscribe(r *request) {
 	if r.link.session == nil {
-		return nil
+		return
 	}
 	l := r.link.session.hear()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(l.uris, r.name)
 	delete(l.updated, r.name)
-	return nil
 }
 
 // Attach has the session's client told through out of what belongs to no

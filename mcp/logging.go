@@ -69,14 +69,14 @@ func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 	if err != nil {
 		return fmt.Errorf("mcp: Log: encoding the data: %w", err)
 	}
-	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"`), m.Level...)
+	frame := add([]byte(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"`), m.Level)
 	if m.Logger != "" {
-		frame = appendString(append(frame, `","logger":`...), m.Logger)
-		frame = append(frame, `,"data":`...)
+		frame = appendString(add(frame, `","logger":`), m.Logger)
+		frame = add(frame, `,"data":`)
 	} else {
-		frame = append(frame, `","data":`...)
+		frame = add(frame, `","data":`)
 	}
-	return c.send(ctx, append(appendOneLine(frame, data), `}}`...))
+	return c.send(ctx, add(appendOneLine(frame, data), `}}`))
 }
 
 // logThreshold is the rank of the lowest level that the client wants.

@@ -79,22 +79,22 @@ func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 		}
 		seen[a.Name] = true
 		if i == 0 {
-			out = append(out, `,"arguments":[`...)
+			out = add(out, `,"arguments":[`)
 		} else {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
-		out = appendString(append(out, `{"name":`...), a.Name)
+		out = appendString(add(out, `{"name":`), a.Name)
 		out = appendOptional(out, "title", a.Title)
 		out = appendOptional(out, "description", a.Description)
 		if a.Required {
-			out = append(out, `,"required":true`...)
+			out = add(out, `,"required":true`)
 		}
-		out = append(out, '}')
+		out = addByte(out, '}')
 	}
 	if len(p.Arguments) > 0 {
-		out = append(out, ']')
+		out = addByte(out, ']')
 	}
-	made.listing = append(appendIcons(out, p.Icons), '}')
+	made.listing = addByte(appendIcons(out, p.Icons), '}')
 	return made, nil
 }
 
@@ -160,23 +160,23 @@ func (s *Server) getPrompt(ctx context.Context, r *request, out []byte) ([]byte,
 		result = &PromptResult{}
 	}
 	if r.modern {
-		out = append(out, ',')
+		out = addByte(out, ',')
 	}
 	if result.Description != "" {
-		out = append(appendString(append(out, `"description":`...), result.Description), ',')
+		out = addByte(appendString(add(out, `"description":`), result.Description), ',')
 	}
-	out = append(out, `"messages":[`...)
+	out = add(out, `"messages":[`)
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		if i > 0 {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
-		out = append(appendString(append(out, `{"role":`...), string(m.Role)), `,"content":`...)
+		out = add(appendString(add(out, `{"role":`), string(m.Role)), `,"content":`)
 		var err error
 		if out, err = appendContent(out, &m.Content, r.client.version); err != nil {
 			return out, s.badResult(ctx, "prompt "+p.Name, fmt.Errorf("message %d: content %w", i, err))
 		}
-		out = append(out, '}')
+		out = addByte(out, '}')
 	}
-	return append(out, ']'), nil
+	return addByte(out, ']'), nil
 }

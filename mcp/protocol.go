@@ -73,12 +73,12 @@ func unsupportedVersion(requested string) *wireError {
 	data := []byte(`{"supported":[`)
 	for i, v := range supportedVersions {
 		if i > 0 {
-			data = append(data, ',')
+			data = addByte(data, ',')
 		}
 		data = appendString(data, v)
 	}
-	data = append(data, `],"requested":`...)
-	data = append(appendString(data, requested), '}')
+	data = add(data, `],"requested":`)
+	data = addByte(appendString(data, requested), '}')
 	message := "Unsupported protocol version " + requested
 	if IsLegacyVersion(requested) {
 		message = fmt.Sprintf("protocol version %s begins with initialize and is not asked for in _meta", requested)
@@ -119,7 +119,7 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	}
 	kept := r.last.raw[:0]
 	if len(raw) <= metaBytesKept {
-		kept = append(kept, raw...)
+		kept = add(kept, raw)
 	}
 	r.last = requestMeta{raw: kept}
 	if raw[0] != '{' {

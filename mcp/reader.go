@@ -277,9 +277,9 @@ func (n *snapshot) offered(act action) bool {
 	case actResourcesList, actTemplatesList, actResourcesRead, actSubscribe, actUnsubscribe:
 		return n.hasResources()
 	case actComplete:
-		return n.completions
+		return n.serve.complete != nil
 	case actTasksGet, actTasksUpdate, actTasksCancel:
-		return n.tasks
+		return n.serve.task != nil
 	}
 	return true
 }

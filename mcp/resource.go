@@ -31,13 +31,13 @@ type Icon struct {
 
 // appendMembers appends the members of a resource's listing, without braces.
 func (r *Resource) appendMembers(dst []byte) []byte {
-	dst = appendString(append(dst, `"uri":`...), r.URI)
-	dst = appendString(append(dst, `,"name":`...), r.Name)
+	dst = appendString(add(dst, `"uri":`), r.URI)
+	dst = appendString(add(dst, `,"name":`), r.Name)
 	dst = appendOptional(dst, "title", r.Title)
 	dst = appendOptional(dst, "description", r.Description)
 	dst = appendOptional(dst, "mimeType", r.MIMEType)
 	if r.Size > 0 {
-		dst = strconv.AppendInt(append(dst, `,"size":`...), r.Size, 10)
+		dst = strconv.AppendInt(add(dst, `,"size":`), r.Size, 10)
 	}
 	return appendIcons(dst, r.Icons)
 }
@@ -47,7 +47,7 @@ func appendOptional(dst []byte, name, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	return appendString(append(appendString(append(dst, ','), name), ':'), text)
+	return appendString(addByte(appendString(addByte(dst, ','), name), ':'), text)
 }
 
 // appendIcons appends the member icons with a leading comma, if there are any.
@@ -55,19 +55,19 @@ func appendIcons(dst []byte, icons []Icon) []byte {
 	if len(icons) == 0 {
 		return dst
 	}
-	dst = append(dst, `,"icons":[`...)
+	dst = add(dst, `,"icons":[`)
 	for i, icon := range icons {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
-		dst = appendString(append(dst, `{"src":`...), icon.Source)
+		dst = appendString(add(dst, `{"src":`), icon.Source)
 		dst = appendOptional(dst, "mimeType", icon.MIMEType)
 		if len(icon.Sizes) > 0 {
-			dst = appendStrings(append(dst, `,"sizes":`...), icon.Sizes)
+			dst = appendStrings(add(dst, `,"sizes":`), icon.Sizes)
 		}
-		dst = append(appendOptional(dst, "theme", icon.Theme), '}')
+		dst = addByte(appendOptional(dst, "theme", icon.Theme), '}')
 	}
-	return append(dst, ']')
+	return addByte(dst, ']')
 }
 
 // ResourceTemplate describes a family of resources. URITemplate and Name are
@@ -135,7 +135,7 @@ func newResource(r Resource, h ReadHandler) (*resource, error) {
 		return nil, fmt.Errorf("resource %s has no handler or no name", r.URI)
 	}
 	made := &resource{Resource: r, handler: h}
-	made.listing = append(r.Annotations.appendTo(r.appendMembers([]byte{'{'})), '}')
+	made.listing = addByte(r.Annotations.appendTo(r.appendMembers([]byte{'{'})), '}')
 	return made, nil
 }
 
@@ -163,11 +163,11 @@ func newTemplate(t ResourceTemplate, h ReadHandler) (*template, error) {
 		return nil, err
 	}
 	out := appendString([]byte(`{"uriTemplate":`), t.URITemplate)
-	out = appendString(append(out, `,"name":`...), t.Name)
+	out = appendString(add(out, `,"name":`), t.Name)
 	out = appendOptional(out, "title", t.Title)
 	out = appendOptional(out, "description", t.Description)
 	out = appendOptional(out, "mimeType", t.MIMEType)
-	out = append(t.Annotations.appendTo(appendIcons(out, t.Icons)), '}')
+	out = addByte(t.Annotations.appendTo(appendIcons(out, t.Icons)), '}')
 	return &template{ResourceTemplate: t, handler: h, listing: out, literals: parsed.literals, match: parsed.match}, nil
 }
 
@@ -199,23 +199,23 @@ func (s *Server) readResource(ctx context.Context, r *request, out []byte) ([]by
 		result = &ReadResult{}
 	}
 	if r.modern {
-		out = append(out, ',')
+		out = addByte(out, ',')
 	}
-	out = append(out, `"contents":[`...)
+	out = add(out, `"contents":[`)
 	for i := range result.Contents {
 		contents := result.Contents[i]
 		if contents.URI == "" {
 			contents.URI = r.name
 		}
 		if i > 0 {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
 		var err error
 		if out, err = contents.appendTo(out); err != nil {
 			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), fmt.Errorf("contents %d %w", i, err))
 		}
 	}
-	out = append(out, ']')
+	out = addByte(out, ']')
 	if !r.modern {
 		return out, nil
 	}
@@ -235,7 +235,7 @@ func noResource(r *request) *wireError {
 	if !r.modern {
 		e.code = CodeNoResource
 	}
-	e.data = append(appendString([]byte(`{"uri":`), r.name), '}')
+	e.data = addByte(appendString([]byte(`{"uri":`), r.name), '}')
 	return e
 }
 
@@ -243,15 +243,10 @@ func noResource(r *request) *wireError {
 // answer: its result, or the error.
 func run[R any](ctx context.Context, s *Server, what string, h *handle, f func(ctx context.Context) (R, error)) (result R, bad *wireError) {
 	r := h.from
-	if r.retry != nil {
-		if h.round, bad = s.readRound(r); bad != nil {
-			return result, bad
-		}
-	}
 	result, err := guarded(ctx, s, what, f)
 	if h.call != nil {
 		h.finish()
-		if ask := s.inputRequired(r, h.call); ask != nil {
+		if ask := h.call.ending(); ask != nil {
 			return result, ask
 		}
 	}

@@ -30,22 +30,15 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 		out = s.appendDiscover(out)
 	case actToolsCall:
 		out, bad = s.call(ctx, r, call, out)
-	case actPromptsGet:
-		out, bad = s.getPrompt(ctx, r, out)
-	case actResourcesRead:
-		out, bad = s.readResource(ctx, r, out)
-	case actComplete:
-		out, bad = s.complete(ctx, r, out)
-	case actSubscribe:
-		bad = s.subscribe(r)
-	case actUnsubscribe:
-		bad = s.unsubscribe(r)
-	case actTasksGet, actTasksUpdate, actTasksCancel:
-		out, bad = s.serveTask(ctx, r, out)
+	case actToolsList:
+		if out, bad = appendPage(out, &s.offers().tools, r, s.options.PageSize, kindTools); bad == nil && r.modern {
+			out = s.appendListCaching(out)
+		}
 	case actListen:
 		bad = &wireError{code: CodeInvalidRequest, message: "subscriptions/listen needs a transport with a stream"}
+	case actPing, actSetLevel:
 	default:
-		out, bad = s.appendList(r, out)
+		out, bad = s.offers().serve.of(r.act)(s, ctx, r, out)
 	}
 	switch {
 	case bad == nil:
@@ -102,22 +95,35 @@ func (s *Server) appendListCaching(out []byte) []byte {
 	return appendCaching(out, s.options.ListFresh, "public")
 }
 
-// appendList serves the requests for a page of a list, and those whose answer
-// is empty.
-func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
+// of returns who serves requests of this kind; there is somebody, since
+// snapshot.offered was asked.
+func (s *servers) of(act action) serveFunc {
+	switch act {
+	case actPromptsGet:
+		return s.prompt
+	case actResourcesRead:
+		return s.resource
+	case actComplete:
+		return s.complete
+	case actSubscribe, actUnsubscribe:
+		return s.subscribe
+	case actTasksGet, actTasksUpdate, actTasksCancel:
+		return s.task
+	}
+	return s.list
+}
+
+// appendList serves the lists other than that of the tools.
+func (s *Server) appendList(_ context.Context, r *request, out []byte) ([]byte, *wireError) {
 	now, size := s.offers(), s.options.PageSize
 	var bad *wireError
 	switch r.act {
-	case actToolsList:
-		out, bad = appendPage(out, &now.tools, r, size, kindTools)
 	case actPromptsList:
 		out, bad = appendPage(out, &now.prompts, r, size, kindPrompts)
 	case actResourcesList:
 		out, bad = appendPage(out, &now.resources, r, size, kindResources)
 	case actTemplatesList:
 		out, bad = appendPage(out, &now.templates, r, size, kindTemplates)
-	default:
-		return out, nil
 	}
 	if bad == nil && r.modern {
 		out = s.appendListCaching(out)
@@ -127,33 +133,27 @@ func (s *Server) appendList(r *request, out []byte) ([]byte, *wireError) {
 
 // call runs the tool of r and appends the members of its result.
 func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []byte) ([]byte, *wireError) {
-	var in *round
-	if r.retry != nil {
-		var bad *wireError
-		if in, bad = s.readRound(r); bad != nil {
-			return out, bad
-		}
-	}
 	var (
 		result *CallResult
 		handle *Call
 		err    error
 	)
-	if r.tool.Task != TaskNever && r.modern && r.client.can&canTasks != 0 {
-		result, handle, err = s.callTask(ctx, r, in)
-		if t, ok := errors.AsType[*started](err); ok {
-			return out, s.created(t.task)
+	if r.tool.Task.kind != nil && r.modern && r.client.can&canTasks != 0 {
+		serve := &s.offers().serve
+		result, handle, err = serve.callTask(s, ctx, r)
+		if task := serve.created(s, err); task != nil {
+			return out, task
 		}
-	} else if r.tool.Task == TaskRequired && r.modern {
+	} else if r.modern && r.tool.Task.kind != nil && r.tool.Task.kind.required {
 		return out, errNeedsTasks()
 	} else {
-		call.reset(ctx, r, in)
+		call.reset(ctx, r)
 		result, err = s.runTool(ctx, r.tool, call)
 		if handle = call.call; handle != nil {
 			call.finish()
 		}
 	}
-	if ask := s.inputRequired(r, handle); ask != nil {
+	if ask := handle.ending(); ask != nil {
 		return out, ask
 	}
 	if r.modern {
@@ -163,7 +163,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 }
 
 // reset readies the request for a call; see request.reset for how.
-func (c *CallRequest) reset(ctx context.Context, r *request, in *round) {
+func (c *CallRequest) reset(ctx context.Context, r *request) {
 	if c.from != r {
 		c.from = r
 	}
@@ -180,8 +180,8 @@ func (c *CallRequest) reset(ctx context.Context, r *request, in *round) {
 	if r.meta != nil || c.Meta != nil {
 		c.Meta = r.meta
 	}
-	if c.call != nil || c.round != nil || in != nil {
-		c.call, c.round = nil, in
+	if c.call != nil {
+		c.call = nil
 	}
 }
 

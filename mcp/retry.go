@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -46,12 +47,16 @@ type given struct {
 type round struct {
 	given  map[string]given
 	wanted map[string][]byte // questions by key: the members method and params
+	bad    *wireError        // the request brought what cannot be used
 }
 
 // askByResult answers from what the request brought, or notes what is missing.
 func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.readRoundLocked(); err != nil {
+		return nil, err
+	}
 	answers := make(map[string]Answer, len(questions))
 	missing := false
 	for key, q := range questions {
@@ -85,6 +90,9 @@ func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, er
 func (c *Call) Keep(key, value string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.from.modern || c.readRoundLocked() != nil {
+		return value
+	}
 	key = "\x00" + key
 	if have, ok := c.round.given[key]; ok && have.question == keptDigest {
 		return unquoted(have.raw)
@@ -99,30 +107,47 @@ func (c *Call) Keep(key, value string) string {
 // keptDigest marks what Keep keeps among the answers.
 const keptDigest = "kept"
 
+// readRoundLocked reads what the request brought back, once. From then on the
+// request is answered by the questions that are open, or by what is wrong with
+// what it brought, whatever the handler makes of the error.
+func (c *Call) readRoundLocked() error {
+	if c.round == nil {
+		c.round = &round{}
+		c.end = c.inputRequired
+		if c.from.retry != nil {
+			in, bad := c.from.link.server.readRound(c.from)
+			in.bad = bad
+			c.round = in
+		}
+	}
+	if c.round.bad != nil {
+		return c.round.bad
+	}
+	return nil
+}
+
 // inputRequired returns the members of an input_required result, when the
 // handler's run ended with questions open.
-func (s *Server) inputRequired(r *request, c *Call) *wireError {
-	if c == nil {
-		return nil
-	}
+func (c *Call) inputRequired() *wireError {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.round.wanted) == 0 {
-		return nil
+	if c.round.bad != nil || len(c.round.wanted) == 0 {
+		return c.round.bad
 	}
+	s, r := c.from.link.server, c.from
 	state, err := s.seal(r, c.round.given)
 	if err != nil {
 		return &wireError{code: CodeInternal, message: err.Error()}
 	}
-	out := append([]byte(`"resultType":"input_required",`), s.metaMember...)
-	out = append(out, `,"inputRequests":{`...)
+	out := add([]byte(`"resultType":"input_required",`), s.metaMember)
+	out = add(out, `,"inputRequests":{`)
 	for i, key := range slices.Sorted(maps.Keys(c.round.wanted)) {
 		if i > 0 {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
-		out = append(append(appendString(out, key), ':'), c.round.wanted[key]...)
+		out = add(addByte(appendString(out, key), ':'), c.round.wanted[key])
 	}
-	return &wireError{result: append(append(append(out, `},"requestState":"`...), state...), '"')}
+	return &wireError{result: addByte(add(add(out, `},"requestState":"`), state), '"')}
 }
 
 // readRound reads inputResponses and requestState of a request; bad when they
@@ -140,11 +165,11 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 	}
 	if state != nil {
 		if state[0] != '"' {
-			return nil, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
+			return in, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
 		}
 		opened, err := s.unseal(r, unquoted(state))
 		if err != nil {
-			return nil, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
+			return in, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
 		}
 		in.given = opened
 	}
@@ -152,14 +177,14 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 		return in, nil
 	}
 	if responses[0] != '{' {
-		return nil, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
+		return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
 	}
 	if in.given == nil {
 		in.given = make(map[string]given)
 	}
 	for key, value := range membersOf(responses) {
 		if value[0] != '{' {
-			return nil, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
+			return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
 		}
 		if len(in.given) < givenMax && in.given[key].question != keptDigest {
 			in.given[key] = given{raw: value}
@@ -171,9 +196,9 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 // seal makes a request state.
 func (s *Server) seal(r *request, answers map[string]given) (string, error) {
 	text := appendString([]byte(`{"p":`), r.link.principal)
-	text = appendString(append(text, `,"d":`...), requestDigest(r))
-	text = strconv.AppendInt(append(text, `,"e":`...), s.now().Add(stateMillis*time.Millisecond).UnixMilli(), 10)
-	text = append(text, `,"a":{`...)
+	text = appendString(add(text, `,"d":`), requestDigest(r))
+	text = strconv.AppendInt(add(text, `,"e":`), s.now().Add(stateMillis*time.Millisecond).UnixMilli(), 10)
+	text = add(text, `,"a":{`)
 	first := true
 	for _, key := range slices.Sorted(maps.Keys(answers)) {
 		a := answers[key]
@@ -181,16 +206,17 @@ func (s *Server) seal(r *request, answers map[string]given) (string, error) {
 			continue // an answer to what nobody asked
 		}
 		if !first {
-			text = append(text, ',')
+			text = addByte(text, ',')
 		}
 		first = false
-		text = append(append(appendString(text, key), `:{"q":"`...), a.question...)
-		text = append(append(append(text, `","r":`...), a.raw...), '}')
+		text = add(add(appendString(text, key), `:{"q":"`), a.question)
+		text = addByte(add(add(text, `","r":`), a.raw), '}')
 	}
-	text = append(text, "}}"...)
-	nonce := make([]byte, s.sealer.NonceSize(), s.sealer.NonceSize()+len(text)+s.sealer.Overhead())
+	text = add(text, "}}")
+	sealer := s.sealer.get(s.options.StateKey)
+	nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(text)+sealer.Overhead())
 	rand.Read(nonce)
-	sealed := base64.RawURLEncoding.EncodeToString(s.sealer.Seal(nonce, nonce, text, nil))
+	sealed := base64.RawURLEncoding.EncodeToString(sealer.Seal(nonce, nonce, text, nil))
 	if len(sealed) > stateBytesMax {
 		return "", fmt.Errorf("the answers of this call make a request state of %d bytes; at most %d are allowed", len(sealed), stateBytesMax)
 	}
@@ -202,11 +228,12 @@ func (s *Server) unseal(r *request, state string) (map[string]given, error) {
 	if len(state) > stateBytesMax {
 		return nil, errBadState
 	}
+	sealer := s.sealer.get(s.options.StateKey)
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(state)
-	if err != nil || len(raw) < s.sealer.NonceSize() {
+	if err != nil || len(raw) < sealer.NonceSize() {
 		return nil, errBadState
 	}
-	text, err := s.sealer.Open(nil, raw[:s.sealer.NonceSize()], raw[s.sealer.NonceSize():], nil)
+	text, err := sealer.Open(nil, raw[:sealer.NonceSize()], raw[sealer.NonceSize():], nil)
 	if err != nil {
 		return nil, errBadState
 	}
@@ -265,19 +292,27 @@ func digestOf(text []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// newSealer returns the cipher of request states. An empty key is replaced by
-// a random one, which ends with the process.
-func newSealer(key []byte) (cipher.AEAD, error) {
-	if len(key) == 0 {
-		key = make([]byte, stateKeyBytes)
-		rand.Read(key)
-	}
-	if len(key) != stateKeyBytes {
-		return nil, fmt.Errorf("StateKey has %d bytes; %d are needed", len(key), stateKeyBytes)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+// lazySealer makes the cipher of request states when it is first needed.
+type lazySealer struct {
+	once sync.Once
+	made cipher.AEAD
+}
+
+// get returns the cipher. An empty key is replaced by a random one, which ends
+// with the process.
+func (l *lazySealer) get(key []byte) cipher.AEAD {
+	l.once.Do(func() {
+		if len(key) == 0 {
+			key = make([]byte, stateKeyBytes)
+			rand.Read(key)
+		}
+		block, err := aes.NewCipher(key)
+		if err == nil {
+			l.made, err = cipher.NewGCM(block)
+		}
+		if err != nil {
+			panic("mcp: " + err.Error()) // NewServer has checked the key's length
+		}
+	})
+	return l.made
 }

@@ -152,7 +152,7 @@ func (r *rules) appendSchema(dst []byte, slice bool) []byte {
 		value *float64
 	}{{"minimum", r.minimum}, {"maximum", r.maximum}} {
 		if bound.value != nil {
-			dst = append(append(append(dst, `,"`...), bound.name...), `":`...)
+			dst = add(add(add(dst, `,"`), bound.name), `":`)
 			dst = appendFloat(dst, *bound.value)
 		}
 	}
@@ -161,16 +161,16 @@ func (r *rules) appendSchema(dst []byte, slice bool) []byte {
 		names = [2]string{"minItems", "maxItems"}
 	}
 	if r.lengthMin > 0 {
-		dst = strconv.AppendInt(append(append(append(dst, `,"`...), names[0]...), `":`...), int64(r.lengthMin), 10)
+		dst = strconv.AppendInt(add(add(add(dst, `,"`), names[0]), `":`), int64(r.lengthMin), 10)
 	}
 	if r.lengthMax >= 0 {
-		dst = strconv.AppendInt(append(append(append(dst, `,"`...), names[1]...), `":`...), int64(r.lengthMax), 10)
+		dst = strconv.AppendInt(add(add(add(dst, `,"`), names[1]), `":`), int64(r.lengthMax), 10)
 	}
 	if r.enum != nil {
-		dst = appendStrings(append(dst, `,"enum":`...), r.enum)
+		dst = appendStrings(add(dst, `,"enum":`), r.enum)
 	}
 	if r.standard != nil {
-		dst = append(append(dst, `,"default":`...), r.standard...)
+		dst = add(add(dst, `,"default":`), r.standard)
 	}
 	return dst
 }

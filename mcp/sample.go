@@ -63,44 +63,44 @@ func (p *SampleParams) appendParams(dst []byte, _ bool) ([]byte, error) {
 	if p.MaxTokens < 1 || len(p.Messages) == 0 {
 		return nil, errors.New("mcp: SampleParams: MaxTokens and Messages are needed")
 	}
-	dst, err := p.appendMessages(append(dst, '{'))
+	dst, err := p.appendMessages(addByte(dst, '{'))
 	if err != nil {
 		return nil, fmt.Errorf("mcp: SampleParams: %w", err)
 	}
-	dst = strconv.AppendInt(append(dst, `,"maxTokens":`...), int64(p.MaxTokens), 10)
+	dst = strconv.AppendInt(add(dst, `,"maxTokens":`), int64(p.MaxTokens), 10)
 	if p.SystemPrompt != "" {
-		dst = appendString(append(dst, `,"systemPrompt":`...), p.SystemPrompt)
+		dst = appendString(add(dst, `,"systemPrompt":`), p.SystemPrompt)
 	}
 	if p.Temperature != nil {
-		dst = appendFloat(append(dst, `,"temperature":`...), *p.Temperature)
+		dst = appendFloat(add(dst, `,"temperature":`), *p.Temperature)
 	}
 	if len(p.StopSequences) > 0 {
-		dst = appendStrings(append(dst, `,"stopSequences":`...), p.StopSequences)
+		dst = appendStrings(add(dst, `,"stopSequences":`), p.StopSequences)
 	}
 	if p.Context != "" {
-		dst = appendString(append(dst, `,"includeContext":`...), p.Context)
+		dst = appendString(add(dst, `,"includeContext":`), p.Context)
 	}
 	if len(p.Metadata) > 0 {
 		metadata, err := oneLineObject(p.Metadata, "")
 		if err != nil {
 			return nil, fmt.Errorf("mcp: SampleParams: Metadata: %w", err)
 		}
-		dst = append(append(dst, `,"metadata":`...), metadata...)
+		dst = add(add(dst, `,"metadata":`), metadata)
 	}
 	if dst, err = p.appendTools(p.Preferences.appendTo(dst)); err != nil {
 		return nil, fmt.Errorf("mcp: SampleParams: %w", err)
 	}
-	return append(dst, '}'), nil
+	return addByte(dst, '}'), nil
 }
 
 func (p *SampleParams) appendMessages(dst []byte) ([]byte, error) {
-	dst = append(dst, `"messages":[`...)
+	dst = add(dst, `"messages":[`)
 	for i, m := range p.Messages {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
-		dst = appendString(append(dst, `{"role":`...), string(m.Role))
-		dst = append(dst, `,"content":`...)
+		dst = appendString(add(dst, `{"role":`), string(m.Role))
+		dst = add(dst, `,"content":`)
 		var err error
 		if len(m.Content) == 1 {
 			dst, err = appendContent(dst, &m.Content[0], VersionModern)
@@ -110,34 +110,34 @@ func (p *SampleParams) appendMessages(dst []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("message %d: %w", i, err)
 		}
-		dst = append(dst, '}')
+		dst = addByte(dst, '}')
 	}
-	return append(dst, ']'), nil
+	return addByte(dst, ']'), nil
 }
 
 func (p *SampleParams) appendTools(dst []byte) ([]byte, error) {
 	if p.ToolChoice != "" {
-		dst = append(appendString(append(dst, `,"toolChoice":{"mode":`...), p.ToolChoice), '}')
+		dst = addByte(appendString(add(dst, `,"toolChoice":{"mode":`), p.ToolChoice), '}')
 	}
 	if len(p.Tools) == 0 {
 		return dst, nil
 	}
-	dst = append(dst, `,"tools":[`...)
+	dst = add(dst, `,"tools":[`)
 	for i, t := range p.Tools {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
 		schema, err := oneLineObject(t.InputSchema, `{"type":"object"}`)
 		if err != nil {
 			return nil, fmt.Errorf("tool %q: InputSchema: %w", t.Name, err)
 		}
-		dst = appendString(append(dst, `{"name":`...), t.Name)
+		dst = appendString(add(dst, `{"name":`), t.Name)
 		if t.Description != "" {
-			dst = appendString(append(dst, `,"description":`...), t.Description)
+			dst = appendString(add(dst, `,"description":`), t.Description)
 		}
-		dst = append(append(append(dst, `,"inputSchema":`...), schema...), '}')
+		dst = addByte(add(add(dst, `,"inputSchema":`), schema), '}')
 	}
-	return append(dst, ']'), nil
+	return addByte(dst, ']'), nil
 }
 
 // appendTo appends the member modelPreferences with a leading comma.
@@ -145,40 +145,40 @@ func (p *ModelPreferences) appendTo(dst []byte) []byte {
 	if p == nil {
 		return dst
 	}
-	dst = append(dst, `,"modelPreferences":{`...)
+	dst = add(dst, `,"modelPreferences":{`)
 	from := len(dst)
 	if len(p.Hints) > 0 {
-		dst = append(dst, `"hints":[`...)
+		dst = add(dst, `"hints":[`)
 		for i, hint := range p.Hints {
 			if i > 0 {
-				dst = append(dst, ',')
+				dst = addByte(dst, ',')
 			}
-			dst = append(appendString(append(dst, `{"name":`...), hint), '}')
+			dst = addByte(appendString(add(dst, `{"name":`), hint), '}')
 		}
-		dst = append(dst, ']')
+		dst = addByte(dst, ']')
 	}
 	for _, priority := range [...]struct {
 		name  string
 		value float64
 	}{{"costPriority", p.CostPriority}, {"speedPriority", p.SpeedPriority}, {"intelligencePriority", p.IntelligencePriority}} {
 		if priority.value > 0 {
-			dst = append(appendString(appendComma(dst, from), priority.name), ':')
+			dst = addByte(appendString(appendComma(dst, from), priority.name), ':')
 			dst = appendFloat(dst, min(priority.value, 1))
 		}
 	}
-	return append(dst, '}')
+	return addByte(dst, '}')
 }
 
 // appendStrings appends an array of strings.
 func appendStrings(dst []byte, texts []string) []byte {
-	dst = append(dst, '[')
+	dst = addByte(dst, '[')
 	for i, text := range texts {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
 		dst = appendString(dst, text)
 	}
-	return append(dst, ']')
+	return addByte(dst, ']')
 }
 
 // SampleResult is what the client's model answered.

@@ -1,8 +1,8 @@
 package mcp
 
 import (
-	"crypto/cipher"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,9 +84,6 @@ func (o Options) withDefaults() Options {
 	if o.MaxTasks <= 0 {
 		o.MaxTasks = tasksDefault
 	}
-	if o.Tasks == nil {
-		o.Tasks = &memoryTasks{max: o.MaxTasks}
-	}
 	if o.ListFresh == 0 {
 		o.ListFresh = listFreshDefault
 	}
@@ -102,7 +99,7 @@ type Server struct {
 	modern  []byte // how each modern result begins: resultType and _meta
 
 	metaMember []byte           // a modern result's _meta
-	sealer     cipher.AEAD      // of request states
+	sealer     lazySealer       // of request states
 	now        func() time.Time // replaced by tests
 
 	snapshot atomic.Pointer[snapshot] // of the catalog; nil when that has changed
@@ -130,10 +127,10 @@ func NewServer(o Options) *Server {
 	s.info = info
 	s.metaMember = slices.Concat([]byte(`"_meta":{"`+metaServerInfo+`":`), info, []byte(`}`))
 	s.modern = slices.Concat([]byte(`"resultType":"complete",`), s.metaMember)
-	var err error
-	if s.sealer, err = newSealer(o.StateKey); err != nil {
-		panic("mcp: NewServer: " + err.Error())
+	if len(o.StateKey) != 0 && len(o.StateKey) != stateKeyBytes {
+		panic("mcp: NewServer: StateKey has " + strconv.Itoa(len(o.StateKey)) + " bytes; " + strconv.Itoa(stateKeyBytes) + " are needed")
 	}
+	s.options.StateKey = slices.Clone(o.StateKey)
 	return s
 }
 

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"sync"
@@ -92,7 +93,7 @@ func (c *Session) request(ctx context.Context, out sender, method string, params
 	}
 	defer c.forget(id)
 	frame := strconv.AppendInt([]byte(`{"jsonrpc":"2.0","id":`), id, 10)
-	frame = appendQuestion(append(frame, ','), method, params)
+	frame = appendQuestion(addByte(frame, ','), method, params)
 	if err := out.send(ctx, frame); err != nil {
 		return nil, err
 	}
@@ -143,8 +144,8 @@ const cancelledWait = 5 * time.Second
 func (c *Session) tellCancelled(out sender, id int64) {
 	ctx, stop := context.WithTimeout(c.ctx, cancelledWait)
 	defer stop()
-	frame := append([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`), strconv.FormatInt(id, 10)...)
-	if err := out.send(ctx, append(frame, `}}`...)); err != nil {
+	frame := add([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`), strconv.FormatInt(id, 10))
+	if err := out.send(ctx, add(frame, `}}`)); err != nil {
 		c.server.options.Logger.DebugContext(c.ctx, "could not cancel a request to the client", "error", err)
 	}
 }
@@ -160,7 +161,7 @@ func (c *Session) deliver(m *message) {
 		c.server.options.Logger.WarnContext(c.ctx, "ignored a response to a request that was never sent", "id", shown(m.id))
 		return
 	}
-	answer <- reply{result: append([]byte(nil), m.result...), failed: m.failed}
+	answer <- reply{result: bytes.Clone(m.result), failed: m.failed}
 }
 
 // begin registers the call of an Exchange, so that the client can cancel it;

@@ -14,13 +14,25 @@ import (
 
 // TaskMode says whether calls of a tool may become tasks: work that a modern
 // client polls for instead of waiting (extension io.modelcontextprotocol/tasks,
-// SEP-2663).
-type TaskMode uint8
+// SEP-2663). It is one of the three below; the zero value is TaskNever.
+type TaskMode struct{ kind *taskKind }
 
-const (
-	TaskNever    TaskMode = iota
-	TaskOptional          // for clients that know tasks; others wait
-	TaskRequired          // modern clients that do not know tasks are refused
+// The modes. They are variables, so that a build that names neither of the
+// latter two does not carry the code of tasks.
+var (
+	TaskNever    TaskMode
+	TaskOptional = TaskMode{&taskOptional} // for clients that know tasks; others wait
+	TaskRequired = TaskMode{&taskRequired} // modern clients that do not know tasks are refused
+)
+
+type taskKind struct {
+	required bool
+	serve    func(c *Catalog)
+}
+
+var (
+	taskOptional = taskKind{serve: (*Catalog).serveTasks}
+	taskRequired = taskKind{required: true, serve: (*Catalog).serveTasks}
 )
 
 // TaskOptions says how long a task lives. The zero value works.
@@ -90,7 +102,7 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 	switch {
 	case c.task != nil:
 		return c.task.ctx, nil
-	case len(c.round.wanted) > 0:
+	case c.round != nil && len(c.round.wanted) > 0:
 		return nil, ErrInputRequired
 	case c.over || c.ctx.Err() != nil:
 		return nil, ErrClosed
@@ -156,13 +168,22 @@ func (s *Server) dropTask(t *task) {
 	delete(s.tasks, t.id)
 }
 
+// serveTasks has tasks served from now on.
+func (c *Catalog) serveTasks() {
+	if c.options.Tasks == nil {
+		c.options.Tasks = &memoryTasks{max: c.options.MaxTasks}
+	}
+	c.serve.task, c.serve.callTask = (*Server).serveTask, (*Server).callTask
+	c.serve.created, c.serve.listenTask = (*Server).created, (*listener).readTasks
+}
+
 // callTask runs a tool whose calls may become tasks. The handler has a
 // goroutine of its own: it outlives the request when it becomes a task.
-func (s *Server) callTask(ctx context.Context, r *request, in *round) (*CallResult, *Call, error) {
+func (s *Server) callTask(ctx context.Context, r *request) (*CallResult, *Call, error) {
 	own := r.clone()
 	req := &CallRequest{
 		Name: own.tool.Name, Arguments: own.arguments, Meta: own.meta, ProtocolVersion: own.client.version,
-		handle: handle{from: own, ctx: ctx, round: in, starts: make(chan *task, 1)},
+		handle: handle{from: own, ctx: ctx, starts: make(chan *task, 1)},
 	}
 	type outcome struct {
 		result *CallResult
@@ -228,7 +249,7 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 		outcome = appendErrorObject([]byte(`,"error":`), bad)
 		t.message = bad.message
 	default:
-		outcome = append(members, '}')
+		outcome = addByte(members, '}')
 	}
 	t.status, t.outcome, t.asked = status, outcome, nil
 	t.changedLocked()
@@ -250,29 +271,29 @@ func (t *task) changedLocked() { t.updated = t.server.now() }
 // principal.
 func (t *task) recordLocked() []byte {
 	out := appendString([]byte(`{"principal":`), t.principal)
-	return append(t.appendLocked(append(out, `,"task":{`...)), "}}"...)
+	return add(t.appendLocked(add(out, `,"task":{`)), "}}")
 }
 
 // appendLocked appends the members of a task, without a leading comma.
 func (t *task) appendLocked(out []byte) []byte {
-	out = appendString(append(out, `"taskId":`...), t.id)
-	out = append(append(append(out, `,"status":"`...), t.status...), '"')
+	out = appendString(add(out, `"taskId":`), t.id)
+	out = addByte(add(add(out, `,"status":"`), t.status), '"')
 	out = appendOptional(out, "statusMessage", t.message)
-	out = append(t.created.UTC().AppendFormat(append(out, `,"createdAt":"`...), timeFormat), '"')
-	out = append(t.updated.UTC().AppendFormat(append(out, `,"lastUpdatedAt":"`...), timeFormat), '"')
-	out = strconv.AppendInt(append(out, `,"ttlMs":`...), t.options.TTL.Milliseconds(), 10)
-	out = strconv.AppendInt(append(out, `,"pollIntervalMs":`...), t.options.Poll.Milliseconds(), 10)
+	out = addByte(t.created.UTC().AppendFormat(add(out, `,"createdAt":"`), timeFormat), '"')
+	out = addByte(t.updated.UTC().AppendFormat(add(out, `,"lastUpdatedAt":"`), timeFormat), '"')
+	out = strconv.AppendInt(add(out, `,"ttlMs":`), t.options.TTL.Milliseconds(), 10)
+	out = strconv.AppendInt(add(out, `,"pollIntervalMs":`), t.options.Poll.Milliseconds(), 10)
 	if t.status == taskAsking {
-		out = append(out, `,"inputRequests":{`...)
+		out = add(out, `,"inputRequests":{`)
 		for i, key := range slices.Sorted(maps.Keys(t.asked)) {
 			if i > 0 {
-				out = append(out, ',')
+				out = addByte(out, ',')
 			}
-			out = append(append(appendString(out, key), ':'), t.asked[key]...)
+			out = add(addByte(appendString(out, key), ':'), t.asked[key])
 		}
-		out = append(out, '}')
+		out = addByte(out, '}')
 	}
-	return append(out, t.outcome...)
+	return add(out, t.outcome)
 }
 
 // timeFormat is ISO 8601 in UTC, to the millisecond.
@@ -409,7 +430,7 @@ func (s *Server) findTask(ctx context.Context, id, principal string) ([]byte, *t
 // abandoned returns the members of a stored task; one that nobody works on any
 // more has failed.
 func abandoned(members []byte) []byte {
-	whole := append(append([]byte{'{'}, members...), '}')
+	whole := addByte(add([]byte{'{'}, members), '}')
 	out := []byte(nil)
 	for name, value := range membersOf(whole) {
 		if name == "status" && taskStatus(unquoted(value)).ended() {
@@ -419,15 +440,15 @@ func abandoned(members []byte) []byte {
 			continue
 		}
 		if out != nil {
-			out = append(out, ',')
+			out = addByte(out, ',')
 		}
-		out = append(appendString(out, name), ':')
+		out = addByte(appendString(out, name), ':')
 		if name == "status" {
 			value = []byte(`"failed"`)
 		}
-		out = append(out, value...)
+		out = add(out, value)
 	}
-	return append(out, `,"statusMessage":"the server that ran this task has ended","error":{"code":-32603,"message":"the server that ran this task has ended"}`...)
+	return add(out, `,"statusMessage":"the server that ran this task has ended","error":{"code":-32603,"message":"the server that ran this task has ended"}`)
 }
 
 // serveTask serves tasks/get, tasks/update and tasks/cancel.
@@ -441,7 +462,7 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	}
 	switch r.act {
 	case actTasksGet:
-		return append(append(out, ','), members...), nil
+		return add(addByte(out, ','), members), nil
 	case actTasksUpdate:
 		if t != nil {
 			t.take(r.arguments)
@@ -457,12 +478,18 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	return out, nil
 }
 
-// created returns the result that hands out a task.
-func (s *Server) created(t *task) *wireError {
+// created returns the result that hands out a task, when err says that the call
+// has become one.
+func (s *Server) created(err error) *wireError {
+	begun, ok := errors.AsType[*started](err)
+	if !ok {
+		return nil
+	}
+	t := begun.task
 	// As it began, whatever has become of it: the rest is for tasks/get.
 	seed := &task{id: t.id, created: t.created, updated: t.created, options: t.options, status: taskWorking}
-	out := append([]byte(`"resultType":"task",`), s.metaMember...)
-	return &wireError{result: seed.appendLocked(append(out, ','))}
+	out := add([]byte(`"resultType":"task",`), s.metaMember)
+	return &wireError{result: seed.appendLocked(addByte(out, ','))}
 }
 
 // tellTask has those told who listen to a task.

@@ -108,7 +108,7 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	if h == nil {
 		return nil, fmt.Errorf("tool %q has no handler", t.Name)
 	}
-	if t.Inline && t.Task != TaskNever {
+	if t.Inline && t.Task.kind != nil {
 		return nil, fmt.Errorf("tool %q: an Inline tool cannot become a task", t.Name)
 	}
 	for _, text := range []string{t.Title, t.Description} {
@@ -134,7 +134,7 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	out := appendString([]byte(`{"name":`), t.Name)
 	out = appendOptional(out, "title", t.Title)
 	out = appendOptional(out, "description", t.Description)
-	out = append(append(out, `,"inputSchema":`...), input...)
+	out = add(add(out, `,"inputSchema":`), input)
 	legacy := out
 	if len(t.OutputSchema) > 0 {
 		output, isObject, err := readSchema(t.OutputSchema)
@@ -147,14 +147,14 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 				return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
 			}
 		}
-		out = append(append(slices.Clip(out), `,"outputSchema":`...), output...)
+		out = add(add(slices.Clip(out), `,"outputSchema":`), output)
 		if isObject {
 			legacy = out
 		}
 	}
 	rest := appendIcons(t.Annotations.appendTo(nil), t.Icons)
-	made.listing = append(append(slices.Clip(out), rest...), '}')
-	made.listingLegacy = append(append(slices.Clip(legacy), rest...), '}')
+	made.listing = addByte(add(slices.Clip(out), rest), '}')
+	made.listingLegacy = addByte(add(slices.Clip(legacy), rest), '}')
 	return made, nil
 }
 
@@ -163,10 +163,10 @@ func (a *ToolAnnotations) appendTo(dst []byte) []byte {
 	if a == nil {
 		return dst
 	}
-	dst = append(dst, `,"annotations":{`...)
+	dst = add(dst, `,"annotations":{`)
 	from := len(dst)
 	if a.Title != "" {
-		dst = appendString(append(dst, `"title":`...), a.Title)
+		dst = appendString(add(dst, `"title":`), a.Title)
 	}
 	for _, hint := range [...]struct {
 		name  string
@@ -176,11 +176,11 @@ func (a *ToolAnnotations) appendTo(dst []byte) []byte {
 		{"idempotentHint", a.IdempotentHint}, {"openWorldHint", a.OpenWorldHint},
 	} {
 		if hint.value != nil {
-			dst = append(appendString(appendComma(dst, from), hint.name), ':')
+			dst = addByte(appendString(appendComma(dst, from), hint.name), ':')
 			dst = strconv.AppendBool(dst, *hint.value)
 		}
 	}
-	return append(dst, '}')
+	return addByte(dst, '}')
 }
 
 // nameLengthMax is the specification's bound on tools' names (server/tools,

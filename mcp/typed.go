@@ -95,22 +95,22 @@ func (m *schemaMaker) object(dst []byte, t reflect.Type) []byte {
 	m.open = append(m.open, t)
 	defer func() { m.open = m.open[:len(m.open)-1] }()
 	shape := shapeOf(t)
-	dst = append(dst, `{"type":"object","properties":{`...)
+	dst = add(dst, `{"type":"object","properties":{`)
 	var required []string
 	for i, f := range shape.fields {
 		if i > 0 {
-			dst = append(dst, ',')
+			dst = addByte(dst, ',')
 		}
-		dst = m.field(append(appendString(dst, f.name), ':'), t.Field(f.index), f.rules)
+		dst = m.field(addByte(appendString(dst, f.name), ':'), t.Field(f.index), f.rules)
 		if f.required || m.result && f.always {
 			required = append(required, f.name)
 		}
 	}
-	dst = append(dst, '}')
+	dst = addByte(dst, '}')
 	if len(required) > 0 {
-		dst = appendStrings(append(dst, `,"required":`...), required)
+		dst = appendStrings(add(dst, `,"required":`), required)
 	}
-	return append(dst, `,"additionalProperties":false}`...)
+	return add(dst, `,"additionalProperties":false}`)
 }
 
 // field appends the schema of a field with what its tags say.
@@ -124,44 +124,44 @@ func (m *schemaMaker) field(dst []byte, f reflect.StructField, r *rules) []byte 
 	if len(dst) == from+1 && len(tags) > 0 {
 		tags = tags[1:] // an empty schema has no member before them
 	}
-	return append(append(dst, tags...), '}')
+	return addByte(add(dst, tags), '}')
 }
 
 // value appends the schema of any type, always with a closing brace.
 func (m *schemaMaker) value(dst []byte, t reflect.Type) []byte {
 	switch howOf(t) {
 	case howString:
-		return append(dst, `{"type":"string"}`...)
+		return add(dst, `{"type":"string"}`)
 	case howBool:
-		return append(dst, `{"type":"boolean"}`...)
+		return add(dst, `{"type":"boolean"}`)
 	case howInt:
-		return append(dst, `{"type":"integer"}`...)
+		return add(dst, `{"type":"integer"}`)
 	case howUint:
-		return append(dst, `{"type":"integer","minimum":0}`...)
+		return add(dst, `{"type":"integer","minimum":0}`)
 	case howFloat:
-		return append(dst, `{"type":"number"}`...)
+		return add(dst, `{"type":"number"}`)
 	case howStruct:
 		return m.object(dst, t)
 	case howSlice:
-		dst = m.value(append(dst, `{"type":"array","items":`...), t.Elem())
-		return append(dst, '}')
+		dst = m.value(add(dst, `{"type":"array","items":`), t.Elem())
+		return addByte(dst, '}')
 	case howPointer:
 		if !m.result {
 			return m.value(dst, t.Elem())
 		}
-		dst = m.value(append(dst, `{"anyOf":[`...), t.Elem())
-		return append(dst, `,{"type":"null"}]}`...)
+		dst = m.value(add(dst, `{"anyOf":[`), t.Elem())
+		return add(dst, `,{"type":"null"}]}`)
 	}
 	switch {
 	case t == reflect.TypeFor[time.Time]():
-		return append(dst, `{"type":"string","format":"date-time"}`...)
+		return add(dst, `{"type":"string","format":"date-time"}`)
 	case reflect.PointerTo(t).Implements(ownDecoders[1]) && !reflect.PointerTo(t).Implements(ownDecoders[0]):
-		return append(dst, `{"type":"string"}`...)
+		return add(dst, `{"type":"string"}`)
 	case t.Kind() == reflect.Slice: // of bytes
-		return append(dst, `{"type":"string","contentEncoding":"base64"}`...)
+		return add(dst, `{"type":"string","contentEncoding":"base64"}`)
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		dst = m.value(append(dst, `{"type":"object","additionalProperties":`...), t.Elem())
-		return append(dst, '}')
+		dst = m.value(add(dst, `{"type":"object","additionalProperties":`), t.Elem())
+		return addByte(dst, '}')
 	}
-	return append(dst, `{}`...) // any, or a type that decodes itself
+	return add(dst, `{}`) // any, or a type that decodes itself
 }
