@@ -213,7 +213,7 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
 		}
-		changes[i] = plans[i].budgetChange(op.Key, &cur)
+		changes[i] = plans[i].budgetChange(s.rate(), op.Key, &cur)
 	}
 	return plans, s.budget.reserveAll(changes)
 }

@@ -74,7 +74,7 @@ func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 	for i := range s.shards {
 		for key, e := range s.shards[i].entries() {
 			if strings.HasPrefix(key, prefix) {
-				ns.used.Add(charge(len(key), len(e.value)))
+				ns.used.Add(s.rate().of(key, &e))
 			}
 		}
 	}
@@ -153,11 +153,11 @@ func (b *budget) release(key string, bytes int64) {
 }
 
 // fits reports, as ErrFull, whether contents would exceed a limit.
-func (b *budget) fits(records []record) error {
+func (b *budget) fits(rate rate, records []record) error {
 	changes := make([]budgetChange, len(records))
 	var net int64
 	for i, r := range records {
-		changes[i] = budgetChange{key: r.key, delta: charge(len(r.key), len(r.value))}
+		changes[i] = budgetChange{key: r.key, delta: rate.charge(len(r.key), len(r.value), r.ExpiresAt != 0)}
 		net += changes[i].delta
 	}
 	if limit := b.bytesMax.Load(); limit > 0 && net > limit {
@@ -191,7 +191,7 @@ func (b *budget) recount(s *Store) {
 		for key, e := range s.shards[i].entries() {
 			for _, ns := range *list {
 				if strings.HasPrefix(key, ns.prefix) {
-					ns.used.Add(charge(len(key), len(e.value)))
+					ns.used.Add(s.rate().of(key, &e))
 				}
 			}
 		}

@@ -37,7 +37,8 @@
 //     expired stays expired.
 //   - GetMany and List read key by key; they are not one moment of the store.
 //     Snapshot is.
-//   - Clear walks over all keys. So does the first List, to build a sorted copy
+//   - Clear walks over all keys, unless the prefix has few of them and somebody has
+//     listed. So does the first List, to build a sorted copy
 //     of them, and the first after Restore or a Clear of everything; a later page
 //     costs a search and a lookup per entry. From the first List on, an insert
 //     costs about twice as much (an overwrite costs the same), unless

@@ -148,10 +148,10 @@ func (q *queues) drop(slot int, bytes int64) {
 }
 
 // wrote counts a write of value over an entry.
-func (sh *shard) wrote(cur *entry, value []byte) {
+func (sh *shard) wrote(key string, cur *entry, valueLen int, expires bool) {
 	if q := sh.queues; q != nil {
 		hit(&q.hits[0], uint64(cur.slot))
-		q.of(cur.slot).bytes += int64(len(value) - len(cur.value))
+		q.of(cur.slot).bytes += rateEvicting.charge(len(key), valueLen, expires) - rateEvicting.of(key, cur)
 	}
 }
 
@@ -266,7 +266,7 @@ func (sh *shard) victim(keep int) int {
 // requeue makes a slot the newest of a queue.
 func (sh *shard) requeue(slot int, toMain bool) {
 	info := *sh.arena.at(ref(sh.table.slots()[slot] & refMask)).info()
-	bytes := charge(infoKeyLen(info), infoValueLen(info))
+	bytes := chargeOfInfo(info)
 	sh.queues.drop(slot, bytes)
 	sh.queues.push(slot, toMain, bytes)
 }
@@ -289,7 +289,7 @@ func (s *Store) evictLocked(sh *shard, need int64, keep int) (evicted int) {
 			continue
 		}
 		sh.queues.remember(word >> refBits)
-		bytes := charge(len(key), len(e.value))
+		bytes := rateEvicting.of(key, &e)
 		s.budget.release(key, bytes)
 		sh.bytes -= bytes
 		sh.counts.evicted++
@@ -365,7 +365,12 @@ func (sh *shard) refill() {
 	for slot := range sh.table.slots() {
 		if r := ref(sh.table.slots()[slot] & refMask); r != 0 && r != refTombstone {
 			info := *sh.arena.at(r).info()
-			sh.queues.push(slot, true, charge(infoKeyLen(info), infoValueLen(info)))
+			sh.queues.push(slot, true, chargeOfInfo(info))
 		}
 	}
+}
+
+// chargeOfInfo is what an entry of a store that evicts is charged.
+func chargeOfInfo(info uint64) int64 {
+	return rateEvicting.charge(infoKeyLen(info), infoValueLen(info), info&infoExpiry != 0)
 }

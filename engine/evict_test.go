@@ -26,7 +26,7 @@ func checkQueues(t *testing.T, sh *shard) {
 			require.False(t, seen[slot])
 			seen[slot] = true
 			info := *sh.arena.at(ref(sh.table.slots()[slot] & refMask)).info()
-			bytes += charge(infoKeyLen(info), infoValueLen(info))
+			bytes += chargeOfInfo(info)
 			newer, at = at, n.older&^inMain
 		}
 		require.Equal(t, newer, q.oldest)

@@ -164,7 +164,7 @@ func (sh *shard) sweepExpiry(looks int) {
 
 // removeExpiredLocked removes an entry whose time is over. key may alias its cell.
 func (s *Store) removeExpiredLocked(sh *shard, key string, e entry) {
-	bytes := charge(len(key), len(e.value))
+	bytes := s.rate().of(key, &e)
 	s.budget.release(key, bytes)
 	sh.bytes -= bytes
 	sh.counts.expired++

@@ -325,7 +325,7 @@ func checkShard(t *testing.T, s *Store, sh *shard, keys map[string]bool) (bytes 
 		require.Equal(t, slot, found)
 		require.False(t, keys[key])
 		keys[key] = true
-		bytes += charge(len(key), len(e.value))
+		bytes += s.rate().of(key, &e)
 		if e.ExpiresAt != 0 {
 			timed++
 		}

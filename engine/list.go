@@ -157,7 +157,9 @@ func (m *smallest) page(limit int) Page {
 
 // Clear removes every key that begins with prefix as one change and returns how
 // many; the empty prefix clears the store. Watchers get an event per key.
-// It costs a walk over all keys, during which nobody else writes.
+// It costs a walk over all keys, during which nobody else writes; once somebody
+// has listed, and where the prefix has less than an eighth of the keys, a lookup
+// for each of them.
 func (s *Store) Clear(prefix string) (deleted int, err error) {
 	if len(prefix) > KeyBytesMax {
 		return 0, fmt.Errorf("%w: a prefix has at most %d bytes", ErrOptions, KeyBytesMax)
@@ -187,18 +189,23 @@ func (s *Store) clearOnce(prefix string) (deleted int, logged *commitGroup, err 
 	if prefix == "" {
 		s.dropOrderLocked() // cheaper than key by key
 	}
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.captureNow()
-		for key, e := range sh.entries() {
-			switch {
-			case !strings.HasPrefix(key, prefix):
-			case s.expired(e.Meta):
-				s.removeExpiredLocked(sh, key, e)
-			default:
-				s.budget.release(key, charge(len(key), len(e.value)))
-				s.commitLocked(sh, 0, key, &e, &outcome{remove: true}, &OpResult{})
+	if keys, few := s.orderedLocked(prefix); few {
+		for _, key := range keys {
+			h := s.hash(key)
+			sh := &s.shards[s.shardIndex(h)]
+			sh.captureNow()
+			if e := sh.present(h, key); e.Found() && s.clearLocked(sh, key, &e) {
 				deleted++
+			}
+		}
+	} else {
+		for i := range s.shards {
+			sh := &s.shards[i]
+			sh.captureNow()
+			for key, e := range sh.entries() {
+				if strings.HasPrefix(key, prefix) && s.clearLocked(sh, key, &e) {
+					deleted++
+				}
 			}
 		}
 	}
@@ -206,4 +213,15 @@ func (s *Store) clearOnce(prefix string) (deleted int, logged *commitGroup, err 
 		logged = s.log.append(&logRecord{kind: recordClear, key: prefix, Meta: Meta{Version: s.version.Load()}})
 	}
 	return deleted, logged, nil
+}
+
+// clearLocked removes an entry for Clear, and reports whether it had not ended.
+func (s *Store) clearLocked(sh *shard, key string, e *entry) bool {
+	if s.expired(e.Meta) {
+		s.removeExpiredLocked(sh, key, *e)
+		return false
+	}
+	s.budget.release(key, s.rate().of(key, e))
+	s.commitLocked(sh, 0, key, e, &outcome{remove: true}, &OpResult{})
+	return true
 }

@@ -480,7 +480,7 @@ func (s *Store) replay(rec *logRecord) {
 	case recordRemove:
 		out.remove = cur.Found()
 	}
-	sh.bytes += out.chargeDelta(rec.key, &cur)
+	sh.bytes += out.chargeDelta(s.rate(), rec.key, &cur)
 	switch {
 	case out.put:
 		s.put(sh, h, rec.key, &cur, out.value, rec.Meta)
@@ -496,7 +496,7 @@ func (s *Store) replayClear(rec *logRecord) {
 		sh := &s.shards[i]
 		for key, e := range sh.entries() {
 			if e.Version <= rec.Version && strings.HasPrefix(key, rec.key) {
-				sh.bytes -= charge(len(key), len(e.value))
+				sh.bytes -= s.rate().of(key, &e)
 				s.remove(sh, &e, key, Event{Kind: EventDelete})
 			}
 		}

@@ -126,3 +126,32 @@ func (s *Store) listEntry(key string, value bool) (item ListEntry, found bool) {
 	}
 	return item, item.Found()
 }
+
+// orderedLocked is the keys with a prefix, if the order is there and they are few
+// enough that to look them up is cheaper than a walk over all. The caller holds
+// the locks of all shards.
+func (s *Store) orderedLocked(prefix string) (keys []string, few bool) {
+	const share, always = 8, 64
+	o := &s.order
+	if prefix == "" || o.disabled || o.built.Load() != o.epoch.Load() {
+		return nil, false
+	}
+	live := 0
+	for i := range s.shards {
+		live += s.shards[i].table.live
+	}
+	most := live/share + always
+	var buf []byte
+	for i := range o.parts {
+		for r, more := (orderRead{from: prefix, prefix: prefix, keys: orderChunkMax}), true; more; {
+			keys, buf, more = o.parts[i].read(keys, buf, r)
+			if len(keys) > most {
+				return nil, false
+			}
+			if more {
+				r.from, r.behind = keys[len(keys)-1], true
+			}
+		}
+	}
+	return keys, true
+}

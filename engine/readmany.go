@@ -38,6 +38,9 @@ func (s *Store) AppendGetMany(buf []byte, entries []Entry, keys []string) ([]byt
 			return buf, entries, err
 		}
 	}
+	if len(keys) == 0 {
+		return buf, entries, nil
+	}
 	first, begin := len(entries), len(buf)
 	var hashes [batchWindow]uint64
 	windows := (len(keys) + batchWindow - 1) / batchWindow

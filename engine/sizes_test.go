@@ -14,7 +14,7 @@ import (
 // TestBooksBeyond32Bits keeps books of more bytes than 32 bits count: also where
 // an int has 32 bits no sum may wrap round.
 func TestBooksBeyond32Bits(t *testing.T) {
-	require.Equal(t, charge(0, 0)+KeyBytesMax+math.MaxInt32, charge(KeyBytesMax, math.MaxInt32))
+	require.Equal(t, int64(16+KeyBytesMax+ValueBytesMax)+int64(ratePlain), ratePlain.charge(KeyBytesMax, ValueBytesMax, false))
 	require.Equal(t, int64(1<<47), evictShardCount(math.MaxInt64))
 	require.Equal(t, int64(1<<17), evictShardCount(1<<32))
 
@@ -43,9 +43,9 @@ func TestBooksBeyond32Bits(t *testing.T) {
 	sum := int64(len(records)) * (ValueBytesMax + 1)
 	b = budget{}
 	b.bytesMax.Store(sum)
-	require.ErrorIs(t, b.fits(records), ErrFull)
+	require.ErrorIs(t, b.fits(ratePlain, records), ErrFull)
 	b.bytesMax.Store(sum + 10_000 + 100)
-	require.NoError(t, b.fits(records))
+	require.NoError(t, b.fits(ratePlain, records))
 
 	s, err := Open(Options{BytesMax: sum, OrderDisabled: true})
 	require.NoError(t, err)

@@ -246,7 +246,7 @@ func (sh *shard) stage(h uint64, rec record) bool {
 	c.fill(rec.key, rec.value, rec.ExpiresAt)
 	c.publish(rec.Version)
 	sh.insert(h, r)
-	sh.bytes += charge(len(rec.key), len(rec.value))
+	sh.bytes += sh.rate().charge(len(rec.key), len(rec.value), rec.ExpiresAt != 0)
 	if rec.ExpiresAt != 0 {
 		sh.expiry.add(rec.ExpiresAt, rec.Version, h)
 	}
@@ -273,7 +273,7 @@ func (s *Store) checkReplace(records []record) error {
 	if s.closed.Load() {
 		return ErrClosed
 	}
-	return s.budget.fits(records)
+	return s.budget.fits(s.rate(), records)
 }
 
 // replaceLocked swaps in the staged shards. The caller has all shards.

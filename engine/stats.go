@@ -1,9 +1,11 @@
 package engine
 
-// Stats is a reading of a store's counters. Counters since Open only grow.
+// Stats is a reading of a store's counters. Counters since Open only grow. Reads
+// are not counted, nor what they found: a counter that all readers write would cost
+// them more than the lookup. Who needs hits and misses counts what Get returned.
 type Stats struct {
 	Keys     int64 // entries resident, expired ones not yet swept included
-	Bytes    int64 // bytes charged: keys, values and the charge per entry
+	Bytes    int64 // bytes charged for the entries: see Options.BytesMax
 	BytesMax int64 // the store's budget; 0 is none
 	// ResidentBytes is the memory of cells and tables, padding, free cells and
 	// tombstones included.

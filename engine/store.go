@@ -28,11 +28,6 @@ const (
 // shardCountMax bounds the shards, so that a set of them fits in a shardSet.
 const shardCountMax = 256
 
-// entryOverheadBytes is what an entry is charged beside its key and value: its
-// share of the table, the cell's head and padding, and what expiry and eviction
-// keep of it.
-const entryOverheadBytes = 96
-
 // Options says how a store is opened. The zero value works: system clock,
 // random seed, no byte budget.
 type Options struct {
@@ -42,8 +37,13 @@ type Options struct {
 	// Seed keys the hash that spreads keys over shards, so that nobody who
 	// chooses keys can choose a shard. 0 draws one.
 	Seed uint64
-	// BytesMax is the byte budget of the store: keys, values and a fixed charge
-	// per entry. 0 means no budget.
+	// BytesMax is the byte budget of the store. 0 means no budget. An entry is
+	// charged the memory that it holds: its cell, which is its key, its value and
+	// 16 bytes, 8 more when it ends, rounded up to 8 bytes (above 256 bytes to an
+	// eighth or less of the size); 16 for its slots in the table; 40 for its place
+	// in the order of ends, when it ends; 26 where the store evicts. What is free
+	// is in Stats.ResidentBytes only, and the copy of the keys for List in
+	// Stats.OrderBytes.
 	BytesMax int64
 	// Evict makes room for a write that exceeds BytesMax, which must not be 0, by
 	// removing entries that are used little (S3-FIFO), instead of refusing it with

@@ -103,7 +103,7 @@ func (s *Store) CompareAndSwap(key string, version uint64, value []byte) (curren
 
 // Expire gives key a new time to live from now; 0 lets it live for ever. It
 // returns the new version, or 0 when the key is absent. Errors: ErrKeySize,
-// ErrTTL, ErrClosed.
+// ErrTTL, ErrClosed, ErrFull (an entry that ends is charged more).
 func (s *Store) Expire(key string, ttl time.Duration) (version uint64, err error) {
 	r, err := s.apply(&Op{Kind: OpExpire, Key: key, TTL: ttl})
 	return r.Version, err
@@ -163,7 +163,7 @@ func (s *Store) applyLocked(sh *shard, op *Op, h uint64, result *OpResult) (logg
 		result.Number = out.number
 		return nil, err
 	}
-	if change := out.budgetChange(op.Key, &cur); change.delta != 0 {
+	if change := out.budgetChange(s.rate(), op.Key, &cur); change.delta != 0 {
 		if s.evict && s.ownRoom(sh, change, cur) {
 			cur = sh.present(h, op.Key) // its cell may have moved
 		}
@@ -297,12 +297,12 @@ func (s *Store) commitLocked(sh *shard, h uint64, key string, cur *entry, out *o
 			}
 		}
 		result.Version = s.version.Add(1)
-		sh.bytes += out.chargeDelta(key, cur)
+		sh.bytes += out.chargeDelta(s.rate(), key, cur)
 		s.put(sh, h, key, cur, out.value, Meta{Version: result.Version, ExpiresAt: out.expiresAt})
 		sh.counts.sets++
 	case out.remove:
 		result.Version = s.version.Add(1)
-		sh.bytes += out.chargeDelta(key, cur)
+		sh.bytes += out.chargeDelta(s.rate(), key, cur)
 		sh.counts.deletes++
 		s.remove(sh, cur, key, Event{Kind: EventDelete, Meta: Meta{Version: result.Version}})
 	}
@@ -331,13 +331,13 @@ func (s *Store) put(sh *shard, h uint64, key string, cur *entry, value []byte, m
 	}
 	if cur.Found() {
 		sh.replace(cur.slot, r)
-		sh.wrote(cur, value)
+		sh.wrote(key, cur, len(value), expires)
 		s.watchers.emitSet(key, value, meta) // while cur's bytes, which value may be, are still there
 		s.releaseCell(sh, cur.ref)
 	} else {
 		slot := sh.insert(h, r)
 		if sh.queues != nil {
-			sh.queues.add(slot, hashBits(h), charge(len(key), len(value)), sh.table.live)
+			sh.queues.add(slot, hashBits(h), rateEvicting.charge(len(key), len(value), expires), sh.table.live)
 		}
 		if sh.order != nil {
 			sh.order.note(key, 0)
@@ -366,7 +366,7 @@ func (s *Store) putInPlace(sh *shard, key string, cur *entry, n int, value []byt
 	*c.info() = makeInfo(len(key), len(value), meta.ExpiresAt != 0)
 	c.fillValue(len(key), value, meta.ExpiresAt)
 	c.publish(meta.Version)
-	sh.wrote(cur, value)
+	sh.wrote(key, cur, len(value), meta.ExpiresAt != 0)
 	return true
 }
 
@@ -375,7 +375,7 @@ func (s *Store) putInPlace(sh *shard, key string, cur *entry, n int, value []byt
 func (s *Store) remove(sh *shard, cur *entry, key string, why Event) {
 	sh.forgetExpiry(cur.Meta)
 	if sh.queues != nil {
-		sh.queues.drop(cur.slot, charge(len(key), len(cur.value)))
+		sh.queues.drop(cur.slot, rateEvicting.of(key, cur))
 	}
 	sh.removeSlot(cur.slot)
 	if sh.order != nil {
@@ -433,34 +433,4 @@ func (s *Store) evacuate(sh *shard, sl *slab) {
 		a.release(from)
 		moved++
 	}
-}
-
-// chargeDelta is by how many bytes the outcome changes what is charged.
-func (o *outcome) chargeDelta(key string, cur *entry) (delta int64) {
-	if cur.Found() && (o.put || o.remove) {
-		delta -= charge(len(key), len(cur.value))
-	}
-	if o.put {
-		n := len(o.value)
-		if o.sameValue {
-			n = len(cur.value)
-		}
-		delta += charge(len(key), n)
-	}
-	return delta
-}
-
-// budgetChange is the outcome as the budget sees it.
-func (o *outcome) budgetChange(key string, cur *entry) budgetChange {
-	c := budgetChange{key: key, delta: o.chargeDelta(key, cur)}
-	c.after = c.delta
-	if cur.Found() {
-		c.after += charge(len(key), len(cur.value))
-	}
-	return c
-}
-
-// charge is what an entry costs against a budget, in bytes.
-func charge(keyLen, valueLen int) int64 {
-	return int64(keyLen) + int64(valueLen) + entryOverheadBytes
 }

@@ -88,7 +88,10 @@ export interface OpenOptions {
   persist?: false | "fs" | "opfs" | "idb";
   /** The engine, if not the file that comes with the package. */
   wasm?: WebAssembly.Module | ArrayBuffer | Uint8Array | URL | string | Response;
-  /** Byte budget: keys, values and 96 bytes per entry. Default 2 ** 30; 0 is none. */
+  /**
+   * Byte budget. An entry is charged the memory that it holds: key, value, 32 bytes,
+   * 48 more when it ends, rounded up. Default 2 ** 30; 0 is none.
+   */
   maxBytes?: number;
   /** The longest value in bytes, at most and by default 64 MiB (0). */
   maxValueBytes?: number;

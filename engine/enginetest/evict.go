@@ -28,14 +28,6 @@ func evicting(t testing.TB, open Opener, bytesMax int64) (*engine.Store, *clock)
 	return opened(t, open, engine.Options{BytesMax: bytesMax, Evict: true, Seed: 1})
 }
 
-// overheadBytes is what the store charges an entry beside its key and value.
-func overheadBytes(t testing.TB, open Opener) int64 {
-	t.Helper()
-	s, _ := opened(t, open, engine.Options{})
-	set(t, s, "k", "v", engine.SetOptions{})
-	return s.Stats().Bytes - 2
-}
-
 func testEvictionRules(t *testing.T, open Opener) {
 	_, err := open(engine.Options{Evict: true})
 	require.ErrorIs(t, err, engine.ErrOptions)
@@ -79,11 +71,11 @@ func testEvictionRules(t *testing.T, open Opener) {
 		require.Equal(t, before, s.Stats())
 	})
 	t.Run("one key may take all the room", func(t *testing.T) {
-		s, _ := evicting(t, open, 10_000)
+		s, _ := evicting(t, open, charged(1, 9199, false, true))
 		for i := range 50 {
 			set(t, s, fmt.Sprint(i), "v", engine.SetOptions{})
 		}
-		for _, n := range []int{9000, 9500, 1, 9900} {
+		for _, n := range []int{9000, 9150, 1, 9199} {
 			set(t, s, "0", strings.Repeat("v", n), engine.SetOptions{})
 			require.Len(t, value(t, s, "0"), n)
 		}
@@ -145,10 +137,9 @@ func testHitRatio(t *testing.T, open Opener) {
 		}},
 		{"zipf 0.99, shifting", func(rng *rand.Rand, step int) int { return (skewed(rng) + step/50_000*500) % keys }},
 	}
-	overhead := overheadBytes(t, open)
 	for _, tr := range traces {
 		for _, share := range []int{1, 10} { // percent of the keys' bytes
-			bytesMax := keys * (overhead + 100) * int64(share) / 100
+			bytesMax := keys * charged(8, 100, false, true) * int64(share) / 100
 			s, _ := evicting(t, open, bytesMax)
 			ref := lru{bytesMax: bytesMax}
 			rng := rand.New(rand.NewPCG(7, 8))
@@ -165,7 +156,7 @@ func testHitRatio(t *testing.T, open Opener) {
 				} else {
 					set(t, s, key, strings.Repeat("v", size), engine.SetOptions{})
 				}
-				ref.ask(key, int64(len(key)+size)+overhead)
+				ref.ask(key, charged(len(key), size, false, true))
 			}
 			require.LessOrEqual(t, s.Stats().Bytes, bytesMax)
 			t.Logf("%s, room for %d%%: %.4f of the gets hit, LRU %.4f", tr.name, share, float64(hits)/steps, float64(ref.hits)/steps)
@@ -240,10 +231,9 @@ func testEvictionStress(t *testing.T, open Opener) {
 		require.NoError(t, err)
 	}
 	require.LessOrEqual(t, most, int64(bytesMax))
-	overhead := overheadBytes(t, open)
 	var sum int64
 	for key, e := range contents(t, s) {
-		sum += int64(len(key)+len(e.Value)) + overhead
+		sum += charged(len(key), len(e.Value), e.ExpiresAt != 0, true)
 	}
 	require.Equal(t, sum, s.Stats().Bytes)
 	require.NotZero(t, s.Stats().Evicted)

@@ -107,6 +107,62 @@ func testExpiry(t *testing.T, open Opener) {
 }
 
 func testBudget(t *testing.T, open Opener) {
+	t.Run("namespaces", func(t *testing.T) { testBudgets(t, open) })
+	t.Run("edge", func(t *testing.T) { testBudgetEdge(t, open) })
+}
+
+// charged is what an entry costs by the rule that engine.Options.BytesMax gives.
+func charged(keyLen, valueLen int, ends, evicts bool) (bytes int64) {
+	cell := 16 + keyLen + valueLen
+	if ends {
+		cell += 8
+		bytes += 40
+	}
+	if evicts {
+		bytes += 26
+	}
+	step := 8
+	for limit := 256; cell > limit && cell <= 32<<10; limit *= 2 { // eight steps to a doubling
+		step = limit / 8
+	}
+	return bytes + 16 + int64((cell+step-1)/step*step)
+}
+
+// testBudgetEdge fills stores to the last byte.
+func testBudgetEdge(t *testing.T, open Opener) {
+	for _, evicts := range []bool{false, true} {
+		for _, size := range []int{0, 1, 7, 8, 63, 64, 240, 241, 300, 1000, 5000, 32<<10 - 20, 32 << 10, 70_001} {
+			for _, ttl := range []time.Duration{0, time.Second} {
+				const key, entries = "some key", 3
+				one := charged(len(key), size, ttl > 0, evicts)
+				s, _ := opened(t, open, engine.Options{BytesMax: entries * one})
+				if evicts {
+					s, _ = opened(t, open, engine.Options{BytesMax: entries * one, Evict: true})
+				}
+				for i := range entries {
+					set(t, s, key[1:]+string('0'+rune(i)), strings.Repeat("v", size), engine.SetOptions{TTL: ttl})
+				}
+				require.Equal(t, entries*one, s.Stats().Bytes, "%d bytes", size)
+				if evicts {
+					require.Zero(t, s.Stats().Evicted)
+					continue
+				}
+				set(t, s, key[1:]+"0", strings.Repeat("w", size), engine.SetOptions{KeepTTL: true})
+				_, err := s.Set("x", nil, engine.SetOptions{})
+				require.ErrorIs(t, err, engine.ErrFull)
+				_, err = s.Set(key[1:]+"0", make([]byte, size+size/4+9), engine.SetOptions{KeepTTL: true})
+				require.ErrorIs(t, err, engine.ErrFull)
+				if ttl == 0 {
+					_, err = s.Expire(key[1:]+"0", time.Second)
+					require.ErrorIs(t, err, engine.ErrFull, "an entry that ends is charged more")
+				}
+				require.Equal(t, entries*one, s.Stats().Bytes)
+			}
+		}
+	}
+}
+
+func testBudgets(t *testing.T, open Opener) {
 	s, c := opened(t, open, engine.Options{BytesMax: 10_000})
 	set(t, s, "a", strings.Repeat("v", 5000), engine.SetOptions{TTL: time.Second})
 	_, err := s.Set("b", make([]byte, 5000), engine.SetOptions{})
@@ -118,7 +174,7 @@ func testBudget(t *testing.T, open Opener) {
 	_, err = s.SetMany([]engine.Item{{Key: "c", Value: make([]byte, 2500)}, {Key: "d", Value: make([]byte, 2500)}})
 	require.ErrorIs(t, err, engine.ErrFull)
 	require.Equal(t, used, s.Stats().Bytes)
-	_, err = s.Batch([]engine.Op{{Kind: engine.OpSet, Key: "b", Value: make([]byte, 5000)}, {Kind: engine.OpDelete, Key: "a"}})
+	_, err = s.Batch([]engine.Op{{Kind: engine.OpSet, Key: "b", Value: make([]byte, 5000), TTL: time.Second}, {Kind: engine.OpDelete, Key: "a"}})
 	require.NoError(t, err, "a batch may make its own room")
 	require.Equal(t, used, s.Stats().Bytes)
 

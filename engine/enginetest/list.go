@@ -232,6 +232,18 @@ func testListReplaced(t *testing.T, open Opener) {
 	require.NoError(t, err)
 	require.Equal(t, 10, n)
 	require.Equal(t, slices.Concat(old[:10], old[20:]), keysOf(t, s, engine.ListOptions{Limit: 7}))
+
+	// Few and many keys below a prefix, beside others.
+	for i := range 3000 {
+		set(t, s, fmt.Sprintf("%d/%04d", i%10/9, i), "v", engine.SetOptions{})
+	}
+	for prefix, want := range map[string]int{"1/": 300, "0/": 2700, "none": 0} {
+		n, err = s.Clear(prefix)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+		require.Empty(t, keysOf(t, s, engine.ListOptions{Prefix: prefix, Limit: 7}))
+	}
+	require.Equal(t, slices.Concat(old[:10], old[20:]), keysOf(t, s, engine.ListOptions{Limit: 7}))
 }
 
 // testListConcurrent walks, from before the order is built, while keys are
