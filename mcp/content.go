@@ -78,26 +78,26 @@ type ToolResult struct {
 
 // appendContents appends an array of content, as version knows it.
 func appendContents(dst []byte, blocks []Content, version string) ([]byte, error) {
-	dst = addByte(dst, '[')
+	dst = append(dst, '[')
 	for i := range blocks {
 		if i > 0 {
-			dst = addByte(dst, ',')
+			dst = append(dst, ',')
 		}
 		var err error
 		if dst, err = appendContent(dst, &blocks[i], version); err != nil {
 			return dst, fmt.Errorf("content block %d %w", i, err)
 		}
 	}
-	return addByte(dst, ']'), nil
+	return append(dst, ']'), nil
 }
 
 func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 	switch b.Type {
 	case ContentText, "":
-		dst = add(dst, `{"type":"text","text":`)
+		dst = append(dst, `{"type":"text","text":`...)
 		dst = appendString(dst, b.Text)
 		if b.Annotations == nil { // the usual case
-			return addByte(dst, '}'), nil
+			return append(dst, '}'), nil
 		}
 	case ContentImage, ContentAudio:
 		if b.Type == ContentAudio && version == "2024-11-05" {

@@ -307,7 +307,20 @@ func (c *reader) initialize(r *request, m *message) *wireError {
 
 // resolve finds the tool of a tools/call and its arguments.
 func (c *reader) resolve(r *request, m *message) *wireError {
-	name := m.param("name")
+	var name []byte
+	r.arguments = emptyObject
+	for _, p := range c.scanner.params {
+		switch value := c.scanner.at(p.value); string(c.scanner.at(p.name)) {
+		case "name":
+			name = value
+		case "arguments":
+			r.arguments = value
+		case "inputResponses", "requestState":
+			if r.modern {
+				r.retry = m.params
+			}
+		}
+	}
 	if name == nil || name[0] != '"' {
 		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
 	}
@@ -320,11 +333,7 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	if r.tool != t {
 		r.tool = t
 	}
-	c.readRetry(r, m)
-	switch r.arguments = m.param("arguments"); {
-	case r.arguments == nil:
-		r.arguments = emptyObject
-	case r.arguments[0] != '{':
+	if r.arguments[0] != '{' {
 		return &wireError{code: CodeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
 	}
 	return nil

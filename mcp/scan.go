@@ -370,15 +370,26 @@ func (s *scanner) text(i int) (end int, plain bool) {
 }
 
 const (
+	wordsFirst = 4  // words that are looked at before blocks
+	blockBytes = 64 // of one block
+
 	eachByte = 0x0101010101010101
 	topBits  = 0x8080808080808080
 )
 
-// skipWords is skipPlain eight bytes at a time: in (w - n) &^ w the lowest set
-// top bit marks the first byte below n, since a borrow only runs upward from a
-// byte that is itself a hit.
-func skipWords(d []byte, i int) int {
-	for i+8 <= len(d) {
+// skipPlain returns the index of the first byte from i on that is a quote, a
+// backslash, a control character or not ASCII. It reads eight bytes at a time:
+// in (w - n) &^ w the lowest set top bit marks the first byte below n, since a
+// borrow only runs upward from a byte that is itself a hit. Most strings are
+// short; where one is not, blocks take over.
+func skipPlain(d []byte, i int) int {
+	for words := 0; i+8 <= len(d); words++ {
+		if hasBlocks && words == wordsFirst && len(d)-i >= blockBytes {
+			i += skipBlocks(&d[i], len(d)-i)
+			if i+8 > len(d) {
+				break
+			}
+		}
 		w := binary.LittleEndian.Uint64(d[i:])
 		quote := w ^ eachByte*'"'
 		slash := w ^ eachByte*'\\'

@@ -177,9 +177,6 @@ func TestSkipPlain(t *testing.T) {
 		if got := skipPlain(d, from); got != want {
 			t.Fatalf("from %d of %q: %d, not %d", from, d, got, want)
 		}
-		if got := skipWords(d, from); got != want {
-			t.Fatalf("words from %d of %q: %d, not %d", from, d, got, want)
-		}
 	}
 	buffer := bytes.Repeat([]byte("a"), 512)
 	for start := range 16 {
