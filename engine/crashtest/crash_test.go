@@ -11,7 +11,7 @@ import (
 // way is there whole or not at all.
 func TestPowerFailures(t *testing.T) {
 	var c tally
-	first, n := firstSeed(t, count(50, 5000))
+	first, n := firstSeed(t, count(40, 5000))
 	for seed := first; seed < first+uint64(n); seed++ {
 		newWorld(t, seed, &c, engine.SyncAlways).run(3, 20)
 	}

@@ -17,7 +17,7 @@ import (
 func TestFailures(t *testing.T) {
 	var c tally
 	failed := 0
-	first, n := firstSeed(t, count(150, 5000))
+	first, n := firstSeed(t, count(60, 5000))
 	for seed := first; seed < first+uint64(n); seed++ {
 		w := newWorld(t, seed, &c, engine.SyncAlways)
 		w.faulty, w.rate = true, 30
@@ -61,7 +61,7 @@ func (w *world) refusesWrites() {
 func TestFullDisk(t *testing.T) {
 	var c tally
 	refused := 0
-	first, n := firstSeed(t, count(100, 3000))
+	first, n := firstSeed(t, count(30, 3000))
 	for seed := first; seed < first+uint64(n); seed++ {
 		w := newWorld(t, seed, &c, engine.SyncAlways)
 		w.faulty, w.rate = true, 30
