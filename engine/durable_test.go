@@ -95,12 +95,13 @@ func TestReopen(t *testing.T) {
 			dirs(t, func(t *testing.T, dir storage.Dir) {
 				o.Dir = dir
 				rng := rand.New(rand.NewPCG(1, 2))
-				want := ""
+				want, bytes := "", int64(0)
 				for range 4 {
 					s := openStore(t, o)
 					require.Equal(t, want, contents(t, s))
+					require.Equal(t, bytes, s.Stats().Bytes)
 					mix(t, s, rng, 300)
-					want = contents(t, s)
+					want, bytes = contents(t, s), s.Stats().Bytes
 					require.NoError(t, s.Close())
 				}
 			})

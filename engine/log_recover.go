@@ -471,7 +471,7 @@ func (s *Store) replay(rec *logRecord) {
 	if cur.Version >= rec.Version {
 		return
 	}
-	out := outcome{value: rec.value}
+	out := outcome{value: rec.value, expiresAt: rec.ExpiresAt}
 	switch rec.kind {
 	case recordSet, recordSetEnds:
 		out.put = true
@@ -485,7 +485,7 @@ func (s *Store) replay(rec *logRecord) {
 	case out.put:
 		s.put(sh, h, rec.key, &cur, out.value, rec.Meta)
 	case out.remove:
-		s.remove(sh, &cur, rec.key, Event{Kind: EventDelete})
+		s.remove(sh, &cur, rec.key, Event{Kind: EventDelete, Meta: Meta{Version: rec.Version}})
 	}
 }
 

@@ -51,6 +51,9 @@ func (s *Store) swapLogged(w *snapshotFile, staged []shard, records []record, ve
 		err = l.lead(true) // what belongs to the contents before
 	}
 	if err == nil {
+		// Nobody took a snapshot at the version that the segment begins with, so none
+		// is followed by an increment that would not know of the new contents.
+		s.version.Add(1)
 		err = l.judge(l.rotate(0))
 	}
 	if err == nil {

@@ -63,9 +63,15 @@ const (
 func (s *Store) Snapshot(w io.Writer) error {
 	s.snapshot.mu.Lock()
 	defer s.snapshot.mu.Unlock()
+	_, err := s.writeSnapshot(w)
+	return err
+}
+
+// writeSnapshot is Snapshot for who has s.snapshot. It returns the version.
+func (s *Store) writeSnapshot(w io.Writer) (version uint64, err error) {
 	c, err := s.beginCapture()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	sw := &snapshotWriter{w: bufio.NewWriterSize(w, blockBytesTarget)}
 	sw.header(c.version)
@@ -83,9 +89,9 @@ func (s *Store) Snapshot(w io.Writer) error {
 	}
 	sw.end(count, c.version)
 	if err := sw.w.Flush(); err != nil {
-		return fmt.Errorf("engine: writing a snapshot: %w", err)
+		return 0, fmt.Errorf("engine: writing a snapshot: %w", err)
 	}
-	return nil
+	return c.version, nil
 }
 
 // snapshotLock lets one snapshot run at a time.
