@@ -5,6 +5,7 @@
 GO      ?= go
 BIN     := bin
 WASM    := js/dist/engine.wasm
+VENV    := $(BIN)/clients-venv
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
 FLAGS   ?=
@@ -15,7 +16,7 @@ FUZZ    ?= 5m
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps conformance soak fuzz bench-mcp bench-engine bench-hash bench-durability clean help
+.PHONY: run test build wasm tools node-deps clients-deps conformance soak fuzz bench-mcp bench-engine bench-hash bench-durability clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,7 +25,7 @@ run: build ## build, then serve the page and MCP on 127.0.0.1:7070
 	@echo "== starting ingot serve (Ctrl-C ends it)"
 	@$(BIN)/ingot serve
 
-test: tools node-deps build ## install what the tests need and run all of them
+test: tools node-deps clients-deps build ## install what the tests need and run all of them
 	@$(GO) run ./internal/testall $(if $(ONLY),-only $(ONLY))
 
 build: wasm ## build the commands into bin/, with the page's engine.wasm inside
@@ -46,6 +47,17 @@ node-deps: ## install the npm packages of the tests
 		echo "== npm packages of $$dir"; \
 		(cd $$dir && $(NPM)) || exit 1; \
 	done
+
+clients-deps: $(VENV)/installed ## install the Python SDK that clients are tried with, in a virtual environment
+
+$(VENV)/installed: conformance/clients/python/requirements.txt
+	@echo "== Python packages of conformance/clients/python"
+	@if command -v python3 >/dev/null 2>&1; then \
+		python3 -m venv $(VENV) && \
+		$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@; \
+	else \
+		echo "   python3 is not installed; its client's test is skipped"; \
+	fi
 
 conformance: wasm ## run the conformance scripts on every build: native, wazero, Node, Chromium
 	@echo "== native and wazero" && $(GO) test ./conformance

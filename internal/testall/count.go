@@ -85,3 +85,15 @@ func readable(output string) string {
 	}
 	return text
 }
+
+// tableRows returns the rows of tables in the output of `go test -json`.
+func tableRows(output string) string {
+	var rows strings.Builder
+	for line := range strings.Lines(output) {
+		var e goEvent
+		if json.Unmarshal([]byte(line), &e) == nil && e.Action == "output" && strings.HasPrefix(e.Output, "| ") {
+			rows.WriteString("   " + e.Output)
+		}
+	}
+	return rows.String()
+}

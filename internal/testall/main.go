@@ -97,6 +97,7 @@ type suite struct {
 	needs      []string // tools that must be on the PATH
 	command    []string
 	count      func(output string) counts
+	tables     bool // lines of its output that begin with "| " are shown
 }
 
 // counts are numbers of tests.
@@ -133,6 +134,9 @@ func (s suite) run(ctx context.Context, stdout io.Writer) counts {
 		c.failed++ // it ran nothing
 	}
 	fmt.Fprintf(stdout, "   %d passed, %d failed, %d skipped in %.0f s\n", c.passed, c.failed, c.skipped, time.Since(began).Seconds())
+	if s.tables {
+		io.WriteString(stdout, tableRows(string(output)))
+	}
 	if c.failed > 0 {
 		fmt.Fprintf(stdout, "   command: %s (%v)\n%s\n", strings.Join(s.command, " "), err, readable(string(output)))
 	}

@@ -22,6 +22,15 @@ not json
 	require.Contains(t, readable(output), "not json")
 }
 
+func TestTableRows(t *testing.T) {
+	output := `{"Action":"output","Test":"A","Output":"| a | b |\n"}
+{"Action":"output","Test":"A","Output":"no | row\n"}
+| no event |
+{"Action":"output","Test":"A","Output":"| c | d |\n"}
+`
+	require.Equal(t, "   | a | b |\n   | c | d |\n", tableRows(output))
+}
+
 func TestCountNode(t *testing.T) {
 	require.Equal(t, counts{passed: 12, failed: 1, skipped: 2}, countNode("ok 1 - a\n# tests 15\n# pass 12\n# fail 1\n# skipped 2\n"))
 	require.Equal(t, counts{passed: 3}, countNode("ℹ tests 3\nℹ pass 3\nℹ fail 0\nℹ skipped 0\n"))

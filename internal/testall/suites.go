@@ -64,8 +64,12 @@ func otherLanguages() []suite {
 	chromium.needs = []string{"node", "chromium"}
 	bench := goTest("bench", "the benchmarks' own tests", "-short", "./...")
 	bench.dir = "bench"
-	clients := goTest("clients-go", "mcp-stdio with the Go SDK's client and frame by frame", "./...")
+	clients := goTest("clients-go", "mcp-stdio with the Go SDK's client and frame by frame", "./gosdk", "./harness", "./raw")
 	clients.dir = "conformance/clients"
+	everything := goTest("clients", "every SDK's client and the inspector with examples/everything, over stdio and HTTP", "-count=1", "./everything")
+	everything.dir = "conformance/clients"
+	everything.needs = []string{"node", "python3"}
+	everything.tables = true
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
 	return []suite{
@@ -73,6 +77,7 @@ func otherLanguages() []suite {
 		scripts,
 		node("clients-node", "mcp-stdio with the TypeScript SDKs' clients and the inspector", "conformance/clients/node"),
 		clients,
+		everything,
 		node("official", "the official MCP conformance suite against examples/everything", "conformance/official"),
 		chromium,
 		bench,

@@ -41,10 +41,29 @@ func Binary(t testing.TB) string {
 	return built.path
 }
 
-func findOrBuild() (string, error) {
-	if path := os.Getenv(BinaryVariable); path != "" {
+func findOrBuild() (path string, err error) {
+	return build(BinaryVariable, "./cmd/mcp-stdio", func() (string, error) {
+		built.dir, err = os.MkdirTemp("", "ingot-clients-")
+		return built.dir, err
+	})
+}
+
+// Build returns the path of another command of the repository: the file that the
+// environment variable names, or one built from package pkg for this test.
+func Build(t testing.TB, variable, pkg string) string {
+	t.Helper()
+	path, err := build(variable, pkg, func() (string, error) { return t.TempDir(), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// build finds a command, or builds it into the directory that makeDir makes.
+func build(variable, pkg string, makeDir func() (string, error)) (string, error) {
+	if path := os.Getenv(variable); path != "" {
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%s: %w", BinaryVariable, err)
+			return "", fmt.Errorf("%s: %w", variable, err)
 		}
 		return filepath.Abs(path)
 	}
@@ -52,14 +71,15 @@ func findOrBuild() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if built.dir, err = os.MkdirTemp("", "ingot-clients-"); err != nil {
+	dir, err := makeDir()
+	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(built.dir, "mcp-stdio")
-	cmd := exec.Command("go", "build", "-o", path, "./cmd/mcp-stdio")
+	path := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building mcp-stdio: %w\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 	}
 	return path, nil
 }
