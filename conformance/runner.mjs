@@ -38,6 +38,7 @@ class Run {
       now: () => this.clock,
       maxBytes: Number(options.maxBytes ?? 0),
       maxValueBytes: Number(options.maxValueBytes ?? 0),
+      evict: options.evict === "yes",
     });
     this.stores.set(name, store);
     this.store = store;

@@ -53,6 +53,7 @@ func (r *runner) openStore(name string, c command) error {
 	if word, ok := c.options["maxValueBytes"]; ok {
 		o.ValueBytesMax = int(parseInt(word))
 	}
+	o.Evict = c.options["evict"] == "yes"
 	s, err := r.open(o)
 	if err != nil {
 		return err

@@ -86,7 +86,11 @@ func (h *host) open(o engine.Options) (store, error) {
 		h.now = o.Now
 	}
 	h.set(0, uint64(o.BytesMax))
-	h.set(1, uint64(o.ValueBytesMax))
+	second := uint64(o.ValueBytesMax)
+	if o.Evict {
+		second |= 1 << 32
+	}
+	h.set(1, second)
 	handle, err := h.try("ingot_open")
 	return &remote{host: h, handle: uint64(handle)}, err
 }

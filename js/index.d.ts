@@ -96,6 +96,12 @@ export interface OpenOptions {
   /** The longest value in bytes, at most and by default 64 MiB (0). */
   maxValueBytes?: number;
   /**
+   * Make room for a write that exceeds maxBytes, which must not be 0 then, by removing
+   * entries that are used little, instead of throwing ERR_FULL. Watchers get "evict".
+   * Default false.
+   */
+  evict?: boolean;
+  /**
    * The time in Unix milliseconds. Default Date.now. It must not use the store,
    * and must not throw: that poisons the engine, which is calling it.
    */

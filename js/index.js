@@ -1,14 +1,16 @@
 import { Engine } from "./engine.js";
 import { IngotError, typeError } from "./errors.js";
 import { loadModule } from "./load.js";
-import { refuseUnknown, wholeNumber } from "./options.js";
+import { flag, refuseUnknown, wholeNumber } from "./options.js";
 import { Store } from "./store.js";
 import { checkedTime } from "./wasi.js";
 import { Watcher } from "./watcher.js";
 
 export { IngotError, Store, Watcher };
 
-const OPEN_OPTIONS = new Set(["name", "persist", "wasm", "maxBytes", "maxValueBytes", "now"]);
+// Asks for a store that evicts, above the 32 bits of the longest value; see docs/ABI.md.
+const OPEN_EVICTS = 2 ** 32;
+const OPEN_OPTIONS = new Set(["name", "persist", "wasm", "maxBytes", "maxValueBytes", "evict", "now"]);
 const PERSIST_LATER = new Set(["fs", "opfs", "idb"]);
 
 // The 4 GiB that the engine can address end in a trap; a budget ends in an
@@ -18,17 +20,19 @@ const BYTES_MAX_DEFAULT = 2 ** 30;
 /** open makes an empty store; index.d.ts describes it. */
 export async function open(options = {}) {
   refuseUnknown(options, OPEN_OPTIONS, "open");
-  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, now = Date.now } = options;
+  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, evict = false, now = Date.now } = options;
   if (typeof name !== "string") throw typeError("name", "a string", name);
   if (typeof now !== "function") throw typeError("now", "a function that returns Unix milliseconds", now);
   checkedTime(now()); // later a wrong time is met inside the engine, and poisons it
   checkPersist(persist);
   wholeNumber("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
   wholeNumber("maxValueBytes", maxValueBytes, Number.MAX_SAFE_INTEGER);
+  const evicts = flag("evict", evict) ? OPEN_EVICTS : 0;
 
   const engine = await Engine.start(await loadModule(wasm), now);
   engine.setFirst(maxBytes);
-  engine.setSecond(maxValueBytes);
+  // What needs more than 32 bits is too long in any case, and not the flag above them.
+  engine.setSecond(Math.min(maxValueBytes, 2 ** 32 - 1) + evicts);
   return new Store(engine, engine.checked("ingot_open"), name);
 }
 

@@ -44,15 +44,20 @@ const (
 	flagIfAbsent              // the key must be absent
 )
 
-// open makes a store. Registers in: 0 byte budget, 1 longest value; 0 for none
-// and for the default. It returns the store's handle.
+// openEvicts, in the register of the longest value, asks for a store that evicts.
+const openEvicts = 1 << 32
+
+// open makes a store. Registers in: 0 byte budget, 1 longest value, 0 for none
+// and for the default, and openEvicts. It returns the store's handle.
 //
 //go:wasmexport ingot_open
 func open() int32 {
-	if registers[1] > engine.ValueBytesMax { // as a 32-bit int it could look small
-		registers[1] = engine.ValueBytesMax + 1
+	evict := registers[1]&openEvicts != 0
+	valueBytesMax := registers[1] &^ openEvicts
+	if valueBytesMax > engine.ValueBytesMax { // as a 32-bit int it could look small
+		valueBytesMax = engine.ValueBytesMax + 1
 	}
-	s, err := engine.Open(engine.Options{BytesMax: int64(registers[0]), ValueBytesMax: int(registers[1])})
+	s, err := engine.Open(engine.Options{BytesMax: int64(registers[0]), ValueBytesMax: int(valueBytesMax), Evict: evict})
 	if err != nil {
 		return fail(err)
 	}

@@ -149,6 +149,9 @@ test("options of open are checked", async () => {
   await rejectsCode("ERR_TYPE", open(null));
   await rejectsCode("ERR_TYPE", open({ maxBytes: "1" }));
   await rejectsCode("ERR_OPTIONS", open({ maxBytes: -1 }));
+  await rejectsCode("ERR_TYPE", open({ evict: 1 }));
+  await rejectsCode("ERR_OPTIONS", open({ evict: true, maxBytes: 0 }));
+  await rejectsCode("ERR_OPTIONS", open({ maxValueBytes: 2 ** 32 }));
   await rejectsCode("ERR_OPTIONS", open({ maxValueBytes: 2 ** 32 }));
   const named = await open({ name: "sessions" });
   assert.equal(named.name, "sessions");

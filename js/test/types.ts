@@ -6,7 +6,7 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 function same<A, B>(_proof: Same<A, B>): void {}
 
 async function accepted(store: Store): Promise<void> {
-  const opened = await open({ name: "n", persist: false, maxBytes: 1, maxValueBytes: 2, now: () => 0, wasm: new Uint8Array(0) });
+  const opened = await open({ name: "n", persist: false, maxBytes: 1, maxValueBytes: 2, evict: true, now: () => 0, wasm: new Uint8Array(0) });
   await open();
   await open({ persist: "fs" }); // a run-time error for now, with a code of its own
 
