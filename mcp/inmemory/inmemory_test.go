@@ -89,11 +89,16 @@ func TestEnd(t *testing.T) {
 	assert.ErrorIs(t, err, mcp.ErrClosed)
 }
 
-// A client that never receives makes Close no slower.
+// A client that never receives is held up, and Close ends that.
 func TestClientThatDoesNotReceive(t *testing.T) {
 	client := inmemory.Connect(t.Context(), echoServer(), mcp.ConnOptions{})
-	for range 100 {
-		client.Send([]byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
-	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for range 100 {
+			client.Send([]byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+		}
+	}()
 	client.Close()
+	<-sent
 }

@@ -60,17 +60,17 @@ func TestSessionsAreBounded(t *testing.T) {
 }
 
 func TestIdleSessionEnds(t *testing.T) {
-	e := serve(t, streamable.HTTPOptions{SessionIdle: 5 * time.Millisecond})
+	const idle = 300 * time.Millisecond
+	e := serve(t, streamable.HTTPOptions{SessionIdle: idle})
 	e.initialize("2025-11-25")
-	eventually(t, func() bool {
-		time.Sleep(10 * time.Millisecond) // asking keeps it alive: ask more seldom than SessionIdle
+	require.Eventually(t, func() bool {
 		status, _ := e.post(legacyCall, nil)
 		return status == 404
-	})
+	}, patience, 2*idle, "asking keeps it alive, so it is asked more seldom")
 }
 
 func TestSessionWithAnOpenStreamIsNotIdle(t *testing.T) {
-	e := serve(t, streamable.HTTPOptions{SessionIdle: 50 * time.Millisecond, KeepAlive: 20 * time.Millisecond})
+	e := serve(t, streamable.HTTPOptions{SessionIdle: 300 * time.Millisecond, KeepAlive: 100 * time.Millisecond})
 	e.initialize("2025-11-25")
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
