@@ -46,6 +46,7 @@ type wal struct {
 	mu       sync.Mutex
 	pending  logBuffer    // changes that nobody has taken yet
 	group    *commitGroup // who waits for them
+	full     atomic.Bool  // pending has logFlushBytes or more; set with mu
 	segments []*segment   // before active, oldest first: written by the token's holder too
 
 	// Of whoever has the token.
@@ -102,10 +103,9 @@ type logState struct {
 
 // commitGroup is writers whose changes go to the disk together.
 type commitGroup struct {
-	done  chan struct{} // closed when they are there, or err says why not
-	err   error         // read after done
-	size  int           // guarded by wal.mu: changes in it
-	bytes int           // guarded by wal.mu: of all that waits
+	done chan struct{} // closed when they are there, or err says why not
+	err  error         // read after done
+	size int           // guarded by wal.mu: changes in it
 }
 
 func newCommitGroup() *commitGroup { return &commitGroup{done: make(chan struct{})} }
@@ -151,7 +151,9 @@ func (l *wal) appendBatch(b *logBuffer) *commitGroup {
 
 func (l *wal) joinLocked() *commitGroup {
 	l.group.size++
-	l.group.bytes = len(l.pending.bytes)
+	if len(l.pending.bytes) >= logFlushBytes {
+		l.full.Store(true)
+	}
 	return l.group
 }
 
@@ -183,6 +185,9 @@ func (l *wal) commit(g *commitGroup) error {
 // commitLater hands what waits to the file when it is much. It waits for others
 // only when it is too much.
 func (l *wal) commitLater(g *commitGroup) error {
+	if !l.full.Load() {
+		return nil
+	}
 	l.mu.Lock()
 	bytes := len(l.pending.bytes)
 	l.mu.Unlock()
@@ -258,6 +263,7 @@ func (l *wal) lead(sync bool) error {
 	l.group = newCommitGroup()
 	if err == nil {
 		l.pending, l.writing = l.writing, l.pending
+		l.full.Store(false)
 	}
 	l.mu.Unlock()
 	l.crowd = g.size
