@@ -84,8 +84,10 @@ func (c *Conn) Done() <-chan struct{} { return c.ctx.Done() }
 func (c *Conn) Err() error { return context.Cause(c.ctx) }
 
 // Drain waits for the calls in flight and for their answers to be sent. It is
-// for the end of the client's messages, and cut short when Done.
+// for the end of the client's messages, and cut short when Done. Questions that
+// wait for the client fail with [ErrClosed].
 func (c *Conn) Drain() {
+	c.session.hangUp()
 	done := make(chan struct{})
 	go func() { // ends when the last call does, as Close makes sure
 		c.calls.wait()

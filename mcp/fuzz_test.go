@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 )
@@ -144,4 +145,53 @@ func envelopeSlip(name string) string {
 		return ""
 	}
 	return envelopeName([]byte(name))
+}
+
+// FuzzStage sends any bytes to a server with all there is. It must come to an
+// end, and write whole JSON-RPC messages only.
+func FuzzStage(f *testing.F) {
+	for _, dialogue := range []string{"legacy-calls", "legacy-contents", "modern-calls", "modern-contents", "modern-listen", "modern-tasks"} {
+		raw, err := os.ReadFile("testdata/dialogues/" + dialogue + ".txt")
+		if err != nil {
+			f.Fatal(err)
+		}
+		var said strings.Builder
+		for line := range strings.Lines(string(raw)) {
+			if text, ok := strings.CutPrefix(line, "> "); ok {
+				said.WriteString(strings.ReplaceAll(text, "<meta>", strings.TrimSuffix(modernMetaAll, "}")))
+			}
+		}
+		f.Add([]byte(said.String()))
+	}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		s := newStage()
+		defer s.Close()
+		close(s.release)
+		var out bytes.Buffer
+		if err := s.ServeStdio(t.Context(), bytes.NewReader(input), &out); err != nil {
+			t.Fatalf("ServeStdio: %v", err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if line[0] == '[' {
+				continue // FuzzServer knows batches
+			}
+			var m struct {
+				JSONRPC, Method string
+				Result, Error   json.RawMessage
+			}
+			decoder := json.NewDecoder(strings.NewReader(line))
+			if err := decoder.Decode(&m); err != nil || m.JSONRPC != "2.0" {
+				t.Fatalf("no message (%v): %s", err, line)
+			}
+			parts := 0
+			for _, there := range []bool{m.Method != "", m.Result != nil, m.Error != nil} {
+				if there {
+					parts++
+				}
+			}
+			if parts != 1 {
+				t.Fatalf("a message is one of request, result and error: %s", line)
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -302,4 +303,12 @@ func TestCloseWithAStreamThatIsStuck(t *testing.T) {
 		c.out.mu.Unlock()
 		c.Close()
 	})
+}
+
+// A question that waits when the client's input ends fails: nobody can answer.
+func TestEndOfInputEndsQuestions(t *testing.T) {
+	var out bytes.Buffer
+	initialize := strings.Replace(legacyInitialize, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1)
+	require.NoError(t, newStage().ServeStdio(t.Context(), strings.NewReader(lines(initialize, call(1, "ask_name", "{}", false))), &out))
+	assert.Contains(t, out.String(), `"id":1,"result":{"content":[{"type":"text","text":"asking elicitation/create: mcp: the call is over"}],"isError":true}`)
 }

@@ -27,6 +27,7 @@ type Session struct {
 	principal string
 	ctx       context.Context // ends when the session is closed
 	stop      context.CancelFunc
+	deaf      chan struct{} // closed when the client will say nothing more
 
 	client   atomic.Pointer[client]
 	logLevel atomic.Pointer[LogLevel] // by logging/setLevel
@@ -49,7 +50,7 @@ func (s *Server) NewSession(o SessionOptions) *Session {
 }
 
 func newSession(ctx context.Context, s *Server, principal string) *Session {
-	c := &Session{server: s, principal: principal}
+	c := &Session{server: s, principal: principal, deaf: make(chan struct{})}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.client.Store(unknownClient)
 	level := LogInfo
@@ -105,6 +106,8 @@ func (c *Session) request(ctx context.Context, out sender, method string, params
 		return r.result, nil
 	case <-c.ctx.Done():
 		return nil, ErrClosed
+	case <-c.deaf:
+		return nil, ErrClosed
 	case <-ctx.Done():
 		c.tellCancelled(out, id)
 		return nil, ctx.Err()
@@ -127,6 +130,17 @@ func (c *Session) expect(answer chan<- reply) (int64, error) {
 	c.askedLast++
 	c.asked[c.askedLast] = answer
 	return c.askedLast, nil
+}
+
+// hangUp has all questions fail, now and later, since no answer can come.
+func (c *Session) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.deaf:
+	default:
+		close(c.deaf)
+	}
 }
 
 func (c *Session) forget(id int64) {

@@ -4,7 +4,7 @@
 // A [Gate] lets in requests for names that are ours, from pages that may call
 // us; the transports have one each. [Require] puts an [Authenticator] in front
 // of a handler: [Tokens] is one, package oauth has another. [LimitRate] bounds
-// the requests of one client, [Listen] the connections, [NewServer] what a
+// the requests of one client, [Limit] the connections, [NewServer] what a
 // connection may take, and [SelfSigned] makes a certificate for development.
 //
 //	tokens, err := httpguard.ReadTokens("/etc/ingot/token")

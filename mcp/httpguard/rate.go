@@ -1,0 +1,108 @@
+package httpguard
+
+import (
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Rate bounds the requests of one client: Burst at once, and PerSecond in the
+// long run.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// clientsMax bounds the clients that a limiter knows. Beyond it, those that
+// have been quiet are forgotten, which gives them a full burst again.
+const clientsMax = 10_000
+
+// LimitRate answers with 429 what a client sends beyond its rate. A client is
+// an IPv4 address, or the /64 network of an IPv6 address.
+func LimitRate(next http.Handler, rate Rate) http.Handler {
+	l := &limiter{rate: rate, clients: make(map[netip.Addr]*bucket)}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait := l.take(clientOf(r.RemoteAddr), time.Now()); wait > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+			http.Error(w, "too many requests; slow down", http.StatusTooManyRequests)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type limiter struct {
+	rate Rate
+
+	mu      sync.Mutex
+	clients map[netip.Addr]*bucket
+}
+
+// bucket holds what a client may send at once; it fills with time.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes a request of client off its bucket; if there is none left it
+// returns how long that lasts.
+func (l *limiter) take(client netip.Addr, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.clients[client]
+	if b == nil {
+		if len(l.clients) >= clientsMax {
+			l.forget(now)
+		}
+		b = &bucket{tokens: float64(l.rate.Burst), at: now}
+		l.clients[client] = b
+	}
+	b.tokens = min(float64(l.rate.Burst), b.tokens+now.Sub(b.at).Seconds()*l.rate.PerSecond)
+	b.at = now
+	if b.tokens < 1 {
+		return time.Duration((1 - b.tokens) / l.rate.PerSecond * float64(time.Second))
+	}
+	b.tokens--
+	return 0
+}
+
+// forget makes room: clients whose buckets are full again go, and if there are
+// none, some at random.
+func (l *limiter) forget(now time.Time) {
+	for client, b := range l.clients {
+		if b.tokens+now.Sub(b.at).Seconds()*l.rate.PerSecond >= float64(l.rate.Burst) {
+			delete(l.clients, client)
+		}
+	}
+	for client := range l.clients { // in random order
+		if len(l.clients) < clientsMax {
+			return
+		}
+		delete(l.clients, client)
+	}
+}
+
+// clientOf returns the client of a RemoteAddr; the zero Addr for one that
+// cannot be read.
+func clientOf(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	if address = address.Unmap().WithZone(""); address.Is6() && !address.IsLoopback() {
+		network, err := address.Prefix(64)
+		if err != nil {
+			return netip.Addr{} // cannot happen: 64 fits
+		}
+		return network.Addr()
+	}
+	return address
+}
