@@ -207,12 +207,16 @@ func parseBlock(b []byte, seed uint64) (k logBlock, ok bool) {
 	if uint32(hash.Seeded(b[:20], seed)) != le.Uint32(b[20:]) {
 		return k, false
 	}
+	size := le.Uint32(b)
+	if size > logBlockBytesMax { // and would be negative where an int has 32 bits
+		return k, false
+	}
 	k = logBlock{
-		size: int(le.Uint32(b)), kind: b[4], codec: b[5], flags: b[6],
+		size: int(size), kind: b[4], codec: b[5], flags: b[6],
 		time: int64(le.Uint64(b[8:])), synced: int64(le.Uint32(b[16:])) * blockAlign,
 		sum: le.Uint64(b[24:]),
 	}
-	return k, k.size <= logBlockBytesMax && k.time >= 0
+	return k, k.time >= 0
 }
 
 // payloadSum is what a block's sum has to be.
