@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // ConnOptions says what a transport knows of a connection's client.
@@ -33,6 +34,8 @@ type Conn struct {
 	frames  []byte      // answers of the reading goroutine, not yet written
 
 	listens map[string]*listener // by idKey
+
+	timed int // inline calls that are still to be timed
 }
 
 // Connect begins a connection whose client listens to out. Its transport must
@@ -63,7 +66,9 @@ func (c *Conn) Receive(frame []byte) {
 	defer c.receiving.Unlock()
 	c.reading.Lock()
 	if c.ctx.Err() == nil {
+		begun := time.Now()
 		c.handle(frame)
+		c.lookInto(begun)
 	}
 	c.reading.Unlock()
 	c.flush()
@@ -221,6 +226,10 @@ func (c *Conn) request(m *message) *wireError {
 		return c.submit(r, c.in.scanner.idKey(r.id))
 	}
 	r.inline = true
+	if c.timed > 0 && r.act == actToolsCall {
+		c.timed--
+		defer r.tool.clock(c.server, time.Now())
+	}
 	c.frames = append(c.server.respond(c.ctx, r, &c.call, c.frames), '\n')
 	return nil
 }

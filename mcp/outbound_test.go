@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -311,4 +312,42 @@ func TestEndOfInputEndsQuestions(t *testing.T) {
 	initialize := strings.Replace(legacyInitialize, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1)
 	require.NoError(t, newStage().ServeStdio(t.Context(), strings.NewReader(lines(initialize, call(1, "ask_name", "{}", false))), &out))
 	assert.Contains(t, out.String(), `"id":1,"result":{"content":[{"type":"text","text":"asking elicitation/create: mcp: the call is over"}],"isError":true}`)
+}
+
+// A tool that is slow, though it is said to be inline, holds up others a few
+// times and then no more; one that is slow now and then stays inline.
+func TestSlowInlineToolIsTakenOffTheReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer(Options{})
+		s.AddTool(Tool{Name: "echo", Inline: true}, echo)
+		s.AddTool(Tool{Name: "nap", Inline: true}, func(context.Context, *CallRequest) (*CallResult, error) {
+			time.Sleep(2 * inlineSlow)
+			return nil, nil
+		})
+		calls := 0
+		s.AddTool(Tool{Name: "hiccup", Inline: true}, func(context.Context, *CallRequest) (*CallResult, error) {
+			if calls++; calls%10 == 0 {
+				time.Sleep(2 * inlineSlow)
+			}
+			return nil, nil
+		})
+		out := &recorder{}
+		c := s.Connect(t.Context(), out, ConnOptions{})
+		defer c.Close()
+		c.Receive([]byte(legacyInitialize))
+		for id := range 200 {
+			c.Receive([]byte(call(id, "hiccup", "{}", false)))
+		}
+		assert.False(t, s.offers().tools.byKey["hiccup"].demoted.Load())
+		for id := range 4 { // the first is not timed itself
+			c.Receive([]byte(call(id, "nap", "{}", false)))
+		}
+		out.take()
+		begun := time.Now()
+		c.Receive([]byte(call(5, "nap", "{}", false)))
+		c.Receive([]byte(ping))
+		assert.Zero(t, time.Since(begun), "nothing waits for the slow tool")
+		assert.Equal(t, []string{pong(`"ping"`)}, out.take())
+		c.Drain()
+	})
 }

@@ -143,7 +143,7 @@ func (c *reader) accept(m *message, r *request) *wireError {
 func (r *request) waits() bool {
 	switch r.act {
 	case actToolsCall:
-		return !r.tool.Inline
+		return !r.tool.Inline || r.tool.demoted.Load()
 	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel:
 		return true
 	}

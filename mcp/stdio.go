@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // ServeStdio serves one connection whose messages are lines: one JSON-RPC
@@ -71,6 +72,7 @@ func (c *Conn) read(in io.Reader) error {
 // handleLines handles each whole line that is buffered; at the end of input
 // also what stands behind the last line break.
 func (c *Conn) handleLines(lines *lineReader, ended bool) {
+	defer c.lookInto(time.Now())
 	for c.ctx.Err() == nil {
 		line, tooLong, ok := lines.next(ended)
 		if !ok {

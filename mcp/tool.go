@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -32,7 +33,8 @@ type Tool struct {
 	Icons       []Icon
 
 	// Inline says that a call takes microseconds and never waits: it then runs
-	// on the goroutine that reads the connection, and cannot be cancelled.
+	// on the goroutine that reads the connection, and cannot be cancelled. A
+	// tool that turns out to take milliseconds is run on workers after a while.
 	Inline bool
 	// Task says whether a call may become a task; see [Call.StartTask].
 	Task TaskMode
@@ -89,6 +91,9 @@ type tool struct {
 	// which the legacy era does not know.
 	listingLegacy []byte
 	checkOutput   func(document []byte) error // nil: not checked
+
+	slow    atomic.Int32 // see clock
+	demoted atomic.Bool  // not run inline any more
 }
 
 func (t *tool) key() string { return t.Name }
