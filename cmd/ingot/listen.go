@@ -6,37 +6,32 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/ingot-run/ingot/mcp/httpguard"
 )
 
-// listenLoopback listens on a TCP address of this machine only. There is no
-// authentication yet, so an address that others can reach is refused: every
-// caller may read and change the whole state.
-func listenLoopback(address string) (net.Listener, error) {
+// listen listens on a TCP address, if a lets clients that can reach it in.
+func listen(address string, a *accessFlags, guard httpguard.Authenticator) (listener net.Listener, loopback bool, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, &usageError{fmt.Sprintf("--listen %q is not host:port, such as 127.0.0.1:7070: %v", address, err)}
+		return nil, false, &usageError{fmt.Sprintf("--listen %q is not host:port, such as 127.0.0.1:7070: %v", address, err)}
 	}
-	if !strings.EqualFold(host, "localhost") && !net.ParseIP(host).IsLoopback() {
-		return nil, refusal(address)
+	loopback = strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+	if err := a.admit(address, loopback, guard); err != nil {
+		return nil, false, err
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err = net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use, perhaps by another ingot: stop that one, or choose another port with "+
+		return nil, false, fmt.Errorf("%s is in use, perhaps by another ingot: stop that one, or choose another port with "+
 			"--listen %s (port 0 takes a free one)", address, net.JoinHostPort(host, "7071"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s, port %s: %w; choose another address with --listen", host, port, err)
+		return nil, false, fmt.Errorf("listening on %s, port %s: %w; choose another address with --listen", host, port, err)
 	}
 	// localhost is whatever the machine's tables make of it.
-	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+	if loopback && !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		listener.Close()
-		return nil, refusal(address)
+		return nil, false, errNotLoopback
 	}
-	return listener, nil
-}
-
-func refusal(address string) error {
-	return &usageError{fmt.Sprintf("--listen %s can be reached from other machines, and ingot has no authentication yet: "+
-		"whoever connects could read and change everything. Use a loopback address such as 127.0.0.1:7070, "+
-		"and an SSH tunnel to come from elsewhere.", address)}
+	return listener, loopback, nil
 }

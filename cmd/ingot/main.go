@@ -1,10 +1,12 @@
 // Command ingot serves a state engine over MCP and shows it on a page.
 //
-//	ingot serve [--listen 127.0.0.1:7070] [--data DIR | --memory] [--max-bytes 1GiB]
+//	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
 //	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot version
 //
-// serve answers MCP over streamable HTTP at /mcp (POST) and shows a page at /.
+// serve answers MCP over streamable HTTP at /mcp, HTTP+SSE at /sse and WebSocket
+// at /ws, and shows a page at /. On an address that other machines can reach it
+// asks for a bearer token, and bounds each client's rate.
 // It prints both addresses and ready-to-paste client configurations on stdout,
 // and logs on stderr. SIGINT and SIGTERM end it: no new connection is taken,
 // calls in flight are answered, and it exits with 0. The state is in a directory,
@@ -16,7 +18,8 @@
 //
 // # Caveats
 //
-//   - There is no authentication yet, so serve listens on loopback only.
+//   - Whoever has a token may do everything.
+//   - The page has no token to send: where one is asked for there is no page.
 package main
 
 import (

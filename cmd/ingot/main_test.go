@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ingot-run/ingot/engine"
 )
@@ -58,7 +56,7 @@ func TestCommandLine(t *testing.T) {
 func TestForeignAddressIsRefused(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.7:0", "example.com:80", "127.0.0.1.example.com:80"} {
 		code, stdout, stderr := runWith(t, "serve", "--listen", address)
-		if code != 2 || stdout != "" || !strings.Contains(stderr, "no authentication yet") || !strings.Contains(stderr, address) {
+		if code != 2 || stdout != "" || !strings.Contains(stderr, "--token-file") || !strings.Contains(stderr, address) {
 			t.Errorf("--listen %s: exit %d, stdout %q, stderr %q", address, code, stdout, stderr)
 		}
 	}
@@ -95,7 +93,7 @@ func newTestHandler(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	h, err := newHandler(store, slog.New(slog.DiscardHandler))
+	h, err := newEndpoints(store, &accessFlags{}, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +114,10 @@ func TestRoutes(t *testing.T) {
 		{"DELETE", "/mcp", "localhost:7070", 405},
 		{"GET", "/", "attacker.example", 403},
 		{"POST", "/mcp", "attacker.example", 403},
+		{"POST", "/sse", "attacker.example", 403},
+		{"GET", "/ws", "attacker.example", 403},
+		{"POST", "/sse", "localhost", 404},
+		{"GET", "/ws", "localhost", 400},
 	} {
 		r := httptest.NewRequest(c.method, "http://localhost"+c.path, nil)
 		r.Host = c.host
@@ -124,32 +126,5 @@ func TestRoutes(t *testing.T) {
 		if w.Code != c.want {
 			t.Errorf("%s %s at %s: %d, want %d", c.method, c.path, c.host, w.Code, c.want)
 		}
-	}
-}
-
-// deadlineRecorder is a connection that notes its read deadlines.
-type deadlineRecorder struct {
-	*httptest.ResponseRecorder
-	deadlines []time.Time
-}
-
-func (d *deadlineRecorder) SetReadDeadline(at time.Time) error {
-	d.deadlines = append(d.deadlines, at)
-	return nil
-}
-
-func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
-	w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
-	start := time.Now()
-	limitBodyTime(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if len(w.deadlines) != 1 || w.deadlines[0].Before(start.Add(readBodyTimeout)) {
-			t.Errorf("before the body the deadlines are %v, want one %v from now", w.deadlines, readBodyTimeout)
-		}
-		if body, err := io.ReadAll(r.Body); string(body) != "{}" || err != nil {
-			t.Errorf("body %q, %v", body, err)
-		}
-	})).ServeHTTP(w, httptest.NewRequest("POST", "/mcp", strings.NewReader("{}")))
-	if len(w.deadlines) != 2 || !w.deadlines[1].IsZero() {
-		t.Errorf("after the body the deadlines are %v, want none to be left", w.deadlines)
 	}
 }

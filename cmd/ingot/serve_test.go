@@ -84,9 +84,9 @@ func serve(t *testing.T, args ...string) *served {
 		io.Copy(io.Discard, lines)
 		s.done <- cmd.Wait()
 	}()
-	match := regexp.MustCompile(`Page +(http://127\.0\.0\.1:\d+)/\n`).FindStringSubmatch(s.welcome)
+	match := regexp.MustCompile(`MCP +(https?://\S+:\d+)/mcp`).FindStringSubmatch(s.welcome)
 	if match == nil {
-		t.Fatalf("no address of the page in %q", s.welcome)
+		t.Fatalf("no address in %q", s.welcome)
 	}
 	s.origin = match[1]
 	return s

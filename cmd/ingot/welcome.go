@@ -21,19 +21,36 @@ type clientServer struct {
 	Command string `json:"command,omitempty"`
 	Type    string `json:"type,omitempty"`
 	URL     string `json:"url,omitempty"`
+
+	Headers map[string]string `json:"headers,omitempty"`
 }
 
-// printWelcome tells where the page is and how clients connect.
-func printWelcome(w io.Writer, address string) error {
-	origin := "http://" + address
+// welcome is what is printed once clients can connect.
+type welcome struct {
+	origin      string // http://127.0.0.1:7070
+	guarded     bool   // a token is asked for
+	fingerprint string // of a self-made certificate; may be empty
+}
+
+// print tells where the page is and how clients connect.
+func (g *welcome) print(w io.Writer) error {
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding the mcp-stdio beside ingot: %w", err)
 	}
-	_, err = fmt.Fprintf(w, "ingot %s\n\n  Page  %s/\n  MCP   %s%s (streamable HTTP)\n\n"+
+	over := clientServer{Type: "http", URL: g.origin + endpoint}
+	page := "  Page  " + g.origin + "/\n"
+	if g.guarded {
+		over.Headers = map[string]string{"Authorization": "Bearer ${" + tokenVariable + "}"}
+		page = ""
+	}
+	certificate := ""
+	if g.fingerprint != "" {
+		certificate = "  TLS   a certificate made for this start, SHA-256 " + g.fingerprint + "\n"
+	}
+	_, err = fmt.Fprintf(w, "ingot %s\n\n%s  MCP   %s%s (streamable HTTP; also %s for HTTP+SSE, %s for WebSocket)\n%s\n"+
 		"Client configuration, over HTTP (the state that the page shows):\n%s\n\n%s\n\nStop with Ctrl-C.\n",
-		command.Version(), origin, origin, endpoint,
-		configText(clientServer{Type: "http", URL: origin + endpoint}),
+		command.Version(), page, g.origin, endpoint, pathSSE, pathWebso, certificate, configText(over),
 		stdioHelp(filepath.Join(filepath.Dir(executable), "mcp-stdio"+executableSuffix())))
 	return err
 }

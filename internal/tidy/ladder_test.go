@@ -52,12 +52,13 @@ var ladder = map[string][]string{
 	"internal/tidy":         {},
 	"internal/testall":      {},
 	"conformance":           {"engine"},
-	"examples/everything":   {"mcp", "mcp/streamable"},
+	"examples/everything":   {"mcp", "mcp/sse", "mcp/streamable", "mcp/websocket"},
 }
 
 // reserved are modules outside this one that only one package may import.
 var reserved = map[string]string{
 	"github.com/tetratelabs/wazero":     "internal/sandbox",
+	"github.com/coder/websocket":        "mcp/websocket",
 	"github.com/zeebo/xxh3":             "", // the oracle of hash's tests, and a peer
 	"github.com/alphadose/haxmap":       "",
 	"github.com/stretchr/testify":       "engine/enginetest",

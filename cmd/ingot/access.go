@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/ingot-run/ingot/mcp/httpguard"
+)
+
+// tokenVariable is an environment variable, not a flag: a command line is seen
+// by everybody on the machine.
+const tokenVariable = "INGOT_TOKEN"
+
+// accessFlags say who may come in, and how.
+type accessFlags struct {
+	TokenFile    string   `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File of bearer tokens, one a line; clients send one of them. (or a single token in the environment variable INGOT_TOKEN)"`
+	AuthDisabled bool     `name:"auth-disabled" help:"Let everybody in who can reach an address that is not loopback. They can read and change everything."`
+	AllowHost    []string `placeholder:"NAME" help:"Further name under which clients reach the server, as in the Host header without port; * is any. (loopback names always)"`
+	AllowOrigin  []string `placeholder:"ORIGIN" help:"Further origin of pages that may call the server, such as https://app.example; * is any. (loopback ones always)"`
+
+	TLSCert       string `name:"tls-cert" placeholder:"FILE" type:"path" help:"Serve TLS with this certificate (PEM, with its chain)."`
+	TLSKey        string `name:"tls-key" placeholder:"FILE" type:"path" help:"The certificate's key (PEM)."`
+	TLSSelfSigned bool   `name:"tls-self-signed" help:"Serve TLS with a certificate made for this start, for development; its fingerprint is printed."`
+
+	Rate           float64 `default:"200" placeholder:"N" help:"Requests a second of one client, where the address is not loopback; it may send five seconds' worth at once. (${default})"`
+	MaxConnections int     `default:"20000" placeholder:"N" help:"Connections at once; a client that is not on this machine has 256 of them at most. (${default})"`
+}
+
+const (
+	connectionsPerClient = 256
+	burstSeconds         = 5
+)
+
+// authenticator returns who decides who comes in; nil for nobody.
+func (a *accessFlags) authenticator() (httpguard.Authenticator, error) {
+	token, fromEnvironment := os.LookupEnv(tokenVariable)
+	switch {
+	case fromEnvironment && a.TokenFile != "":
+		return nil, &usageError{"there are both a --token-file and an " + tokenVariable + ": take one away"}
+	case a.AuthDisabled && (fromEnvironment || a.TokenFile != ""):
+		return nil, &usageError{"--auth-disabled goes with neither --token-file nor " + tokenVariable}
+	case fromEnvironment:
+		tokens, err := httpguard.NewTokens(token)
+		if err != nil {
+			return nil, &usageError{tokenVariable + ": " + err.Error()}
+		}
+		return tokens, nil
+	case a.TokenFile != "":
+		tokens, err := httpguard.ReadTokens(a.TokenFile)
+		if err != nil {
+			return nil, &usageError{"--token-file: " + err.Error()}
+		}
+		return tokens, nil
+	}
+	return nil, nil
+}
+
+// check returns what is wrong with the numbers.
+func (a *accessFlags) check() error {
+	if a.Rate <= 0 || a.MaxConnections <= 0 {
+		return &usageError{"--rate and --max-connections are above 0"}
+	}
+	return nil
+}
+
+// secure returns l with TLS, if that is asked for, and the fingerprint of a
+// self-made certificate.
+func (a *accessFlags) secure(l net.Listener) (_ net.Listener, scheme, fingerprint string, err error) {
+	var certificate tls.Certificate
+	switch {
+	case a.TLSSelfSigned && (a.TLSCert != "" || a.TLSKey != ""):
+		return nil, "", "", &usageError{"--tls-self-signed goes with neither --tls-cert nor --tls-key"}
+	case a.TLSSelfSigned:
+		hosts := append([]string{"localhost", "127.0.0.1", "::1"}, a.AllowHost...)
+		if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil {
+			hosts = append(hosts, host)
+		}
+		certificate, fingerprint, err = httpguard.SelfSigned(hosts)
+	case (a.TLSCert == "") != (a.TLSKey == ""):
+		return nil, "", "", &usageError{"--tls-cert and --tls-key go together"}
+	case a.TLSCert != "":
+		certificate, err = tls.LoadX509KeyPair(a.TLSCert, a.TLSKey)
+	default:
+		return l, "http", "", nil
+	}
+	if err != nil {
+		return nil, "", "", fmt.Errorf("preparing TLS: %w", err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	return tls.NewListener(l, config), "https", fingerprint, nil
+}
+
+// admit returns an error for an address that others can reach, unless it is
+// said who may come in.
+func (a *accessFlags) admit(address string, loopback bool, guard httpguard.Authenticator) error {
+	if loopback || guard != nil || a.AuthDisabled {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("--listen %s can be reached from other machines, and whoever connects could read and change everything. "+
+		"Ask for a token (openssl rand -hex 32 > token; --token-file token), use a loopback address such as 127.0.0.1:7070 "+
+		"and an SSH tunnel to come from elsewhere, or let everybody in with --auth-disabled.", address)}
+}
+
+// errNotLoopback says that localhost is not what it is everywhere.
+var errNotLoopback = errors.New("localhost is not a loopback address on this machine")

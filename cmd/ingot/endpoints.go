@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/hash"
+	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/statetools"
+	"github.com/ingot-run/ingot/js"
+	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/sse"
+	"github.com/ingot-run/ingot/mcp/streamable"
+	"github.com/ingot-run/ingot/mcp/websocket"
+	"github.com/ingot-run/ingot/web"
+)
+
+// The paths at which MCP is served; the page is everywhere else.
+const (
+	endpoint  = "/mcp" // streamable HTTP
+	pathSSE   = "/sse"
+	pathWebso = "/ws"
+)
+
+// endpoints are the transports of one server, and the page.
+type endpoints struct {
+	http.Handler
+	server *mcp.Server
+	main   *streamable.Handler
+	sse    *sse.Handler
+	socket *websocket.Handler
+}
+
+// newEndpoints puts MCP on the store. guard is nil where everybody is let in;
+// only then there is the page, which has no token to send.
+func newEndpoints(store *engine.Store, a *accessFlags, guard httpguard.Authenticator, logger *slog.Logger) (*endpoints, error) {
+	server := mcp.NewServer(mcp.Options{
+		Name:         "ingot",
+		Title:        "ingot",
+		Version:      command.Version(),
+		Instructions: "A key-value state store. Every entry has a version, which can be the condition of a later write.",
+		Logger:       logger,
+	})
+	statetools.Register(server, store)
+	e := &endpoints{
+		server: server,
+		main:   streamable.NewHTTPHandler(server, streamable.HTTPOptions{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
+		sse:    sse.NewHandler(server, sse.Options{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
+		socket: websocket.NewHandler(server, websocket.Options{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
+	}
+	page, err := newPage(guard != nil)
+	if err != nil {
+		return nil, err
+	}
+	protected := map[string]http.Handler{endpoint: e.main, pathSSE: e.sse, pathWebso: e.socket}
+	if guard != nil {
+		for path, h := range protected {
+			protected[path] = httpguard.Require(guard, h)
+		}
+	}
+	// http.ServeMux would answer some paths itself, without the page's headers.
+	e.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := protected[r.URL.Path]; h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+	return e, nil
+}
+
+func newPage(guarded bool) (http.Handler, error) {
+	if guarded {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "There is no page where a token is asked for. MCP is at "+endpoint+".", http.StatusNotFound)
+		}), nil
+	}
+	return web.Handler(web.Options{Version: command.Version(), Backend: hash.Backend(), Endpoint: endpoint, JS: js.Files()})
+}
+
+// drain has streams end and takes no new ones; calls go on.
+func (e *endpoints) drain() {
+	e.server.Shutdown()
+	e.main.Drain()
+	e.sse.Drain()
+	e.socket.Drain()
+}
+
+// close ends sessions and connections, and waits for handlers until ctx ends.
+func (e *endpoints) close(ctx context.Context) error {
+	return errors.Join(e.socket.Close(ctx), e.main.Close(ctx))
+}
