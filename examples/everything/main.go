@@ -5,8 +5,9 @@
 //	everything --stdio
 //	everything --http 127.0.0.1:3000
 //
-// Over HTTP the endpoint is /mcp, and a line on standard error says its
-// address, which matters for port 0. Tools named test_… are the fixtures that
+// Over HTTP the endpoints are /mcp (streamable HTTP), /sse (HTTP+SSE) and /ws
+// (WebSocket); a line on standard error says the first's address, which matters
+// for port 0. Tools named test_… are the fixtures that
 // the official suite asks of a server by that name (npm package
 // @modelcontextprotocol/conformance); echo answers its message.
 //
@@ -31,7 +32,9 @@ import (
 	"time"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/sse"
 	"github.com/ingot-run/ingot/mcp/streamable"
+	"github.com/ingot-run/ingot/mcp/websocket"
 )
 
 func main() {
@@ -46,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags := flag.NewFlagSet("everything", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	stdio := flags.Bool("stdio", false, "serve standard input and output")
-	address := flags.String("http", "", "serve streamable HTTP at this `address`, such as 127.0.0.1:3000")
+	address := flags.String("http", "", "serve HTTP at this `address`, such as 127.0.0.1:3000")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -73,24 +76,33 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // shutdownWait is how long calls in flight may take to end after a signal.
 const shutdownWait = 2 * time.Second
 
-// serveHTTP serves the endpoint /mcp until ctx ends.
+// serveHTTP serves the endpoints until ctx ends.
 func serveHTTP(ctx context.Context, server *mcp.Server, address string, stderr io.Writer) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w; choose another address with --http", address, err)
 	}
+	main := streamable.NewHTTPHandler(server, streamable.HTTPOptions{})
+	events := sse.NewHandler(server, sse.Options{})
+	sockets := websocket.NewHandler(server, websocket.Options{})
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", streamable.NewHTTPHandler(server, streamable.HTTPOptions{}))
+	mux.Handle("/mcp", main)
+	mux.Handle("/sse", events)
+	mux.Handle("/ws", sockets)
 	h := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	for _, drain := range []func(){server.Shutdown, main.Drain, events.Drain, sockets.Drain} {
+		h.RegisterOnShutdown(drain)
+	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		server.Shutdown()
 		patience, cancel := context.WithTimeout(context.Background(), shutdownWait)
 		defer cancel()
 		if h.Shutdown(patience) != nil {
 			h.Close()
 		}
+		main.Close(patience)
+		sockets.Close(patience)
 	})
 	fmt.Fprintf(stderr, "serving http://%s/mcp\n", listener.Addr())
 	err = h.Serve(listener)

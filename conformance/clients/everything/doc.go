@@ -1,6 +1,6 @@
 // Package everything tries MCP clients on examples/everything: each SDK's client
-// and the inspector's command line, in both eras, over stdio and streamable HTTP.
-// It holds tests only.
+// and the inspector's command line, in both eras, over stdio and streamable HTTP,
+// and over HTTP+SSE and WebSocket where the client can. It holds tests only.
 //
 //	go -C conformance/clients test ./everything -v
 //
@@ -11,7 +11,7 @@
 // The Go SDK's client runs in the test. Those of other languages are drivers: programs
 // run as
 //
-//	DRIVER stdio|http legacy|modern PATH|URL
+//	DRIVER stdio|http|sse|websocket legacy|modern PATH|URL
 //
 // that print a line of JSON for each step, {"step":"call","error":null}, with
 // what went wrong in error.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,24 +33,27 @@ type outcome struct {
 }
 
 // client is a client that is tried. run takes its steps; target is the server's
-// path for stdio and its URL for http.
+// path for stdio, else the URL of an endpoint.
 type client struct {
-	name  string
-	eras  []string
-	steps []string
-	run   func(t *testing.T, transport, era, target string) []outcome
+	name       string
+	eras       []string
+	transports []string
+	steps      []string
+	run        func(t *testing.T, transport, era, target string) []outcome
 }
 
 func clients(t *testing.T) []client {
 	both := []string{"legacy", "modern"}
+	usual, three := []string{"stdio", "http"}, []string{"stdio", "http", "sse"}
+	four := append(three, "websocket")
 	python := filepath.Join(harness.Root(t), "bin", "clients-venv", "bin", "python")
 	return []client{
-		{"TypeScript SDK 1", []string{"legacy"}, steps, driver("node", "../node/everything-v1.mjs")},
-		{"TypeScript SDK 2", both, steps, driver("node", "../node/everything-v2.mjs")},
-		{"Python SDK", both, steps, driver(python, "../python/everything.py")},
-		{"Go SDK", both, steps, runGo},
+		{"TypeScript SDK 1", []string{"legacy"}, four, steps, driver("node", "--experimental-websocket", "../node/everything-v1.mjs")},
+		{"TypeScript SDK 2", both, three, steps, driver("node", "../node/everything-v2.mjs")},
+		{"Python SDK", both, three, steps, driver(python, "../python/everything.py")},
+		{"Go SDK", both, three, steps, runGo},
 		// Its other methods want a session, and one command is one.
-		{"Inspector --strict", both, []string{"connect", "list", "call", "read", "get"}, runInspector},
+		{"Inspector --strict", both, usual, []string{"connect", "list", "call", "read", "get"}, runInspector},
 	}
 }
 
@@ -58,12 +62,12 @@ func TestClients(t *testing.T) {
 	table := [][]string{append([]string{"client", "era", "transport"}, steps...)}
 	for _, c := range clients(t) {
 		for _, era := range c.eras {
-			for _, transport := range []string{"stdio", "http"} {
+			for _, transport := range c.transports {
 				row := []string{c.name, era, transport}
 				t.Run(strings.Join(row, "/"), func(t *testing.T) {
 					target := path
-					if transport == "http" {
-						target = serve(t, path)
+					if transport != "stdio" {
+						target = endpoint(serve(t, path), transport)
 					}
 					row = append(row, judge(t, c.steps, c.run(t, transport, era, target))...)
 				})
@@ -77,6 +81,18 @@ func TestClients(t *testing.T) {
 		}
 		fmt.Println("| " + strings.Join(row, " | ") + " |")
 	}
+}
+
+// endpoint returns the URL of a transport; url is that of streamable HTTP.
+func endpoint(url, transport string) string {
+	base := strings.TrimSuffix(url, "/mcp")
+	switch transport {
+	case "sse":
+		return base + "/sse"
+	case "websocket":
+		return "ws" + strings.TrimPrefix(base, "http") + "/ws"
+	}
+	return url
 }
 
 // judge makes a test of each wanted step, and returns the cells of a row.
@@ -136,10 +152,10 @@ func serve(t *testing.T, path string) (url string) {
 const driverPatience = 4 * time.Minute
 
 // driver runs a program that takes the steps.
-func driver(program, script string) func(t *testing.T, transport, era, target string) []outcome {
+func driver(program string, args ...string) func(t *testing.T, transport, era, target string) []outcome {
 	return func(t *testing.T, transport, era, target string) []outcome {
 		need(t, program)
-		output, err := runFor(t, program, script, transport, era, target)
+		output, err := runFor(t, program, slices.Concat(args, []string{transport, era, target})...)
 		var outcomes []outcome
 		for line := range bytes.Lines(output) {
 			var o outcome

@@ -67,8 +67,11 @@ func (c *goClient) connect(ctx context.Context, transport, era, target string) (
 		},
 	})
 	var wire mcp.Transport = &mcp.CommandTransport{Command: exec.Command(target, "--stdio")}
-	if transport == "http" {
+	switch transport {
+	case "http":
 		wire = &mcp.StreamableClientTransport{Endpoint: target}
+	case "sse":
+		wire = &mcp.SSEClientTransport{Endpoint: target}
 	}
 	if c.ClientSession, err = client.Connect(ctx, wire, &mcp.ClientSessionOptions{ProtocolVersion: versions[era]}); err != nil {
 		return err

@@ -1,10 +1,16 @@
 // Drives examples/everything with the TypeScript SDK's client, version 2.
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { commandLine, fillIn, takeSteps } from './everything.mjs';
 import { eras } from './eras.mjs';
 
 const { transport, era, target } = commandLine();
+
+const wires = {
+  stdio: () => new StdioClientTransport({ command: target, args: ['--stdio'] }),
+  http: () => new StreamableHTTPClientTransport(new URL(target)),
+  sse: () => new SSEClientTransport(new URL(target)),
+};
 
 await takeSteps(eras[era], async () => {
   const mode = era === 'modern' ? { pin: eras.modern } : 'legacy';
@@ -12,7 +18,7 @@ await takeSteps(eras[era], async () => {
   const updated = [];
   client.setRequestHandler('elicitation/create', fillIn);
   client.setNotificationHandler('notifications/resources/updated', message => void updated.push(message.params.uri));
-  await client.connect(transport === 'http' ? new StreamableHTTPClientTransport(new URL(target)) : new StdioClientTransport({ command: target, args: ['--stdio'] }));
+  await client.connect(wires[transport]());
   return {
     client, updated,
     version: () => client.getNegotiatedProtocolVersion(),

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const watched = 'test://watched-resource';
 
-/** Reads the command line: transport (stdio or http), era, and a path or a URL. */
+/** Reads the command line: transport, era, and a path (stdio) or a URL. */
 export function commandLine() {
   const [transport, era, target] = process.argv.slice(2);
-  assert.ok(['stdio', 'http'].includes(transport) && ['legacy', 'modern'].includes(era) && target, 'usage: TRANSPORT ERA TARGET');
+  assert.ok(['stdio', 'http', 'sse', 'websocket'].includes(transport) && ['legacy', 'modern'].includes(era) && target, 'usage: TRANSPORT ERA TARGET');
   return { transport, era, target };
 }
 

@@ -11,6 +11,7 @@ import sys
 import traceback
 
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult, PromptReference, ResourceUpdatedNotification
@@ -135,7 +136,11 @@ async def drive(transport, era, target):
     async def fill_in(context, params):
         return ElicitResult(action="accept", content={"response": params.message + " This."})
 
-    server = target if transport == "http" else StdioServerParameters(command=target, args=["--stdio"])
+    server = {
+        "stdio": lambda: StdioServerParameters(command=target, args=["--stdio"]),
+        "http": lambda: target,
+        "sse": lambda: sse_client(target),
+    }[transport]()
     mode = "legacy" if era == "legacy" else VERSIONS[era]
     async with Client(server, mode=mode, elicitation_callback=fill_in, message_handler=on_message) as client:
         assert client.protocol_version == VERSIONS[era], client.protocol_version
