@@ -271,6 +271,8 @@ func (c *Conn) notification(m *message) {
 		c.server.options.Logger.WarnContext(c.ctx, "ignored notifications/cancelled without a valid requestId")
 	case methodInitialized:
 		c.session.hear()
+	case "notifications/roots/list_changed", "notifications/progress":
+		// Roots are asked for anew each time, and nobody waits for progress.
 	default:
 		c.server.options.Logger.WarnContext(c.ctx, "ignored a notification; a request needs an id", "method", shown(m.method))
 	}

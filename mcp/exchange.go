@@ -9,8 +9,8 @@ import (
 // connection; between NewExchange and Answer they compare what the frame says
 // with what came beside it, and may refuse it.
 //
-// An Exchange is used by one goroutine and only as long as its frame's bytes
-// do not change.
+// An Exchange is used by one goroutine, answered once, and good only as long as
+// its frame's bytes do not change.
 type Exchange struct {
 	// Method is what the frame asks for; "" when it could not be read.
 	Method string
@@ -36,7 +36,10 @@ type Exchange struct {
 
 	server  *Server
 	session *Session // nil: none
-	in      *reader
+	in      *reader  // nil after Answer
+	link    link
+	request request
+	call    CallRequest
 	frame   []byte
 	message message
 	refusal *wireError
@@ -56,7 +59,8 @@ func (c *Session) NewExchange(frame []byte) *Exchange {
 
 func newExchange(s *Server, session *Session, frame []byte) *Exchange {
 	e := &Exchange{server: s, session: session, frame: frame}
-	e.in = newReader(&link{server: s, session: session})
+	e.link = link{server: s, session: session}
+	e.in = borrowReader(&e.link)
 	e.message, e.refusal = e.in.scanner.parse(frame)
 	m := &e.message
 	e.NoAnswer = m.kind == kindNotification || m.kind == kindResponse
@@ -116,9 +120,13 @@ func (e *Exchange) RefuseVersion(requested string) {
 // afterwards whether the answer is a refusal; a failure inside the tool is none,
 // unless the tool needs what a modern client cannot do.
 func (e *Exchange) Answer(ctx context.Context, legacy string, dst []byte) []byte {
-	m := &e.message
-	r := &request{act: actBatch, arguments: e.frame, link: e.in.link, client: unknownClient}
-	e.in.link.principal = e.Principal
+	defer func() {
+		e.in.giveBack()
+		e.in = nil
+	}()
+	m, r := &e.message, &e.request
+	*r = request{act: actBatch, arguments: e.frame, link: &e.link, client: unknownClient}
+	e.link.principal = e.Principal
 	if e.refusal == nil {
 		e.in.version = legacy
 		switch m.kind {
@@ -142,7 +150,7 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 	if e.Stream != nil {
 		out := newStreamSender(e.Stream)
 		defer out.close()
-		e.in.link.out = out
+		e.link.out = out
 	}
 	if e.session != nil && r.id != nil {
 		bounded, end, bad := e.session.begin(ctx, e.in.scanner.idKey(r.id))
@@ -156,9 +164,8 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 	if r.act == actListen && e.Stream != nil {
 		return e.listen(ctx, r, dst)
 	}
-	var call CallRequest
 	before := len(dst)
-	dst = e.server.respond(ctx, r, &call, dst)
+	dst = e.server.respond(ctx, r, &e.call, dst)
 	if ctx.Err() != nil || e.session != nil && e.session.ctx.Err() != nil {
 		return dst[:before]
 	}
@@ -171,7 +178,7 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 // listen serves a subscriptions/listen until ctx ends, the stream fails, or the
 // server shuts down, which is what the answer says.
 func (e *Exchange) listen(ctx context.Context, r *request, dst []byte) []byte {
-	out := e.in.link.out.(*streamSender) // run made it
+	out := e.link.out.(*streamSender) // run made it
 	l, bad := e.server.newListener(ctx, r, out)
 	if bad != nil {
 		e.refusal = bad

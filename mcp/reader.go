@@ -1,6 +1,9 @@
 package mcp
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // reader reads a connection's messages, or an Exchange's one. One goroutine
 // uses it at a time.
@@ -16,6 +19,25 @@ type reader struct {
 
 func newReader(l *link) *reader {
 	return &reader{server: l.server, session: l.session, link: l, scanner: scanner{depthMax: l.server.options.MaxDepth}}
+}
+
+// readers are for messages that come without a connection. Each keeps its
+// slices, and the last _meta it has read.
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// borrowReader is newReader from the pool; giveBack is its partner.
+func borrowReader(l *link) *reader {
+	c := readers.Get().(*reader)
+	c.server, c.session, c.link, c.version = l.server, l.session, l, ""
+	c.scanner.depthMax = l.server.options.MaxDepth
+	return c
+}
+
+func (c *reader) giveBack() {
+	c.server, c.session, c.link = nil, nil, nil
+	c.scanner.reset(nil)
+	c.meta.scanner.reset(nil)
+	readers.Put(c)
 }
 
 // link is where requests come from, and where messages about them go.

@@ -51,6 +51,7 @@ func TestTaskBelongsToItsPrincipal(t *testing.T) {
 		require.NotNil(t, made)
 		get := withTasks("tasks/get", `"taskId":"`+made[1]+`"`)
 		for range 2 {
+			synctest.Wait()
 			assert.Contains(t, ask(t, s, "eve", get), "there is no task")
 			assert.Contains(t, ask(t, s, "", withTasks("tasks/cancel", `"taskId":"`+made[1]+`"`)), "there is no task")
 			select {
