@@ -39,6 +39,9 @@ func (e *Events) begin() {
 		return
 	}
 	e.began = true
+	// A server's ReadTimeout is for requests, not for how long streams are open.
+	// Where it cannot be lifted (a recorder) there is none.
+	_ = e.control.SetReadDeadline(time.Time{})
 	h := e.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")

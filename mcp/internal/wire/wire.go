@@ -35,10 +35,10 @@ type Body struct {
 // ReadBody appends the body of r to dst. The connection's read deadline is
 // lifted afterwards, so that it does not end the request's context later.
 func ReadBody(w http.ResponseWriter, r *http.Request, o Body, dst []byte) ([]byte, error) {
+	control := http.NewResponseController(w)
 	if r.ContentLength > o.BytesMax {
 		return dst, &http.MaxBytesError{Limit: o.BytesMax}
 	}
-	control := http.NewResponseController(w)
 	limited := control.SetReadDeadline(time.Now().Add(o.Timeout)) == nil // not on a recorder
 	body := http.MaxBytesReader(w, r.Body, o.BytesMax)
 	for {
@@ -82,11 +82,18 @@ func Refuse(w http.ResponseWriter, status, code int, problem string) {
 	if err != nil {
 		text = []byte(`""`) // cannot happen: the text is UTF-8
 	}
+	// Before it answers, net/http reads what is left of a body, and would wait for
+	// one that does not come. Where there is no deadline (a recorder) nothing waits.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout))
 	Write(w, status, fmt.Appendf(nil, `{"jsonrpc":"2.0","error":{"code":%d,"message":%s}}`, code, text), writeTimeout)
 }
 
-// writeTimeout is how long a client may take to read a refusal.
-const writeTimeout = 10 * time.Second
+// How long a client may take to read a refusal, and to send the rest of the
+// body that nobody wants.
+const (
+	writeTimeout = 10 * time.Second
+	restTimeout  = time.Second
+)
 
 // Write answers with body, which is JSON or empty. A client that has not read
 // it after timeout loses its connection.
