@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -142,6 +143,9 @@ func TestEveryFlippedByte(t *testing.T) {
 	flipped, found := 0, 0
 	for name, b := range all {
 		for i := range b {
+			if runtime.GOARCH == "wasm" && i%8 != 0 { // it takes long there
+				continue
+			}
 			changed := bytes.Clone(b)
 			changed[i] ^= 1 << (i % 8)
 			t.Run("", func(t *testing.T) {

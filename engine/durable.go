@@ -11,7 +11,8 @@ const (
 	// SyncInterval: at most Options.SyncInterval later. A crash of the process
 	// loses at most the last 64 KiB of changes, a power failure those since the last sync.
 	SyncInterval
-	// SyncNever: when the system likes, or Sync is called.
+	// SyncNever: when the system likes, or Sync is called. Up to 64 KiB of changes
+	// wait in the process.
 	SyncNever
 )
 

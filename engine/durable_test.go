@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -190,6 +191,7 @@ func TestCompactUnderWrites(t *testing.T) {
 					case <-stop:
 						return
 					default:
+						runtime.Gosched() // wasm has one thread
 					}
 					key := fmt.Sprintf("k%d", rng.IntN(40_000)) // new keys too: tables are replaced
 					var err error
@@ -239,6 +241,9 @@ func TestRestoreIsDurable(t *testing.T) {
 
 // The whole suite holds for a store in a directory.
 func TestSuiteInDirectory(t *testing.T) {
+	if runtime.GOARCH == "wasm" {
+		t.Skip("it takes minutes there, and tests the code that TestSuite and the tests of the log do")
+	}
 	enginetest.Run(t, func(o engine.Options) (*engine.Store, error) {
 		o.Dir, o.SegmentBytes = storage.Memory(), 1<<16
 		return engine.Open(o)

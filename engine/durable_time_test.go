@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -109,6 +110,9 @@ func TestTickDoesTheBackgroundsWork(t *testing.T) {
 
 // The goroutine does so by itself.
 func TestBackgroundSyncsAndCompacts(t *testing.T) {
+	if runtime.GOARCH == "wasm" {
+		t.Skip("there Tick does it: TestTickDoesTheBackgroundsWork")
+	}
 	s := openStore(t, engine.Options{Dir: storage.Memory(), SegmentBytes: 4096, Sync: engine.SyncInterval, SyncInterval: time.Millisecond})
 	for i := range 1000 {
 		_, err := s.Set(fmt.Sprint(i%10), make([]byte, 100), engine.SetOptions{})
