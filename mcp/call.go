@@ -39,10 +39,8 @@ type handle struct {
 	starts chan *task // of the Call
 }
 
-// Call returns the handle of this call: what to report progress with, log to
-// the client, and ask it. Get it from the handler's own goroutine; it may then
-// be used from any.
-func (h *handle) Call() *Call {
+// open returns the Call.
+func (h *handle) open() *Call {
 	if h.call == nil {
 		// A copy: the request's memory is used again for the next one.
 		from := *h.from

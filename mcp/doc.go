@@ -50,4 +50,10 @@
 //   - An inline tool holds up its connection while it runs, cannot be
 //     cancelled and cannot ask a legacy client.
 //   - A handler that ignores its context keeps its worker until it returns.
+//   - A modern client may come back twice with the same answers: what must happen
+//     once, a handler has to see to itself.
+//   - URI templates are matched up to level 3 of RFC 6570; what a variable holds
+//     comes from the client, and may be "..".
+//   - Telling of a change looks at each listener: 10,000 of them take about a
+//     millisecond, in which nothing else changes.
 package mcp

@@ -35,6 +35,9 @@ type PromptRequest struct {
 	handle
 }
 
+// Call returns the handle of this request; see [CallRequest.Call].
+func (r *PromptRequest) Call() *Call { return r.open() }
+
 // PromptResult is a prompt that is filled in.
 type PromptResult struct {
 	Description string

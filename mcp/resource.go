@@ -100,6 +100,9 @@ type ReadRequest struct {
 	handle
 }
 
+// Call returns the handle of this request; see [CallRequest.Call].
+func (r *ReadRequest) Call() *Call { return r.open() }
+
 // ReadResult is what a resource holds. The zero value of the caching hints has
 // modern clients keep nothing.
 type ReadResult struct {

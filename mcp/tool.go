@@ -69,6 +69,11 @@ type CallRequest struct {
 	handle
 }
 
+// Call returns the handle of this call: what to report progress with, log to
+// the client, and ask it. Get it from the handler's own goroutine; it may then
+// be used from any.
+func (r *CallRequest) Call() *Call { return r.open() }
+
 // CallResult is what a call gives back. The server does not change it.
 type CallResult struct {
 	Content    []Content

@@ -22,7 +22,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "", "", "=?base64?ZWNobw==?=", "", "*/*", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`)
 	f.Add("POST", "", "", "", "", "", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`)
 	f.Fuzz(func(t *testing.T, method, version, named, name, last, accept, body string) {
-		h := streamable.NewHTTPHandler(newServer(), streamable.HTTPOptions{SessionIdle: time.Hour, MaxStreams: 1})
+		s := newServer()
+		s.Shutdown() // so that no subscription waits
+		h := streamable.NewHTTPHandler(s, streamable.HTTPOptions{SessionIdle: time.Hour, MaxStreams: 1})
 		begin := httptest.NewRecorder()
 		h.ServeHTTP(begin, request(t.Context(), http.MethodPost, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`, nil))
 		h.Drain() // so that no stream waits
