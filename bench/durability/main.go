@@ -4,7 +4,7 @@
 // bench-durability of docs/BENCHMARKS.md.
 //
 // Keys have 16 bytes, values 64. All rows are open at the same time and take turns,
-// five slices a round, since a disk's pace changes from second to second; figures
+// six slices a round, since a disk's pace changes from second to second; figures
 // are medians over rounds, ratios the medians of the rounds' ratios.
 //
 //	go -C bench run ./durability                 # some minutes
