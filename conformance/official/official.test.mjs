@@ -1,10 +1,10 @@
-// The official conformance suite against examples/everything, for both of its
-// requirement sets. A test is a scenario; it passes when each of its checks
+// The official conformance suite against examples/everything: both of its
+// requirement sets, and what it has for the versions before them. A test is a scenario; it passes when each of its checks
 // succeeded. Warnings and skipped checks count as failures here, unless
 // baseline.yml says why the suite is wrong.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Baseline, runRevision, scenariosOf, startServer } from './suite.mjs';
+import { Baseline, runSuite, scenariosOf, startServer } from './suite.mjs';
 
 const baseline = new Baseline();
 
@@ -32,25 +32,40 @@ function judge(revision, scenario, checks) {
   return excuses;
 }
 
+/**
+ * Runs the suite with these options against a server of its own, and judges what
+ * wanted(names of the scenarios run) names, with a note each.
+ */
+async function runAndJudge(t, revision, options, wanted) {
+  const server = await startServer();
+  const { checks, stdout } = await runSuite(server.url, ...options);
+  const { code, log } = await server.stop();
+  const notes = wanted([...checks.keys()]);
+  assert.deepEqual([...checks.keys()].sort(), [...notes.keys()].sort(), `left: run; right: asked for\n${stdout.slice(-2000)}`);
+  for (const [scenario, note] of notes) {
+    await t.test(`${revision} ${scenario}${note}`, st => {
+      const excuses = judge(revision, scenario, checks.get(scenario));
+      if (excuses.length > 0) st.skip(excuses.join(' '));
+    });
+  }
+  await t.test(`${revision}: the server ends as it is told, and logged no panic`, () => {
+    assert.equal(code, 0, log.join('\n'));
+    assert.ok(!log.some(line => line.includes('panic')), log.join('\n'));
+  });
+}
+
 for (const revision of ['2026-07-28', '2025-11-25']) {
   test(`requirements of ${revision}`, async t => {
-    const server = await startServer();
-    const { checks, stdout } = await runRevision(revision, server.url);
-    const { code, log } = await server.stop();
     const { required, unscored } = scenariosOf(revision);
-    const wanted = [...required, ...unscored];
-    assert.deepEqual([...checks.keys()].sort(), [...wanted].sort(), `left: run; right: asked for\n${stdout.slice(-2000)}`);
-    for (const scenario of wanted) {
-      const name = `${revision} ${scenario}${unscored.includes(scenario) ? ' (not scored)' : ''}`;
-      await t.test(name, st => {
-        const excuses = judge(revision, scenario, checks.get(scenario));
-        if (excuses.length > 0) st.skip(excuses.join(' '));
-      });
-    }
-    await t.test(`${revision}: the server ends as it is told, and logged no panic`, () => {
-      assert.equal(code, 0, log.join('\n'));
-      assert.ok(!log.some(line => line.includes('panic')), log.join('\n'));
-    });
+    const notes = new Map([...required.map(name => [name, '']), ...unscored.map(name => [name, ' (not scored)'])]);
+    await runAndJudge(t, revision, ['--requirements', revision], () => notes);
+  });
+}
+
+// Versions without a requirement set: whatever the suite has for them.
+for (const version of ['2025-06-18', '2025-03-26']) {
+  test(`scenarios of ${version}`, async t => {
+    await runAndJudge(t, version, ['--suite', 'all', '--spec-version', version], names => new Map(names.map(name => [name, ''])));
   });
 }
 
