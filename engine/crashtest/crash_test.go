@@ -1,6 +1,7 @@
 package crashtest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/ingot-run/ingot/engine"
@@ -29,6 +30,25 @@ func TestPowerFailuresWithoutSync(t *testing.T) {
 			policy = engine.SyncInterval
 		}
 		newWorld(t, seed, &c, policy).run(3, 20)
+	}
+	t.Log(c.String())
+}
+
+// TestPowerFailuresInLargeBatches cuts batches that take several blocks of the log,
+// of which a crash keeps some.
+func TestPowerFailuresInLargeBatches(t *testing.T) {
+	var c tally
+	first, n := firstSeed(t, count(5, 300))
+	for seed := first; seed < first+uint64(n); seed++ {
+		w := newWorld(t, seed, &c, pick(rand.New(rand.NewPCG(seed, 5)), engine.SyncAlways, engine.SyncNever))
+		w.draws = 2
+		for range 3 {
+			w.step()
+			w.operation = "large batch"
+			w.largeBatch()
+			w.next()
+		}
+		w.must(w.store.Close(), "closing")
 	}
 	t.Log(c.String())
 }

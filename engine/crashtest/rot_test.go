@@ -351,6 +351,30 @@ func TestRotCopies(t *testing.T) {
 	})
 }
 
+// TestRotBlocks takes whole blocks out, doubles them and swaps them with the next
+// one: each is undamaged, but not in its place.
+func TestRotBlocks(t *testing.T) {
+	patients(t, func(t *testing.T, p *patient) {
+		for i, at := range p.places {
+			data := p.files[at.file]
+			if data == nil {
+				continue // compacted since
+			}
+			block := data[at.from:at.to]
+			without := slices.Concat(data[:at.from], data[at.to:])
+			p.try("removed blocks", fmt.Sprintf("%+v is taken out", at), map[string][]byte{at.file: without})
+			twice := slices.Insert(slices.Clone(data), int(at.to), block...)
+			p.try("doubled blocks", fmt.Sprintf("%+v is there twice", at), map[string][]byte{at.file: twice})
+			if i+1 < len(p.places) && p.places[i+1].file == at.file && p.places[i+1].from == at.to {
+				next := p.places[i+1]
+				swapped := slices.Concat(data[:at.from], data[next.from:next.to], block, data[next.to:])
+				p.try("swapped blocks", fmt.Sprintf("%+v and the next block are swapped", at), map[string][]byte{at.file: swapped})
+			}
+		}
+		require.Positive(t, p.damaged["swapped blocks"])
+	})
+}
+
 // TestRotOfAnotherStore puts files of another store in the place of the store's.
 func TestRotOfAnotherStore(t *testing.T) {
 	patients(t, func(t *testing.T, p *patient) {

@@ -131,11 +131,14 @@ func (w *world) expire() {
 	w.done(err, next, w.wrote())
 }
 
-// batch does several operations at once. Some batches exceed a block and a segment.
-func (w *world) batch() {
+func (w *world) batch() { w.batchOf(pick(w.rng, 1, 3, 6, len(keys)), false) }
+
+// largeBatch is longer than a block and than any segment.
+func (w *world) largeBatch() { w.batchOf(4, true) }
+
+// batchOf does up to so many operations at once.
+func (w *world) batchOf(most int, large bool) {
 	next := w.begin()
-	most := pick(w.rng, 1, 3, 6, len(keys))
-	large := w.rng.IntN(300) == 0
 	var ops []engine.Op
 	for _, key := range someKeys(w.rng, most) {
 		op := engine.Op{Kind: engine.OpSet, Key: key, Value: []byte(someValue(w.rng)), TTL: pick(w.rng, ttls...)}

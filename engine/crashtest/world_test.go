@@ -60,6 +60,7 @@ type world struct {
 	faulty    bool // operations may fail
 	readOnly  bool // one did, and nothing can be written until the store is reopened
 	rate      int  // the percentage of calls that are cut at
+	draws     int  // how many disks are drawn at each
 
 	mu      sync.Mutex
 	luck    *rand.Rand // decides where cuts are: calls may come from other goroutines
@@ -73,7 +74,7 @@ const epoch = 1_700_000_000_000
 
 // newWorld draws the options of a store and opens it on an empty disk.
 func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *world {
-	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100}
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100, draws: 1}
 	w.clock.Store(epoch)
 	w.options = engine.Options{
 		Now:              w.clock.Load,
@@ -140,8 +141,10 @@ func (w *world) cutBefore(e simdir.Event) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.luck.IntN(100) < w.rate {
-		w.cutLocked(w.disk.Crash(w.luck), e.String())
+	for range w.draws {
+		if w.luck.IntN(100) < w.rate {
+			w.cutLocked(w.disk.Crash(w.luck), e.String())
+		}
 	}
 	if w.luck.IntN(2000) < w.rate {
 		w.tally.killed++
