@@ -5,7 +5,7 @@
 GO      ?= go
 BIN     := bin
 WASM    := js/dist/engine.wasm
-VENV    := $(BIN)/clients-venv
+VENV    := .cache/clients-venv
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
 FLAGS   ?=
@@ -85,4 +85,4 @@ bench-durability: ## measure durable stores side by side (writes docs/BENCHMARKS
 	@$(GO) -C bench run ./durability $(FLAGS)
 
 clean: ## remove what was built
-	rm -rf $(BIN) $(WASM)
+	rm -rf $(BIN) $(VENV) $(WASM)

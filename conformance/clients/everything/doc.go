@@ -20,6 +20,6 @@
 //
 // The Node drivers need the packages of ../node, and the Python driver those of
 // ../python/requirements.txt; make clients-deps installs both, the latter in
-// bin/clients-venv. Without Node or Python a client's test is skipped, and fails
+// .cache/clients-venv. Without Node or Python a client's test is skipped, and fails
 // when the environment variable CI is set.
 package everything

@@ -46,7 +46,7 @@ func clients(t *testing.T) []client {
 	both := []string{"legacy", "modern"}
 	usual, three := []string{"stdio", "http"}, []string{"stdio", "http", "sse"}
 	four := append(three, "websocket")
-	python := filepath.Join(harness.Root(t), "bin", "clients-venv", "bin", "python")
+	python := filepath.Join(harness.Root(t), ".cache", "clients-venv", "bin", "python")
 	return []client{
 		{"TypeScript SDK 1", []string{"legacy"}, four, steps, driver("node", "--experimental-websocket", "../node/everything-v1.mjs")},
 		{"TypeScript SDK 2", both, three, steps, driver("node", "../node/everything-v2.mjs")},
