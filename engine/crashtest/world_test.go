@@ -59,8 +59,11 @@ type world struct {
 	operation string
 	faulty    bool // operations may fail
 	readOnly  bool // one did, and nothing can be written until the store is reopened
-	rate      int  // the percentage of calls that are cut at
-	draws     int  // how many disks are drawn at each
+	// maybe is what a Restore would have led to that failed so late that only the
+	// disk knows; the store is read-only then.
+	maybe state
+	rate  int // the percentage of calls that are cut at
+	draws int // how many disks are drawn at each
 
 	mu      sync.Mutex
 	luck    *rand.Rand // decides where cuts are: calls may come from other goroutines
@@ -129,7 +132,7 @@ func (w *world) open() {
 	w.mu.Lock()
 	w.acked, w.begun, w.durable = 0, 0, 0
 	w.mu.Unlock()
-	w.readOnly = false
+	w.readOnly, w.maybe = false, nil
 	w.time = 0
 	w.disk.Before(w.cutBefore)
 }
@@ -252,6 +255,9 @@ func (w *world) failed(err error, shown, before, next state) {
 		w.states = append(w.states, next.withGhosts(w.last(), w.store.Now()))
 	default:
 		w.fatalf("it failed (%v), and the store shows%v\nafter%v\nand was to show%v", err, shown, before, next)
+	}
+	if w.operation == "restore" && readOnly && !w.readOnly && equal(shown, before) {
+		w.maybe = next
 	}
 	w.readOnly = w.readOnly || readOnly
 }
@@ -383,7 +389,7 @@ var errDisk = errors.New("input/output error")
 
 // matches fails unless a store that was opened after a cut holds one of the states
 // that are allowed then. It returns which.
-func (w *world) matches(store *engine.Store, c cut) int {
+func (w *world) matches(store *engine.Store, c cut) state {
 	w.t.Helper()
 	got, err := contents(store)
 	w.must(err, "reading")
@@ -395,12 +401,15 @@ func (w *world) matches(store *engine.Store, c cut) int {
 	for i := last; i >= first; i-- {
 		if w.states[i].recovered(got, now) {
 			w.versionsGrow(store, w.states[i], c)
-			return i
+			return w.states[i]
 		}
+	}
+	if w.maybe != nil && w.maybe.recovered(got, now) {
+		return w.maybe
 	}
 	w.fatalf("a cut at %s (%d calls so far, time %d): the store has%v\nand should be at one of the states %d to %d: %v%v\n%s",
 		c.at, len(w.disk.Trace()), now, got, first, last, w.states[first].live(now), w.states[last].live(now), lastCalls(w.disk))
-	return 0
+	return nil
 }
 
 // versionsGrow fails when the store may give out a version again.
@@ -493,12 +502,12 @@ func (w *world) next() {
 	if err != nil {
 		w.fatalf("opening for the next life: %v\n%s", err, lastCalls(w.disk))
 	}
-	i := w.matches(store, c)
+	found := w.matches(store, c)
 	w.must(store.Close(), "closing")
 	w.disk.CrashAt(1)
 	_ = old.Close() // its disk is gone: it must only give its memory free
 	w.disk = c.disk
-	w.states = []state{w.states[i].live(store.Now())}
+	w.states = []state{found.live(store.Now())}
 	w.cuts = nil
 	w.open()
 }

@@ -106,14 +106,23 @@ func (d *Dir) survivorsLocked(node *inode, rng *rand.Rand) []byte {
 		return slices.Clone(node.durable)
 	}
 	keep := drawFate(rng)
-	ordered := rng.IntN(4) == 0 // the disk wrote in order: one moment for all
-	at := keep.moment(rng, n)   // the moment of the length
-	left := sectors{until: map[int]int{}, draw: func() int {
-		if ordered {
-			return at
+	at := keep.moment(rng, n) // the moment of the length
+	left := sectors{until: map[int]int{}, draw: func(int) int { return keep.moment(rng, n) }}
+	if rng.IntN(4) == 0 {
+		// The disk wrote in order, and the power went in the middle of a write.
+		until, torn := at, 0
+		if at < n {
+			c := node.pending[at]
+			torn = (int(c.offset) + rng.IntN(len(c.bytes)+sectorBytes)) / sectorBytes
+			at += rng.IntN(2)
 		}
-		return keep.moment(rng, n)
-	}}
+		left.draw = func(sector int) int {
+			if sector < torn {
+				return until + 1
+			}
+			return until
+		}
+	}
 	now, size := slices.Clone(node.durable), len(node.durable)
 	result := slices.Clone(now)
 	for i, c := range node.pending {
@@ -130,13 +139,13 @@ func (d *Dir) survivorsLocked(node *inode, rng *rand.Rand) []byte {
 // sectors draws for each sector the moment up to which its writes survive.
 type sectors struct {
 	until map[int]int
-	draw  func() int
+	draw  func(sector int) int
 }
 
 func (s sectors) survives(sector, moment int) bool {
 	until, drawn := s.until[sector]
 	if !drawn {
-		until = s.draw()
+		until = s.draw(sector)
 		s.until[sector] = until
 	}
 	return moment <= until

@@ -132,6 +132,16 @@ func TestCrashTearsAndReordersWrites(t *testing.T) {
 	require.Equal(t, []string{"a=1BC", "a=21BC", "a=ABC"}, outcomes(d), "a sector holds what it held at some moment")
 }
 
+func TestCrashCutsALongWriteShort(t *testing.T) {
+	d := simdir.New(1)
+	const long = 1000 // sectors: that half of them survive by chance is out of reach
+	f := create(t, d, "a", strings.Repeat("a", long*sector))
+	require.NoError(t, f.Sync())
+	require.NoError(t, d.Sync())
+	write(t, f, strings.Repeat("A", long*sector), 0)
+	require.Contains(t, outcomes(d), "a=Aa")
+}
+
 func TestCrashLosesLengths(t *testing.T) {
 	d := simdir.New(1)
 	f := create(t, d, "a", full("a"))
