@@ -38,14 +38,14 @@ func TestPowerFailuresWithoutSync(t *testing.T) {
 // of which a crash keeps some.
 func TestPowerFailuresInLargeBatches(t *testing.T) {
 	var c tally
-	first, n := firstSeed(t, count(5, 300))
+	first, n := firstSeed(t, count(6, 300))
 	for seed := first; seed < first+uint64(n); seed++ {
 		w := newWorld(t, seed, &c, pick(rand.New(rand.NewPCG(seed, 5)), engine.SyncAlways, engine.SyncNever))
-		w.draws = 2
-		for range 3 {
+		for range 2 {
 			w.step()
-			w.operation = "large batch"
+			w.operation, w.syncDraws = "large batch", 25
 			w.largeBatch()
+			w.syncDraws = 1
 			w.next()
 		}
 		w.must(w.store.Close(), "closing")

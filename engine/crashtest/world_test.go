@@ -77,7 +77,7 @@ const epoch = 1_700_000_000_000
 
 // newWorld draws the options of a store and opens it on an empty disk.
 func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *world {
-	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100, draws: 1}
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100, syncDraws: 1}
 	w.clock.Store(epoch)
 	w.options = engine.Options{
 		Now:              w.clock.Load,
@@ -144,7 +144,11 @@ func (w *world) cutBefore(e simdir.Event) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for range w.draws {
+	draws := 1
+	if e.Op == simdir.OpSync {
+		draws = w.syncDraws
+	}
+	for range draws {
 		if w.luck.IntN(100) < w.rate {
 			w.cutLocked(w.disk.Crash(w.luck), e.String())
 		}
