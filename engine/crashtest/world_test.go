@@ -61,9 +61,9 @@ type world struct {
 	readOnly  bool // one did, and nothing can be written until the store is reopened
 	// maybe is what a Restore would have led to that failed so late that only the
 	// disk knows; the store is read-only then.
-	maybe state
-	rate  int // the percentage of calls that are cut at
-	draws int // how many disks are drawn at each
+	maybe     state
+	rate      int // the percentage of calls that are cut at
+	syncDraws int // how many disks are drawn before a sync, where most can happen
 
 	mu      sync.Mutex
 	luck    *rand.Rand // decides where cuts are: calls may come from other goroutines
