@@ -109,7 +109,11 @@ func (d *Dir) survivorsLocked(node *inode, rng *rand.Rand) []byte {
 	at := keep.moment(rng, n) // the moment of the length
 	left := sectors{until: map[int]int{}, draw: func(int) int { return keep.moment(rng, n) }}
 	if rng.IntN(4) == 0 {
-		// The disk wrote in order, and the power went in the middle of a write.
+		// The disk wrote in order, and the power went in the middle of a write, which
+		// is often the last one.
+		if rng.IntN(2) == 0 {
+			at = n - 1
+		}
 		until, torn := at, 0
 		if at < n {
 			c := node.pending[at]
