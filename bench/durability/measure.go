@@ -71,6 +71,11 @@ type pace struct {
 	elapsed time.Duration
 }
 
+func (p *pace) add(o pace) {
+	p.ops += o.ops
+	p.elapsed += o.elapsed
+}
+
 func (p *pace) perOp() float64 { return p.elapsed.Seconds() / float64(max(p.ops, 1)) }
 
 // hammer calls set from so many goroutines for a while.
@@ -102,72 +107,79 @@ func hammer(writers int, span time.Duration, keys uint64, set func(key []byte) e
 	return p, err
 }
 
-// measureSets measures durable and other sets of all rows, a slice of each in turn.
-func (r *results) measureSets(work, kind string, writers int, span time.Duration) (err error) {
-	durable := kind != kindNever
-	stores := make([]store, len(rows))
-	for i, row := range rows {
-		dir := filepath.Join(work, "set-"+row.name)
-		if err := os.RemoveAll(dir); err != nil {
+// bareFile is the bare loop of writes and fdatasyncs.
+type bareFile struct {
+	file *os.File
+	at   int64
+	pace pace
+}
+
+// bareBytes is the room of the bare file, as a new log of ingot has it, and
+// bareRecord what a log of ingot writes for one such set.
+const (
+	bareBytes  = 4 << 20
+	bareRecord = 128
+)
+
+func newBareFile(work string) (*bareFile, error) {
+	file, err := os.Create(filepath.Join(work, "bare"))
+	if err != nil {
+		return nil, err
+	}
+	return &bareFile{file: file}, preallocate(file, bareBytes)
+}
+
+// run is a slice of the loop.
+func (b *bareFile) run(span time.Duration) error {
+	record := make([]byte, bareRecord)
+	settleDisk()
+	p, err := hammer(1, span, keyCount, func([]byte) error {
+		if b.at += bareRecord; b.at >= bareBytes {
+			b.at = 0
+		}
+		if _, err := b.file.WriteAt(record, b.at); err != nil {
 			return err
 		}
-		if stores[i], err = row.open(dir, durable); err != nil {
+		return datasync(b.file)
+	})
+	b.pace.add(p)
+	return err
+}
+
+// measureSets measures durable and other sets of all rows, a slice of each in turn.
+func (r *results) measureSets(work, kind string, writers int, span time.Duration) (err error) {
+	stores := make([]store, len(rows))
+	for i, row := range rows {
+		if stores[i], err = row.open(filepath.Join(work, "set-"+row.name), kind != kindNever); err != nil {
 			return fmt.Errorf("opening %s: %w", row.name, err)
 		}
 	}
-	var bare *os.File
-	paces := make([]pace, len(rows)+1)
+	var bare *bareFile
 	if kind == kindOne {
-		if bare, err = os.Create(filepath.Join(work, "bare")); err != nil {
+		if bare, err = newBareFile(work); err != nil {
 			return err
 		}
-		defer bare.Close()
-		if err := preallocate(bare, 4<<20); err != nil {
-			return err
-		}
+		defer bare.file.Close()
 	}
-	// What a store of ingot writes for one such set.
-	record := make([]byte, 128)
-	var at int64
-	bareSlice := func() error {
-		settleDisk()
-		p, err := hammer(1, span/slices, keyCount, func([]byte) error {
-			if at += int64(len(record)); at >= 4<<20 {
-				at = 0
-			}
-			if _, err := bare.WriteAt(record, at); err != nil {
-				return err
-			}
-			return datasync(bare)
-		})
-		last := &paces[len(rows)]
-		last.ops += p.ops
-		last.elapsed += p.elapsed
-		return err
-	}
+	paces := make([]pace, len(rows))
 	for slice := range slices {
 		for i, row := range rows {
 			// The bare loop runs beside ingot, before it or after it in turn.
-			if i == 0 && bare != nil && slice%2 == 0 {
-				if err := bareSlice(); err != nil {
-					return err
-				}
+			beside := i == 0 && bare != nil
+			if beside && slice%2 == 0 {
+				err = bare.run(span / slices)
 			}
-			settleDisk()
-			set := func(key []byte) error { return stores[i].Set(key, value) }
-			if shared, ok := stores[i].(*bboltStore); ok && writers > 1 {
-				set = func(key []byte) error { return shared.SetShared(key, value) }
+			if err == nil {
+				settleDisk()
+				var p pace
+				p, err = hammer(writers, span/slices, keyCount, setOf(stores[i], writers))
+				paces[i].add(p)
 			}
-			p, err := hammer(writers, span/slices, keyCount, set)
+			if err == nil && beside && slice%2 == 1 {
+				err = bare.run(span / slices)
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.name, err)
-			}
-			paces[i].ops += p.ops
-			paces[i].elapsed += p.elapsed
-			if i == 0 && bare != nil && slice%2 == 1 {
-				if err := bareSlice(); err != nil {
-					return err
-				}
 			}
 		}
 	}
@@ -176,9 +188,17 @@ func (r *results) measureSets(work, kind string, writers int, span time.Duration
 		err = errors.Join(err, stores[i].Close(), os.RemoveAll(filepath.Join(work, "set-"+row.name)))
 	}
 	if bare != nil {
-		r.add(bareLoop, kind, paces[len(rows)].perOp())
+		r.add(bareLoop, kind, bare.pace.perOp())
 	}
 	return err
+}
+
+// setOf is how so many writers set in a store.
+func setOf(s store, writers int) func(key []byte) error {
+	if shared, ok := s.(*bboltStore); ok && writers > 1 {
+		return func(key []byte) error { return shared.SetShared(key, value) }
+	}
+	return func(key []byte) error { return s.Set(key, value) }
 }
 
 func (r *results) add(row, kind string, figure float64) {
