@@ -16,7 +16,7 @@ FUZZ    ?= 5m
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps clients-deps conformance soak fuzz bench-mcp bench-engine bench-hash bench-durability clean help
+.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -67,6 +67,9 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
 	@INGOT_SOAK=$(SOAK) $(GO) test ./engine -run '^TestSuite$$/^soak$$' -v -count=1 -timeout 0
 
+crash: ## simulate power failures and kill processes for an hour and more, 500 kills among them
+	@INGOT_SOAK=1 $(GO) test ./engine/crashtest -v -count=1 -timeout 0
+
 fuzz: ## fuzz the engine's index and its files for 5 minutes each (FUZZ=1h for longer)
 	@for target in FuzzIndex FuzzLogRecord FuzzLogBlocks FuzzLogFile; do \
 		$(GO) test ./engine -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x || exit 1; \
@@ -77,6 +80,9 @@ bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes doc
 
 bench-engine: ## measure the engine against other maps and stores (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./engine $(FLAGS)
+
+bench-http: node-deps ## measure MCP servers over streamable HTTP side by side (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./http $(FLAGS)
 
 bench-hash: ## measure the hash against its peers (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./hash $(FLAGS)

@@ -13,13 +13,17 @@ func suites() []suite {
 		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./wasm"}, count: countCommand},
 		goTest("go", "all packages", "./..."),
 		goTest("race", "all packages under the race detector", "-race", "./..."),
-		goTest("purego", "hash and engine without assembly", "-tags", "purego", "./hash", "./engine/..."),
+		goTest("purego", "hash and engine without assembly", append([]string{"-tags", "purego"}, enginePackages...)...),
 		gcCheck(),
-		goTest("invariants", "the engine with its invariants checked", "-tags", "invariants", "-gcflags=all=-d=checkptr", "./hash", "./engine/..."),
+		goTest("invariants", "the engine with its invariants checked", append([]string{"-tags", "invariants", "-gcflags=all=-d=checkptr"}, enginePackages...)...),
 	}
 	all = append(all, otherMachines()...)
 	return append(all, otherLanguages()...)
 }
+
+// enginePackages are what runs in every build. The crash tests, of which a processor
+// changes nothing but the time, run in the suites of all packages only.
+var enginePackages = []string{"./hash", "./engine", "./engine/seal", "./engine/storage/..."}
 
 // gcCheck runs the engine's tests that churn most with the collector checking its
 // own marks: what only an integer points to would be found unmarked.
@@ -31,7 +35,7 @@ func gcCheck() suite {
 
 // otherMachines runs hash and engine where the command itself does not.
 func otherMachines() []suite {
-	packages := []string{"./hash", "./engine/..."}
+	packages := enginePackages
 	js := goTest("js", "hash and engine as GOOS=js in Node", append([]string{"-timeout=20m"}, packages...)...)
 	js.env = []string{"GOOS=js", "GOARCH=wasm"}
 	js.needs = []string{"node"}
