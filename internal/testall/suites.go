@@ -15,6 +15,7 @@ func suites() []suite {
 		goTest("race", "all packages under the race detector", "-race", "./..."),
 		goTest("purego", "hash and engine without assembly", append([]string{"-tags", "purego"}, enginePackages...)...),
 		gcCheck(),
+		fuzzSmoke(),
 		goTest("invariants", "the engine with its invariants checked", append([]string{"-tags", "invariants", "-gcflags=all=-d=checkptr"}, enginePackages...)...),
 	}
 	all = append(all, otherMachines()...)
@@ -31,6 +32,15 @@ func gcCheck() suite {
 	s := goTest("gccheck", "the engine while the garbage collector checks its marks", "-count=1", "-run", "^TestSuite$/^(churn|soak|stress|snapshot)$|^FuzzIndex$", "./engine")
 	s.env = []string{"GODEBUG=gccheckmark=1"}
 	return s
+}
+
+// fuzzSmoke fuzzes the parsers of a store's files: for five minutes in CI, for a
+// moment elsewhere.
+func fuzzSmoke() suite {
+	const script = `for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do
+	go test ./engine -run '^$' -fuzz "^$target$" -fuzztime "${CI:+9}5s" -fuzzminimizetime 10x || exit 1
+done`
+	return suite{name: "fuzz", what: "the log's parsers, fuzzed", command: []string{"sh", "-c", script}, count: countCommand}
 }
 
 // otherMachines runs hash and engine where the command itself does not.
