@@ -137,13 +137,16 @@ func lastLog(all files) (last string) {
 	return last
 }
 
+// slow says that these tests, which open a store for every damage, would take minutes.
+const slow = raced || runtime.GOARCH == "wasm"
+
 func TestEveryFlippedByte(t *testing.T) {
 	all, history := damageable(t)
 	require.Greater(t, len(all), 3)
 	flipped, found := 0, 0
 	for name, b := range all {
 		for i := range b {
-			if runtime.GOARCH == "wasm" && i%8 != 0 { // it takes long there
+			if slow && i%8 != 0 {
 				continue
 			}
 			changed := bytes.Clone(b)
@@ -172,7 +175,11 @@ func TestCutSwappedZeroed(t *testing.T) {
 	for name := range all {
 		names = append(names, name)
 	}
-	for range 200 {
+	rounds := 200
+	if slow {
+		rounds = 40
+	}
+	for range rounds {
 		name := names[rng.IntN(len(names))]
 		b := bytes.Clone(all[name])
 		from := rng.IntN(len(b))

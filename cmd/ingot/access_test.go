@@ -80,6 +80,10 @@ func TestGuardedServer(t *testing.T) {
 			t.Errorf("%s %s with %q: %d %s, %v; want %d", c.method, c.path, c.token, w.StatusCode, body, err, c.status)
 		}
 	}
+	if err := s.process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(t) // its log is whole only then
 	if text := fmt.Sprint(s.welcome, s.stderr); strings.Contains(text, testToken) || !strings.Contains(text, "Bearer ${INGOT_TOKEN}") || !strings.Contains(text, "SHA-256") {
 		t.Errorf("welcome and log: %s", text)
 	}
