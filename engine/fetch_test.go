@@ -100,3 +100,25 @@ func TestFetchAmongManyKeys(t *testing.T) {
 		require.Less(t, unsure, n/5)
 	}
 }
+
+// TestFetchOfTheHashZero asks shards that never held anything for hashes whose bits
+// are those of an unused slot, and of a tombstone.
+func TestFetchOfTheHashZero(t *testing.T) {
+	s, err := Open(Options{Seed: 3})
+	require.NoError(t, err)
+	defer s.Close()
+	var hashes [batchWindow]uint64
+	for i := range s.shards {
+		h := uint64(i) << (s.shardShift + 1) // the low bits are 0
+		require.Same(t, s.shards[i].front, s.front(h))
+		n, _ := s.front(h).fetch(h, "key", nil)
+		require.Negative(t, n)
+		c, _, _ := s.front(h).seek(h, "key")
+		require.Nil(t, c.p)
+		out, meta := s.appendValue(nil, h, "key")
+		require.Empty(t, out)
+		require.False(t, meta.Found())
+		hashes[i%len(hashes)] = h
+	}
+	s.warm(hashes[:])
+}

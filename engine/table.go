@@ -185,10 +185,11 @@ func (sh *shard) rebuild() {
 // adopt gives the shard another table and arena. Readers learn of the table
 // first: one that then meets the new directory with a reference of the old table
 // finds the table replaced before it believes anything. The directory is made as
-// long as the old one, so that such a reference lies in it.
+// long as the old one, so that such a reference lies in it. It is never empty: to a
+// hash whose bits are all zero an unused slot looks like a reference into chunk 0.
 func (sh *shard) adopt(t table, a arena) {
-	if len(a.dir) < len(sh.arena.dir) {
-		dir := make([]unsafe.Pointer, len(sh.arena.dir))
+	if n := max(len(sh.arena.dir), 1); len(a.dir) < n {
+		dir := make([]unsafe.Pointer, n)
 		copy(dir, a.dir)
 		a.dir = dir
 	}
@@ -200,9 +201,7 @@ func (sh *shard) adopt(t table, a arena) {
 // showDir gives readers the arena's directory. It comes before a reference that
 // needs it is stored in a slot.
 func (sh *shard) showDir() {
-	if len(sh.arena.dir) > 0 {
-		sh.dir.Store(&sh.arena.dir[0])
-	}
+	sh.dir.Store(&sh.arena.dir[0])
 }
 
 // reset empties the shard. Readers of the old table keep its memory alive.
