@@ -52,9 +52,6 @@ func countNode(output string) (c counts) {
 	return c
 }
 
-// countCommand is for a command that is one check: its exit code decides.
-func countCommand(string) counts { return counts{passed: 1} }
-
 // readable turns `go test -json` output into the text of what failed, and cuts
 // other output to its end.
 func readable(output string) string {

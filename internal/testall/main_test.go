@@ -39,13 +39,13 @@ func TestCountNode(t *testing.T) {
 func TestRunsAndCounts(t *testing.T) {
 	t.Setenv("CI", "")
 	var out bytes.Buffer
-	ok := suite{name: "ok", command: []string{"go", "version"}, count: countCommand}
+	ok := suite{name: "ok", command: []string{"go", "version"}}
 	require.Equal(t, counts{passed: 1}, ok.run(context.Background(), &out))
-	bad := suite{name: "bad", command: []string{"go", "nonsense"}, count: countCommand}
+	bad := suite{name: "bad", command: []string{"go", "nonsense"}}
 	require.Equal(t, 1, bad.run(context.Background(), &out).failed)
 	empty := suite{name: "empty", command: []string{"go", "version"}, count: countGo}
 	require.Equal(t, counts{failed: 1}, empty.run(context.Background(), &out), "a suite that runs nothing fails")
-	missing := suite{name: "missing", needs: []string{"no-such-tool"}, command: []string{"true"}, count: countCommand}
+	missing := suite{name: "missing", needs: []string{"no-such-tool"}, command: []string{"true"}}
 	require.Equal(t, counts{skipped: 1}, missing.run(context.Background(), &out))
 	t.Setenv("CI", "true")
 	require.Equal(t, counts{failed: 1}, missing.run(context.Background(), &out))
@@ -58,4 +58,17 @@ func TestChoose(t *testing.T) {
 	require.Equal(t, all[1].name, some[0].name)
 	_, err = choose(all, "nonsense")
 	require.Error(t, err)
+}
+
+func TestRunAllKeepsLinesTogether(t *testing.T) {
+	echo := func(name, text string) suite {
+		return suite{name: name, what: text, command: []string{"go", "version"}}
+	}
+	bad := suite{name: "bad", command: []string{"go", "nonsense"}}
+	var out bytes.Buffer
+	total, failed := runAll(context.Background(), []suite{bad, echo("a", "first"), echo("b", "second")}, 2, &out)
+	require.Equal(t, counts{passed: 2, failed: 1}, total)
+	require.Equal(t, []string{"bad"}, failed)
+	require.Regexp(t, `(?m)^== a: first\n   1 passed`, out.String())
+	require.Regexp(t, `(?m)^== b: second\n   1 passed`, out.String())
 }
