@@ -21,7 +21,8 @@ const (
 )
 
 // Op is one operation of a batch. IfVersion and IfAbsent are conditions on the
-// key before the batch; TTL and KeepTTL are as in SetOptions.
+// key before the batch; TTL and KeepTTL are as in SetOptions. A counter keeps its
+// end: TTL is for one that an OpIncrement creates.
 type Op struct {
 	Kind      OpKind
 	Key       string

@@ -244,7 +244,7 @@ func (s *Store) plan(sh *shard, op *Op, cur *entry, out *outcome) error {
 	case OpDelete:
 		out.remove = cur.Found()
 	case OpIncrement:
-		return planIncrement(op, cur, out)
+		return s.planIncrement(op, cur, out)
 	case OpExpire:
 		out.put, out.sameValue, out.expiresAt = cur.Found(), true, s.endOf(op, cur.Meta)
 	case OpCheck:
@@ -255,9 +255,11 @@ func (s *Store) plan(sh *shard, op *Op, cur *entry, out *outcome) error {
 }
 
 // planIncrement reads, adds and writes the decimal number under the key.
-func planIncrement(op *Op, cur *entry, out *outcome) error {
-	var n int64
-	if cur.Found() {
+func (s *Store) planIncrement(op *Op, cur *entry, out *outcome) error {
+	n, ends := int64(0), cur.ExpiresAt
+	if !cur.Found() {
+		ends = s.endOf(op, Meta{})
+	} else {
 		var err error
 		if n, err = strconv.ParseInt(string(cur.value), 10, 64); err != nil {
 			return fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(cur.value))
@@ -267,7 +269,7 @@ func planIncrement(op *Op, cur *entry, out *outcome) error {
 		return fmt.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
 	}
 	n += op.Delta
-	*out = outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: cur.ExpiresAt, number: n}
+	*out = outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: ends, number: n}
 	return nil
 }
 
