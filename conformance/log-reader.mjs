@@ -5,7 +5,6 @@ import { Fields } from "./fields.mjs";
 import { unsnappy } from "./snappy.mjs";
 import { xxh3 } from "./xxh3.mjs";
 
-
 /** readStore gives what a store holds, from its files by name and its secrets by key id. */
 export function readStore(files, secrets = new Map()) {
   const numbers = (prefix) => [...files.keys()]
@@ -62,7 +61,8 @@ function readSegment(file, at, store) {
     do {
       block = file.at(next);
       if (!block) {
-        for (let later = at; later + 32 <= file.bytes.length; later += 8) {
+        const used = file.bytes.findLastIndex((byte) => byte !== 0); // zeros behind it are room
+        for (let later = at; later < used; later += 8) {
           const proof = file.at(later);
           check(!proof || proof.durable <= at, `${file.name} is damaged at ${at}`);
         }
