@@ -22,10 +22,14 @@
  *
  * docs/ABI.md specifies what happens underneath.
  *
- * Caveats. Memory that ingot_alloc gives is never freed: an instance serves one
- * call. The readers trust that args is valid JSON, which the host has checked.
- * ingot_int reads whole numbers only. A failed allocation traps, which the host
- * reports as its memory limit.
+ * ingot_log writes to the host's log, ingot_progress tells the caller how far the
+ * call is, and ingot_state_get and its kin and ingot_http reach what the policy
+ * grants. Only what a tool uses becomes an import of its module.
+ *
+ * Caveats. Memory that ingot_alloc gives lasts to the end of the call: the next
+ * one, if the instance serves one, takes it again. The readers trust that args is
+ * valid JSON, which the host has checked. ingot_int reads whole numbers only. A
+ * failed allocation traps, which the host reports as its memory limit.
  */
 #ifndef INGOT_H
 #define INGOT_H
@@ -40,6 +44,14 @@
 enum { INGOT_DEBUG, INGOT_INFO, INGOT_WARN, INGOT_ERROR };
 
 INGOT_IMPORT("ingot", "log") void ingot_host_log(int32_t level, const char *at, uint32_t size);
+INGOT_IMPORT("ingot", "progress") void ingot_host_progress(double progress, double total, const char *at, uint32_t size);
+INGOT_IMPORT("ingot", "reply") void ingot_host_reply(char *to);
+INGOT_IMPORT("ingot", "state_get") int64_t ingot_host_state_get(const char *key, uint32_t key_size);
+INGOT_IMPORT("ingot", "state_set") int64_t ingot_host_state_set(const char *key, uint32_t key_size, const char *value, uint32_t value_size, int64_t ttl_millis, int64_t if_version);
+INGOT_IMPORT("ingot", "state_delete") int64_t ingot_host_state_delete(const char *key, uint32_t key_size, int64_t if_version);
+INGOT_IMPORT("ingot", "state_increment") int64_t ingot_host_state_increment(const char *key, uint32_t key_size, int64_t delta, int64_t ttl_millis);
+INGOT_IMPORT("ingot", "state_list") int64_t ingot_host_state_list(const char *prefix, uint32_t prefix_size, const char *after, uint32_t after_size, int32_t limit);
+INGOT_IMPORT("ingot", "http_request") int64_t ingot_host_http_request(const char *head, uint32_t head_size, const char *body, uint32_t body_size);
 
 /* ---- memory ---- */
 
@@ -101,6 +113,12 @@ static inline int ingot_same(struct ingot_text t, const char *s)
     while (n < t.size && s[n] && s[n] == t.at[n])
         n++;
     return t.at && n == t.size && !s[n];
+}
+
+/* ingot_str is a C string as a text. */
+static inline struct ingot_text ingot_str(const char *s)
+{
+    return (struct ingot_text){s, ingot_length(s)};
 }
 
 /* ingot_log writes a line to the host's log. */
@@ -341,6 +359,14 @@ static inline void ingot_put_uint(struct ingot_out *out, uint64_t n)
     ingot_put_bytes(out, text + at, (uint32_t)sizeof text - at);
 }
 
+/* ingot_put_int adds a number that may be negative. */
+static inline void ingot_put_int(struct ingot_out *out, int64_t n)
+{
+    if (n < 0)
+        ingot_put_bytes(out, "-", 1);
+    ingot_put_uint(out, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
 /* ingot_fail makes the result an error for the caller: what is wrong and how to
  * mend it, and a code for programs (may be NULL). Return what it returns. */
 static inline int ingot_fail(struct ingot_out *out, const char *message, const char *code)
@@ -354,6 +380,173 @@ static inline int ingot_fail(struct ingot_out *out, const char *message, const c
     }
     ingot_put(out, "}");
     return 1;
+}
+
+/* ---- what the host does: state and HTTP ---- */
+
+/* The codes of a reply. */
+enum { INGOT_OK, INGOT_NOT_FOUND, INGOT_DENIED, INGOT_LIMIT, INGOT_INVALID, INGOT_CONFLICT, INGOT_UNAVAILABLE, INGOT_TIMEOUT };
+
+/* Values of if_version that are no version. */
+enum { INGOT_ALWAYS = -1, INGOT_IF_ABSENT = 0 };
+
+/* ingot_reply is what a function of the host answered: with INGOT_OK what was
+ * asked for, with any other code a message that says what is wrong. */
+struct ingot_reply {
+    uint32_t code;
+    struct ingot_text text;
+};
+
+static inline struct ingot_reply ingot_answer(int64_t packed)
+{
+    uint32_t size = (uint32_t)packed;
+    char *at = ingot_alloc(size);
+    if (size)
+        ingot_host_reply(at);
+    return (struct ingot_reply){(uint32_t)((uint64_t)packed >> 32), {at, size}};
+}
+
+/* ingot_fail_reply makes the result the host's own error: its message and code.
+ * Return what it returns. */
+static inline int ingot_fail_reply(struct ingot_out *out, struct ingot_reply r)
+{
+    static const char *const names[] = {"ok", "not_found", "denied", "limit", "invalid", "conflict", "unavailable", "timeout"};
+    char *message = ingot_alloc(r.text.size + 1);
+    __builtin_memcpy(message, r.text.at, r.text.size);
+    message[r.text.size] = 0;
+    return ingot_fail(out, r.text.size ? message : "the host gave no reason", r.code < 8 ? names[r.code] : "unavailable");
+}
+
+/* ingot_take cuts the first size bytes off a text; at is NULL when it is shorter. */
+static inline struct ingot_text ingot_take(struct ingot_text *t, uint32_t size)
+{
+    struct ingot_text head = {NULL, 0};
+    if (t->size < size)
+        return head;
+    head = (struct ingot_text){t->at, size};
+    t->at += size;
+    t->size -= size;
+    return head;
+}
+
+/* ingot_take_number cuts a little-endian number of size bytes off a text; it is
+ * 0 when the text is shorter. */
+static inline uint64_t ingot_take_number(struct ingot_text *t, uint32_t size)
+{
+    uint64_t n = 0;
+    struct ingot_text bytes = ingot_take(t, size);
+    for (uint32_t i = bytes.size; i > 0; i--)
+        n = n << 8 | (unsigned char)bytes.at[i - 1];
+    return n;
+}
+
+/* ingot_state_get reads a key: the reply is the value, *version (may be NULL) its
+ * version. Keys are whole: the prefix that the policy grants is part of them. */
+static inline struct ingot_reply ingot_state_get(struct ingot_text key, uint64_t *version)
+{
+    struct ingot_reply r = ingot_answer(ingot_host_state_get(key.at, key.size));
+    if (r.code == INGOT_OK) {
+        uint64_t v = ingot_take_number(&r.text, 8);
+        if (version)
+            *version = v;
+    }
+    return r;
+}
+
+/* ingot_state_set writes a key; it lives for ttl_millis, 0 is for good. if_version
+ * is INGOT_ALWAYS, INGOT_IF_ABSENT or the version that the key must be at.
+ * *version (may be NULL) is the new version. */
+static inline struct ingot_reply ingot_state_set(struct ingot_text key, struct ingot_text value, int64_t ttl_millis, int64_t if_version, uint64_t *version)
+{
+    struct ingot_reply r = ingot_answer(ingot_host_state_set(key.at, key.size, value.at, value.size, ttl_millis, if_version));
+    if (r.code == INGOT_OK) {
+        uint64_t v = ingot_take_number(&r.text, 8);
+        if (version)
+            *version = v;
+    }
+    return r;
+}
+
+/* ingot_state_delete removes a key; if_version is INGOT_ALWAYS or a version. */
+static inline struct ingot_reply ingot_state_delete(struct ingot_text key, int64_t if_version)
+{
+    return ingot_answer(ingot_host_state_delete(key.at, key.size, if_version));
+}
+
+/* ingot_state_increment adds to a decimal number, *sum (may be NULL) is the sum. An
+ * absent key counts as 0, and lives for ttl_millis, 0 is for good. */
+static inline struct ingot_reply ingot_state_increment(struct ingot_text key, int64_t delta, int64_t ttl_millis, int64_t *sum)
+{
+    struct ingot_reply r = ingot_answer(ingot_host_state_increment(key.at, key.size, delta, ttl_millis));
+    if (r.code == INGOT_OK) {
+        uint64_t v = ingot_take_number(&r.text, 8);
+        if (sum)
+            *sum = (int64_t)v;
+    }
+    return r;
+}
+
+/* ingot_state_list lists at most limit keys that begin with prefix and are greater
+ * than after; there may be fewer, and there are none only at the end. Read them by
+ * ingot_state_next. */
+static inline struct ingot_reply ingot_state_list(struct ingot_text prefix, struct ingot_text after, int32_t limit)
+{
+    return ingot_answer(ingot_host_state_list(prefix.at, prefix.size, after.at, after.size, limit));
+}
+
+/* ingot_state_next cuts the first key off a list; it says whether there was one. */
+static inline int ingot_state_next(struct ingot_text *list, struct ingot_text *key)
+{
+    if (list->size < 4)
+        return 0;
+    *key = ingot_take(list, (uint32_t)ingot_take_number(list, 4));
+    return key->at != NULL;
+}
+
+/* ingot_http_reply is the answer to an HTTP request: with INGOT_OK a status, the
+ * headers as a JSON object with names in lower case, and the body; with any other
+ * code a message in reply.text. */
+struct ingot_http_reply {
+    struct ingot_reply reply;
+    int64_t status;
+    struct ingot_json headers;
+    struct ingot_text body;
+};
+
+/* ingot_http makes a request. headers is a JSON object, or NULL; timeout_millis of 0
+ * is the host's own. A status of 400 and above is no error. */
+static inline struct ingot_http_reply ingot_http(const char *method, struct ingot_text url, const char *headers, struct ingot_text body, int64_t timeout_millis)
+{
+    struct ingot_out head = {NULL, 0, 0};
+    ingot_put(&head, "{\"method\":");
+    ingot_put_string(&head, method, ingot_length(method));
+    ingot_put(&head, ",\"url\":");
+    ingot_put_string(&head, url.at, url.size);
+    if (headers) {
+        ingot_put(&head, ",\"headers\":");
+        ingot_put(&head, headers);
+    }
+    if (timeout_millis > 0) {
+        ingot_put(&head, ",\"timeoutMillis\":");
+        ingot_put_uint(&head, (uint64_t)timeout_millis);
+    }
+    ingot_put(&head, "}");
+    struct ingot_http_reply h = {.reply = ingot_answer(ingot_host_http_request(head.at, head.size, body.at, body.size))};
+    if (h.reply.code != INGOT_OK)
+        return h;
+    h.body = h.reply.text;
+    struct ingot_text text = ingot_take(&h.body, (uint32_t)ingot_take_number(&h.body, 4));
+    struct ingot_json answered = {text.at, text.at + text.size};
+    ingot_int(ingot_member(answered, "status"), &h.status);
+    h.headers = ingot_member(answered, "headers");
+    return h;
+}
+
+/* ingot_progress tells the caller how far the call is. total is 0 when it is not
+ * known. Each report must be greater than the last. */
+static inline void ingot_progress(double progress, double total, const char *message)
+{
+    ingot_host_progress(progress, total, message, ingot_length(message));
 }
 
 /* ---- the exports ---- */
@@ -370,8 +563,10 @@ static inline int ingot_fail(struct ingot_out *out, const char *message, const c
  * returns ingot_fail(…). */
 static int ingot_tool(struct ingot_json args, struct ingot_out *out);
 
+/* A call begins with alloc: what the call before it allocated is free again. */
 INGOT_EXPORT(alloc) uint32_t ingot_export_alloc(uint32_t size)
 {
+    ingot_heap = 0;
     return (uint32_t)(uintptr_t)ingot_try_alloc(size);
 }
 

@@ -2,9 +2,9 @@ package guest
 
 import "unsafe"
 
-// The exports and the import of docs/ABI.md. What the host may still read is
-// kept in these two, so that the garbage collector leaves it alone: pointers
-// that only the host holds do not count.
+// The exports and imports of docs/ABI.md. What the host may still read is kept
+// in these two, so that the garbage collector leaves it alone: pointers that
+// only the host holds do not count.
 var (
 	input  []byte
 	output []byte
@@ -15,6 +15,41 @@ const failedBit = 1 << 31
 
 //go:wasmimport ingot log
 func hostLog(level int32, text string)
+
+//go:wasmimport ingot progress
+func hostProgress(progress, total float64, message string)
+
+//go:wasmimport ingot state_get
+func hostStateGet(key string) uint64
+
+//go:wasmimport ingot state_delete
+func hostStateDelete(key string, ifVersion int64) uint64
+
+//go:wasmimport ingot state_increment
+func hostStateIncrement(key string, delta, ttlMillis int64) uint64
+
+//go:wasmimport ingot state_list
+func hostStateList(prefix, after string, limit int32) uint64
+
+//go:wasmimport ingot state_set
+func importStateSet(key string, value unsafe.Pointer, size uint32, ttlMillis, ifVersion int64) uint64
+
+//go:wasmimport ingot http_request
+func importHTTP(head string, body unsafe.Pointer, size uint32) uint64
+
+//go:wasmimport ingot reply
+func importReply(to unsafe.Pointer)
+
+func hostStateSet(key string, value []byte, ttlMillis, ifVersion int64) uint64 {
+	return importStateSet(key, unsafe.Pointer(unsafe.SliceData(value)), uint32(len(value)), ttlMillis, ifVersion)
+}
+
+func hostHTTP(head string, body []byte) uint64 {
+	return importHTTP(head, unsafe.Pointer(unsafe.SliceData(body)), uint32(len(body)))
+}
+
+// hostReply fills to, whose length is that of the reply.
+func hostReply(to []byte) { importReply(unsafe.Pointer(unsafe.SliceData(to))) }
 
 //go:wasmexport alloc
 func exportAlloc(size uint32) uint32 {

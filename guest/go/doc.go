@@ -30,7 +30,12 @@
 // The main types are [Tool], what the tool says about itself, and [Error], a
 // failure with a code. [Register] derives the JSON Schemas of arguments and
 // result from their Go types; its comment lists the struct tags. [Log] writes to
-// the host's log. [Describe] and [Call] run the tool natively, for its tests.
+// the host's log and [Progress] tells the caller how far the call is. What the
+// policy grants is reached by [StateGet] and its kin, by [HTTP], and for files,
+// environment, clock and random numbers by Go's own packages.
+//
+// [Describe] and [Call] run the tool natively, for its tests. There the state is a
+// map in memory and HTTP is unavailable.
 //
 // # Caveats
 //

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 )
 
@@ -27,20 +26,6 @@ type Hints struct {
 	Destructive bool // may destroy something, when not ReadOnly
 	Idempotent  bool // a second call with the same arguments changes nothing more
 	OpenWorld   bool // deals with things outside the host
-}
-
-// Error is a failure with a code that a program can act on.
-type Error struct {
-	Code    string // such as "bad_date"
-	Message string // what is wrong and how to mend it
-}
-
-// Error is the message.
-func (e *Error) Error() string { return e.Message }
-
-// Fail makes an [*Error].
-func Fail(code, format string, args ...any) error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 // registered is the one tool of the module.
