@@ -16,22 +16,24 @@ import (
 func (c *explainCommand) run(ctx context.Context, stdout io.Writer) error {
 	host := sandbox.New(sandbox.Options{})
 	defer host.Close(ctx)
-	tool, err := load(ctx, host, c.Tool, c.policy())
+	module, err := load(ctx, host, c.Tool, c.policy())
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, explain(tool))
+	_, err = io.WriteString(stdout, explain(module))
 	return err
 }
 
-// explain is the report on a tool.
-func explain(tool *sandbox.Tool) string {
+// explain is the report on a module.
+func explain(module *sandbox.Module) string {
 	var r report
-	info, d, p := tool.Info(), tool.Description(), tool.Policy()
-	r.heading("%s", d.Name)
-	r.line("title", "%s", d.Title)
-	r.line("description", "%s", d.Description)
-	r.line("hints", "%s (the tool's own words: nobody checks them)", hints(d.Annotations))
+	info, p := module.Info(), module.Policy()
+	for _, d := range module.Tools() {
+		r.heading("%s", d.Name)
+		r.line("title", "%s", d.Title)
+		r.line("description", "%s", d.Description)
+		r.line("hints", "%s (the tool's own words: nobody checks them)", hints(d.Annotations))
+	}
 	r.line("file", "%s, %s", info.File, sizeText(uint64(info.ModuleBytes)))
 	r.line("sha256", "%s", info.SHA256)
 	r.line("ABI", "%s", info.ABI)

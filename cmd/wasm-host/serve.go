@@ -9,6 +9,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/schema"
@@ -29,31 +32,32 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	return server.ServeStdio(ctx, stdin, stdout)
 }
 
-// addTools loads each file and adds its tool to the server.
+// addTools loads each file and adds its tools to the server.
 func addTools(ctx context.Context, server *mcp.Server, host *sandbox.Host, policy sandbox.Policy, files []string, logger *slog.Logger) error {
 	fileOf := map[string]string{}
 	for _, file := range files {
-		tool, err := load(ctx, host, file, policy)
+		module, err := load(ctx, host, file, policy)
 		if err != nil {
 			return err
 		}
-		name := tool.Description().Name
-		if first, taken := fileOf[name]; taken {
-			return fmt.Errorf("%s and %s both hold a tool named %q: serve one of them, or give one another name in its description", first, file, name)
+		for _, d := range module.Tools() {
+			if first, taken := fileOf[d.Name]; taken {
+				return fmt.Errorf("%s and %s both hold a tool named %q: serve one of them, or give one another name in its description", first, file, d.Name)
+			}
+			fileOf[d.Name] = file
+			served, err := newServedTool(module, d, logger)
+			if err != nil {
+				return fmt.Errorf("%s: tool %s: %w", file, d.Name, err)
+			}
+			server.AddTool(served.listing(), served.call)
+			logger.Info("serving a tool", "tool", d.Name, "file", file, "sha256", module.Info().SHA256)
 		}
-		fileOf[name] = file
-		served, err := newServedTool(tool, logger)
-		if err != nil {
-			return fmt.Errorf("%s: tool %s: %w", file, name, err)
-		}
-		server.AddTool(served.listing(), served.call)
-		logger.Info("serving a tool", "tool", name, "file", file, "sha256", tool.Info().SHA256)
 	}
 	return nil
 }
 
 // load reads and loads one file.
-func load(ctx context.Context, host *sandbox.Host, file string, policy sandbox.Policy) (*sandbox.Tool, error) {
+func load(ctx context.Context, host *sandbox.Host, file string, policy sandbox.Policy) (*sandbox.Module, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -69,14 +73,14 @@ func load(ctx context.Context, host *sandbox.Host, file string, policy sandbox.P
 
 // servedTool joins a sandboxed tool to the protocol.
 type servedTool struct {
-	tool          *sandbox.Tool
+	module        *sandbox.Module
+	description   sandbox.Description
 	logger        *slog.Logger
 	input, output *schema.Schema // output is nil when the tool has none
 }
 
-func newServedTool(tool *sandbox.Tool, logger *slog.Logger) (*servedTool, error) {
-	d := tool.Description()
-	s := &servedTool{tool: tool, logger: logger}
+func newServedTool(module *sandbox.Module, d sandbox.Description, logger *slog.Logger) (*servedTool, error) {
+	s := &servedTool{module: module, description: d, logger: logger}
 	var err error
 	if s.input, err = schema.Compile(d.InputSchema); err != nil {
 		return nil, fmt.Errorf("its inputSchema: %w", err)
@@ -92,7 +96,7 @@ func newServedTool(tool *sandbox.Tool, logger *slog.Logger) (*servedTool, error)
 // listing is the tool as the protocol lists it. It has no Timeout: the sandbox
 // enforces one.
 func (s *servedTool) listing() mcp.Tool {
-	d := s.tool.Description()
+	d := s.description
 	t := mcp.Tool{
 		Name: d.Name, Title: d.Title, Description: d.Description,
 		InputSchema: d.InputSchema, OutputSchema: d.OutputSchema,
@@ -110,18 +114,52 @@ func (s *servedTool) listing() mcp.Tool {
 // call runs the tool. Its error becomes an isError result: all of them are
 // about this one call, and the text says what the caller can do.
 func (s *servedTool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-	out, err := s.tool.Call(ctx, r.Arguments)
-	if err == nil && s.output != nil {
-		err = s.checkResult(out)
+	out, err := s.module.Call(ctx, sandbox.CallRequest{Tool: r.Name, Arguments: r.Arguments})
+	if err == nil && s.output != nil && out.JSON != nil {
+		err = s.checkResult(out.JSON)
 	}
 	var reported *sandbox.GuestError
 	switch {
+	case err == nil && out.MCP != nil:
+		return ownResult(out.MCP)
 	case err == nil:
-		return mcp.StructuredJSON(out), nil
+		return mcp.StructuredJSON(out.JSON), nil
 	case !errors.As(err, &reported) && ctx.Err() == nil:
 		s.logger.WarnContext(ctx, "a tool failed", "tool", r.Name, "error", err)
 	}
 	return nil, err
+}
+
+// ownResult is a result that the guest wrote itself. A block of a kind that is
+// not listed here goes out as its JSON text.
+func ownResult(raw []byte) (*mcp.CallResult, error) {
+	var guest struct {
+		Content    []jsontext.Value `json:"content"`
+		Structured jsontext.Value   `json:"structuredContent"`
+		IsError    bool             `json:"isError"`
+	}
+	if err := json.Unmarshal(raw, &guest); err != nil {
+		return nil, fmt.Errorf("reading the guest's result: %w", err)
+	}
+	result := &mcp.CallResult{Structured: guest.Structured, IsError: guest.IsError}
+	for _, block := range guest.Content {
+		var b struct {
+			Type     mcp.ContentType `json:"type"`
+			Text     string          `json:"text"`
+			Data     []byte          `json:"data"`
+			MIMEType string          `json:"mimeType"`
+		}
+		if err := json.Unmarshal(block, &b); err != nil {
+			return nil, fmt.Errorf("reading a content block of the guest's result: %w", err)
+		}
+		switch b.Type {
+		case mcp.ContentText, mcp.ContentImage, mcp.ContentAudio:
+			result.Content = append(result.Content, mcp.Content{Type: b.Type, Text: b.Text, Data: b.Data, MIMEType: b.MIMEType})
+		default:
+			result.Content = append(result.Content, mcp.Content{Type: mcp.ContentText, Text: string(block)})
+		}
+	}
+	return result, nil
 }
 
 // checkResult holds the tool to its own outputSchema: clients refuse results
@@ -137,5 +175,5 @@ func (s *servedTool) checkResult(out []byte) error {
 		problems[i] = strings.TrimSpace(fmt.Sprintf("%s %s", p.Argument, p.Message))
 	}
 	return fmt.Errorf("tool %s returned a result that breaks its own outputSchema: %s; mend the tool or its schema",
-		s.tool.Description().Name, strings.Join(problems, "; "))
+		s.description.Name, strings.Join(problems, "; "))
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// abi is how the host and one kind of guest talk. The native one is the only
-// one so far; a further one (Extism, a WASI command) joins detectABI.
+// abi is how the host and one kind of guest talk. Its methods get an instance
+// that has run _initialize. detectABI chooses it.
 type abi interface {
 	// name is what reports call it.
 	name() string
-	// describe asks a fresh instance what it is, as JSON.
-	describe(*instance) ([]byte, error)
-	// call runs the tool once on a fresh instance.
-	call(i *instance, args []byte) ([]byte, error)
+	// describe asks an instance what tools it holds: at least one.
+	describe(c *call) ([]Description, error)
+	// call runs a tool once. args is a JSON object.
+	call(c *call, tool string, args []byte) (Result, error)
 }
 
 // Import is one function that a module wants from the host.

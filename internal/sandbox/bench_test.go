@@ -22,7 +22,7 @@ func BenchmarkCallCParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			if _, err := tool.Call(context.Background(), args); err != nil {
+			if _, err := tool.Call(context.Background(), CallRequest{Arguments: args}); err != nil {
 				b.Error(err)
 				return
 			}
@@ -30,11 +30,11 @@ func BenchmarkCallCParallel(b *testing.B) {
 	})
 }
 
-func benchmarkCall(b *testing.B, tool *Tool, args string) {
+func benchmarkCall(b *testing.B, tool *Module, args string) {
 	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tool.Call(context.Background(), []byte(args)); err != nil {
+		if _, err := callTool(tool, args); err != nil {
 			b.Fatal(err)
 		}
 	}

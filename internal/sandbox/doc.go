@@ -2,16 +2,16 @@
 // bounds of time, memory, output and authority. It is the only package that
 // knows wazero.
 //
-// The main types are [Host], which loads modules; [Tool], one loaded module
-// with its [Description], whose [Tool.Call] takes and returns JSON and may be
-// used by any number of goroutines; [Policy], which says what a tool may have;
-// and [Error], which says what a guest did wrong.
+// The main types are [Host], which loads modules; [Module], one loaded module
+// with the [Description] of each of its tools, whose [Module.Call] takes JSON
+// and may be used by any number of goroutines; [Policy], which says what a
+// module may have; and [Error], which says what a guest did wrong.
 //
 //	host := sandbox.New(sandbox.Options{Logger: logger})
 //	defer host.Close(ctx)
-//	tool, err := host.Load(ctx, "sha256.wasm", wasm, sandbox.Policy{})
+//	module, err := host.Load(ctx, "sha256.wasm", wasm, sandbox.Policy{})
 //	if err != nil { … }
-//	out, err := tool.Call(ctx, []byte(`{"text":"hello"}`))
+//	out, err := module.Call(ctx, sandbox.CallRequest{Arguments: []byte(`{"text":"hello"}`)})
 //
 // docs/ABI.md specifies what a guest exports and imports; docs/SECURITY.md says
 // what is promised and what is not.

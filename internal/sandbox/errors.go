@@ -18,7 +18,7 @@ var (
 	ErrModule = errors.New("bad module")
 )
 
-// From [Tool.Call].
+// From [Module.Call].
 var (
 	// ErrInput: the arguments are not JSON, or too long.
 	ErrInput = errors.New("bad input")
@@ -39,14 +39,14 @@ var (
 	ErrABI = errors.New("ABI violation")
 	// ErrOutput: the result is longer than it may be.
 	ErrOutput = errors.New("output too long")
-	// ErrClosed: the tool was closed.
+	// ErrClosed: the module was closed; the call has not begun.
 	ErrClosed = errors.New("closed")
 )
 
 // Error is the one type of error that this package returns, apart from
 // [GuestError]. It says what, where and how to mend it.
 type Error struct {
-	// Tool is the name of the tool, or of its file while it has none.
+	// Tool is the name of the tool, or of its file where none is meant.
 	Tool string
 	// Op is what was being done: "load", "describe" or "call".
 	Op string

@@ -22,10 +22,10 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(tool.Description().Title)
-	out, err := tool.Call(ctx, []byte(`{"text":"abc"}`))
-	fmt.Println(string(out), err)
-	_, err = tool.Call(ctx, []byte(`{"base64":"?"}`))
+	fmt.Println(tool.Tools()[0].Title)
+	out, err := tool.Call(ctx, sandbox.CallRequest{Arguments: []byte(`{"text":"abc"}`)})
+	fmt.Println(string(out.JSON), err)
+	_, err = tool.Call(ctx, sandbox.CallRequest{Arguments: []byte(`{"base64":"?"}`)})
 	fmt.Println(err)
 	// Output:
 	// SHA-256

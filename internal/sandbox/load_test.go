@@ -73,7 +73,7 @@ func TestModulesThatPanicTheCompiler(t *testing.T) {
 		require.ErrorContains(t, err, "function section: there is no type ", name)
 
 		// Our own reader finds these; past it, the guard holds.
-		tool := &Tool{logger: slog.New(slog.DiscardHandler)}
+		tool := &Module{logger: slog.New(slog.DiscardHandler)}
 		err = tool.compile(context.Background(), module)
 		require.ErrorIs(t, at("x", "load", err), ErrModule, name)
 		require.ErrorContains(t, err, "the compiler cannot take this module (the engine panicked: runtime error: index out of range", name)
@@ -200,7 +200,7 @@ func TestInfoAndDescription(t *testing.T) {
 	require.Len(t, info.SHA256, 64)
 	require.Empty(t, info.Imports)
 	require.Equal(t, uint64(2*pageBytes), info.MemoryBytesMin)
-	d := tool.Description()
+	d := tool.Tools()[0]
 	require.Equal(t, "sha256", d.Name)
 	require.True(t, *d.Annotations.ReadOnlyHint)
 	require.Nil(t, d.Annotations.DestructiveHint)
@@ -228,7 +228,7 @@ func TestMutatedModules(t *testing.T) {
 		tool, err := host.Load(context.Background(), "mutant.wasm", module, Policy{Limits: Limits{TimeMax: 50 * time.Millisecond, LoadTimeMax: 50 * time.Millisecond}})
 		if err == nil {
 			loaded++
-			_, _ = tool.Call(context.Background(), []byte(`{"text":"abc"}`))
+			_, _ = callTool(tool, `{"text":"abc"}`)
 		}
 		require.NoError(t, host.Close(context.Background()), "seed %d, round %d", seed, round)
 	}
@@ -251,7 +251,7 @@ func FuzzLoad(f *testing.F) {
 			TimeMax: 50 * time.Millisecond, LoadTimeMax: 50 * time.Millisecond, CompileWorkMax: 10_000_000, MemoryBytesMax: 16 << 20,
 		}})
 		if err == nil {
-			_, _ = tool.Call(context.Background(), nil)
+			_, _ = callTool(tool, "")
 		}
 	})
 }

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"io"
 	"log/slog"
 )
 
@@ -22,7 +21,7 @@ const (
 	stderrHeadBytes = 2 << 10
 )
 
-// callLog takes what one instance logs and prints, within its bounds. An
+// callLog takes what a guest logs and prints in one call, within its bounds. An
 // instance runs on one goroutine at a time, so it needs no lock.
 type callLog struct {
 	ctx    context.Context
@@ -32,7 +31,16 @@ type callLog struct {
 	lines, bytes uint64
 	truncated    bool
 	stderrHead   []byte
-	streams      []*lineWriter
+
+	stdout, stderr lineWriter
+}
+
+// newCallLog returns the log of one call.
+func newCallLog(ctx context.Context, logger *slog.Logger, limits Limits) *callLog {
+	l := &callLog{ctx: ctx, logger: logger, limits: limits}
+	l.stdout = lineWriter{log: l, level: levelInfo}
+	l.stderr = lineWriter{log: l, level: levelWarn}
+	return l
 }
 
 // line logs one line, or drops it when the call has logged enough.
@@ -64,16 +72,9 @@ func slogLevel(level int32) slog.Level {
 	}
 }
 
-// stream is stdout or stderr of the instance, logged line by line.
-func (l *callLog) stream(level int32) io.Writer {
-	w := &lineWriter{log: l, level: level}
-	l.streams = append(l.streams, w)
-	return w
-}
-
 // flush logs lines that lack their end.
 func (l *callLog) flush() {
-	for _, w := range l.streams {
+	for _, w := range []*lineWriter{&l.stdout, &l.stderr} {
 		if len(w.pending) > 0 {
 			l.line(w.level, w.pending)
 			w.pending = nil

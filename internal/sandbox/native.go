@@ -41,47 +41,53 @@ type native struct{}
 
 func (native) name() string { return "native/1" }
 
-func (native) describe(i *instance) ([]byte, error) {
-	packed, err := i.call("describe")
+func (native) describe(c *call) ([]Description, error) {
+	packed, err := c.invoke("describe")
 	if err != nil {
 		return nil, err
 	}
-	return native{}.result(i, "describe", packed, descriptionBytesMax)
+	raw, err := native{}.result(c, "describe", packed, descriptionBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	d, err := parseDescription(raw)
+	return []Description{d}, err
 }
 
-func (native) call(i *instance, args []byte) ([]byte, error) {
+func (native) call(c *call, _ string, args []byte) (Result, error) {
 	if uint64(len(args)) > math.MaxInt32 {
-		return nil, failf(ErrInput, "%d bytes of arguments cannot be addressed by a guest", len(args))
+		return Result{}, failf(ErrInput, "%d bytes of arguments cannot be addressed by a guest", len(args))
 	}
-	at, err := i.call("alloc", uint64(len(args)))
+	at, err := c.invoke("alloc", uint64(len(args)))
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	if uint32(at) == 0 {
-		return nil, i.outOfMemory("alloc(%d) returned 0: the guest has no room for the arguments", len(args))
+		return Result{}, c.outOfMemory("alloc(%d) returned 0: the guest has no room for the arguments", len(args))
 	}
-	if !i.module.Memory().Write(uint32(at), args) {
-		return nil, failf(ErrABI, "alloc(%d) returned pointer %d, but the guest's memory ends at %d: return a block that lies inside it",
-			len(args), uint32(at), i.module.Memory().Size())
+	if !c.memory().Write(uint32(at), args) {
+		return Result{}, failf(ErrABI, "alloc(%d) returned pointer %d, but the guest's memory ends at %d: return a block that lies inside it",
+			len(args), uint32(at), c.memory().Size())
 	}
-	packed, err := i.call("call", at, uint64(len(args)))
+	packed, err := c.invoke("call", at, uint64(len(args)))
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return native{}.result(i, "call", packed, i.tool.policy.Limits.OutputBytesMax)
+	out, err := native{}.result(c, "call", packed, c.policy.Limits.OutputBytesMax)
+	return Result{JSON: out}, err
 }
 
 // result copies a result out of the guest's memory and checks that it is what
 // it must be: a JSON object, or the guest's own error.
-func (native) result(i *instance, export string, packed, bytesMax uint64) ([]byte, error) {
+func (native) result(c *call, export string, packed, bytesMax uint64) ([]byte, error) {
 	ptr, size := uint32(packed>>32), uint32(packed)&(failedBit-1)
 	if uint64(size) > bytesMax {
 		return nil, failf(ErrOutput, "%s returned %d bytes, at most %d are allowed: return less, or raise the output limit", export, size, bytesMax)
 	}
-	view, ok := i.module.Memory().Read(ptr, size)
+	view, ok := c.memory().Read(ptr, size)
 	if !ok {
 		return nil, failf(ErrABI, "%s returned pointer %d and length %d, but the guest's memory ends at %d: pack the result as pointer<<32 | length",
-			export, ptr, size, i.module.Memory().Size())
+			export, ptr, size, c.memory().Size())
 	}
 	out := bytes.Clone(view)
 	if problem := objectFault(out); problem != "" {

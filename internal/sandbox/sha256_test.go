@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -22,11 +21,11 @@ type digest struct {
 }
 
 // checkSHA256 compares the guest with crypto/sha256 on a text.
-func checkSHA256(t *testing.T, tool *Tool, text string) {
+func checkSHA256(t *testing.T, tool *Module, text string) {
 	t.Helper()
 	args, err := json.Marshal(map[string]string{"text": text})
 	require.NoError(t, err)
-	out, err := tool.Call(context.Background(), args)
+	out, err := callTool(tool, string(args))
 	require.NoError(t, err)
 	var got digest
 	require.NoError(t, json.Unmarshal(out, &got))
@@ -51,7 +50,7 @@ func TestSHA256Guest(t *testing.T) {
 	})
 }
 
-func behavesAsSHA256(t *testing.T, tool *Tool) {
+func behavesAsSHA256(t *testing.T, tool *Module) {
 	for _, text := range []string{"", "abc", `quotes " and \ back`, "line\nbreak\ttab\x00\x01", "\u00e9\u20ac\U0001F600", "</script>&"} {
 		checkSHA256(t, tool, text)
 	}
@@ -61,7 +60,7 @@ func behavesAsSHA256(t *testing.T, tool *Tool) {
 		for i := range bytes {
 			bytes[i] = byte(random.Uint32())
 		}
-		out, err := tool.Call(context.Background(), []byte(`{ "base64" : "`+base64.StdEncoding.EncodeToString(bytes)+`" }`))
+		out, err := callTool(tool, `{ "base64" : "`+base64.StdEncoding.EncodeToString(bytes)+`" }`)
 		require.NoError(t, err)
 		var got digest
 		require.NoError(t, json.Unmarshal(out, &got))
@@ -72,22 +71,22 @@ func behavesAsSHA256(t *testing.T, tool *Tool) {
 	for _, args := range []string{
 		`{"te\u0078t":"a\u0062c"}`, "{\n\t\"other\" : [1,{\"text\":\"no\"},\"]\"] ,\"text\":\"abc\"}", `{"n":-1.5e3,"b":true,"text":"abc","z":{}}`,
 	} {
-		out, err := tool.Call(context.Background(), []byte(args))
+		out, err := callTool(tool, args)
 		require.NoError(t, err, args)
 		require.Contains(t, string(out), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", args)
 	}
-	out, err := tool.Call(context.Background(), []byte(`{"text":"\ud83d\ude00"}`))
+	out, err := callTool(tool, `{"text":"\ud83d\ude00"}`)
 	require.NoError(t, err)
 	want := sha256.Sum256([]byte("\U0001F600"))
 	require.Contains(t, string(out), hex.EncodeToString(want[:]))
-	_, err = tool.Call(context.Background(), []byte(`{"base64":"YWI="}`))
+	_, err = callTool(tool, `{"base64":"YWI="}`)
 	require.NoError(t, err)
 	for args, code := range map[string]string{
 		`{}`: "missing_argument", `{"text":7}`: "missing_argument", `{"base64":"YWJ"}`: "bad_base64",
 		`{"base64":"YX=="}`: "bad_base64", // a bit set that no byte uses
 		`{"base64":"Y==="}`: "bad_base64", `{"base64":"===="}`: "bad_base64", `{"base64":"YW J"}`: "bad_base64", `{"base64":"YQ==YQ=="}`: "bad_base64",
 	} {
-		_, err := tool.Call(context.Background(), []byte(args))
+		_, err := callTool(tool, args)
 		var g *GuestError
 		require.True(t, errors.As(err, &g), args)
 		require.Equal(t, code, g.Code, args)

@@ -17,26 +17,27 @@ import (
 // rest are empty (no arguments, no environment, no file descriptors beyond
 // 0 to 2, stdin at its end).
 
-// moduleConfig is the configuration of one instance, which lives at most as
-// long as ctx.
-func (p Policy) moduleConfig(ctx context.Context, log *callLog) wazero.ModuleConfig {
-	return p.withClock(ctx, wazero.NewModuleConfig()).
-		WithName(""). // anonymous, so that any number can live side by side
-		WithStartFunctions("_initialize").
-		WithStdout(log.stream(levelInfo)).
-		WithStderr(log.stream(levelWarn)).
-		WithRandSource(p.random())
+// moduleConfig is the configuration of one instance. An instance outlives its
+// calls: what must be fresh in each call is reached through i.call.
+func (p *Policy) moduleConfig(i *instance) wazero.ModuleConfig {
+	return p.withClock(i, wazero.NewModuleConfig()).
+		WithName("").         // anonymous, so that any number can live side by side
+		WithStartFunctions(). // newInstance runs _initialize itself
+		WithStdin(guestStdin{i}).
+		WithStdout(guestStdout{i}).
+		WithStderr(guestStderr{i}).
+		WithRandSource(i.random)
 }
 
 // withClock sets the clocks and the sleep.
-func (p Policy) withClock(ctx context.Context, c wazero.ModuleConfig) wazero.ModuleConfig {
+func (p *Policy) withClock(i *instance, c wazero.ModuleConfig) wazero.ModuleConfig {
 	if p.Clock == ClockReal {
 		start := time.Now()
 		return c.WithSysWalltime().
 			WithNanotime(func() int64 { return int64(time.Since(start)) }, sys.ClockResolution(1)).
-			WithNanosleep(func(nanos int64) { sleep(ctx, time.Duration(nanos)) })
+			WithNanosleep(func(nanos int64) { sleep(i.call.ctx, time.Duration(nanos)) })
 	}
-	v := &virtualClock{}
+	v := &i.clock
 	return c.WithWalltime(v.walltime, sys.ClockResolution(time.Microsecond)).
 		WithNanotime(v.nanotime, sys.ClockResolution(time.Microsecond)).
 		WithNanosleep(v.sleep)
@@ -81,7 +82,7 @@ func (v *virtualClock) sleep(nanos int64) {
 }
 
 // random is the guest's random source.
-func (p Policy) random() io.Reader {
+func (p *Policy) random() io.Reader {
 	if p.RandomSeed == nil {
 		return rand.Reader
 	}
