@@ -2,6 +2,9 @@
 //
 //	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
 //	ingot state verify|repair|dump|compact DIR [--json]
+//	ingot keygen NAME
+//	ingot sign TOOL.wasm --key NAME.key
+//	ingot verify TOOL.wasm --key NAME.pub
 //	ingot version
 //
 // serve answers MCP over streamable HTTP at /mcp, HTTP+SSE at /sse and WebSocket
@@ -15,6 +18,9 @@
 // state looks after such a directory while nobody serves it: verify reads all of it
 // and says what is damaged, repair makes a store of what is whole, dump writes the
 // entries as JSON lines, compact rewrites them without the log.
+//
+// sign and verify are for WebAssembly tools, which a host can be told to load only
+// when the holder of a key has signed them.
 //
 // # Caveats
 //
@@ -36,9 +42,12 @@ import (
 
 // commands is the command line of ingot.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
-	State   stateCommand   `cmd:"" help:"Look after the directory of a state that nobody serves."`
-	Version versionCommand `cmd:"" help:"Print the version, and what the engine runs on here."`
+	Serve   serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	State   stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
+	Keygen  keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
+	Sign    signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
+	Verify  verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
+	Version versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 
 // streams are where a command writes.
