@@ -8,6 +8,8 @@ require github.com/ingot-run/ingot v0.0.0
 
 require github.com/llxisdsh/pb v1.5.9
 
+require github.com/go-jose/go-jose/v4 v4.1.8 // indirect
+
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/RaduBerinde/axisds v0.1.0 // indirect

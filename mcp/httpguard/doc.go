@@ -14,7 +14,8 @@
 //
 // # Caveats
 //
-//   - A client is the address of its connection. Behind a proxy all requests
-//     come from one address: bound their rate at the proxy.
+//   - A client is the address of its connection, unless that is one of [Proxies],
+//     which is then to write the header it is configured with: a header that the
+//     proxy only passes on is the client's own word.
 //   - A token is as good as the way it travels. Off loopback use TLS.
 package httpguard

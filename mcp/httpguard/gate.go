@@ -56,7 +56,9 @@ func (g *Gate) Share(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Add("Vary", "Origin")
+	if !slices.Contains(h["Vary"], "Origin") { // there may be two gates
+		h.Add("Vary", "Origin")
+	}
 	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate")
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
@@ -83,6 +85,21 @@ func shareableHeaders(asked string) string {
 		}
 	}
 	return strings.Join(allowed, ", ")
+}
+
+// Wrap puts the gate in front of next: for what asks for credentials before a
+// transport's own gate is reached, since a preflight has none, and a page is to
+// read the refusal too.
+func (g Gate) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status, problem := g.Check(r); status != 0 {
+			http.Error(w, problem, status)
+			return
+		}
+		if !g.Share(w, r) {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 func (g *Gate) allows(origin string) bool {

@@ -10,8 +10,9 @@ import (
 type Connections struct {
 	Max int
 	// MaxPerClient bounds those of one client, as LimitRate tells them apart;
-	// loopback ones count for Max only.
+	// loopback ones and trusted proxies count for Max only.
 	MaxPerClient int
+	Proxies      Proxies
 }
 
 // Limit returns a listener that closes at once what is accepted beyond o. To
@@ -36,19 +37,21 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		client := clientOf(conn.RemoteAddr().String())
-		if l.begin(client) {
+		address := addressOf(conn.RemoteAddr().String())
+		client := clientOf(address)
+		if l.begin(client, address.IsLoopback() || l.limits.Proxies.trust(address)) {
 			return &counted{Conn: conn, from: l, client: client}, nil
 		}
 		conn.Close()
 	}
 }
 
-// begin counts a connection, if there is room; end is its partner.
-func (l *limited) begin(client netip.Addr) bool {
+// begin counts a connection, if there is room; many says that its client may
+// have any number. end is its partner.
+func (l *limited) begin(client netip.Addr, many bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= l.limits.Max || !client.IsLoopback() && l.clients[client] >= l.limits.MaxPerClient {
+	if l.open >= l.limits.Max || !many && l.clients[client] >= l.limits.MaxPerClient {
 		return false
 	}
 	l.open++

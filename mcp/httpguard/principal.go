@@ -2,7 +2,9 @@ package httpguard
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 )
 
 // Authenticator finds out who a request is from.
@@ -13,7 +15,8 @@ type Authenticator interface {
 	Wrap(next http.Handler) http.Handler
 }
 
-// Require puts a in front of next.
+// Require puts a in front of next. A browser's preflight (CORS) has no
+// credentials: for pages of other origins a Gate goes around both ([Gate.Wrap]).
 func Require(a Authenticator, next http.Handler) http.Handler { return a.Wrap(next) }
 
 type principalKey struct{}
@@ -31,3 +34,23 @@ func Principal(ctx context.Context) string {
 	principal, _ := ctx.Value(principalKey{}).(string)
 	return principal
 }
+
+type expiryKey struct{}
+
+// WithExpiry returns a context that says until when the credentials of its
+// request are good.
+func WithExpiry(ctx context.Context, until time.Time) context.Context {
+	return context.WithValue(ctx, expiryKey{}, until)
+}
+
+// UntilExpiry returns a context that ends when the credentials of its request
+// do, if they do. It is for what goes on after the request was let in: streams,
+// and connections that are kept. stop frees it.
+func UntilExpiry(ctx context.Context) (_ context.Context, stop context.CancelFunc) {
+	if until, ok := ctx.Value(expiryKey{}).(time.Time); ok {
+		return context.WithDeadlineCause(ctx, until, errExpired)
+	}
+	return context.WithCancel(ctx)
+}
+
+var errExpired = errors.New("the credentials have expired")

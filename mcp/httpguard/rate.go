@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,6 +16,7 @@ import (
 type Rate struct {
 	PerSecond float64
 	Burst     int
+	Proxies   Proxies // who are believed about where a request comes from
 }
 
 // clientsMax bounds the clients that a limiter knows. Beyond it, those that
@@ -26,7 +28,7 @@ const clientsMax = 10_000
 func LimitRate(next http.Handler, rate Rate) http.Handler {
 	l := &limiter{rate: rate, clients: make(map[netip.Addr]*bucket)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait := l.take(clientOf(r.RemoteAddr), time.Now()); wait > 0 {
+		if wait := l.take(clientOf(rate.Proxies.origin(r)), time.Now()); wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			http.Error(w, "too many requests; slow down", http.StatusTooManyRequests)
 			return
@@ -86,23 +88,27 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// clientOf returns the client of a RemoteAddr; the zero Addr for one that
-// cannot be read.
-func clientOf(remote string) netip.Addr {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
+// addressOf returns the address of a RemoteAddr or of a header, with or without
+// port; the zero Addr for one that cannot be read.
+func addressOf(text string) netip.Addr {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
 	}
-	address, err := netip.ParseAddr(host)
+	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
 	if err != nil {
 		return netip.Addr{}
 	}
-	if address = address.Unmap().WithZone(""); address.Is6() && !address.IsLoopback() {
-		network, err := address.Prefix(64)
-		if err != nil {
-			return netip.Addr{} // cannot happen: 64 fits
-		}
-		return network.Addr()
+	return address.Unmap().WithZone("")
+}
+
+// clientOf returns the client that an address counts for.
+func clientOf(address netip.Addr) netip.Addr {
+	if !address.Is6() || address.IsLoopback() {
+		return address
 	}
-	return address
+	network, err := address.Prefix(64)
+	if err != nil {
+		return netip.Addr{} // cannot happen: 64 fits
+	}
+	return network.Addr()
 }

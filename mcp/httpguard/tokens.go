@@ -73,7 +73,7 @@ func ReadTokens(path string) (*Tokens, error) {
 // Wrap is Authenticator's. The principal is named for the token's hash.
 func (t *Tokens) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, err := bearer(r)
+		token, err := Bearer(r)
 		principal := ""
 		if err == nil {
 			principal = t.principal(token)
@@ -105,8 +105,9 @@ func (t *Tokens) principal(token string) (found string) {
 
 var errNoBearer = errors.New("a bearer token is required: send the header Authorization: Bearer TOKEN")
 
-// bearer returns the token of r.
-func bearer(r *http.Request) (string, error) {
+// Bearer returns the bearer token of r (RFC 6750 section 2.1); the error tells
+// the client what is wanted.
+func Bearer(r *http.Request) (string, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
 		return "", errNoBearer

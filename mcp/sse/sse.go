@@ -128,7 +128,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 		wire.Refuse(w, http.StatusBadRequest, mcp.CodeInvalidRequest, "the request's path cannot be read")
 		return
 	}
-	ctx, leave := context.WithCancelCause(r.Context())
+	ctx, stop := httpguard.UntilExpiry(r.Context())
+	defer stop()
+	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	out := wire.NewLive(w, h.options.WriteTimeout, h.options.KeepAlive, func(err error) { leave(err) })
 	defer out.End(nil)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/httpguard"
 	"github.com/ingot-run/ingot/mcp/internal/wire"
 )
 
@@ -36,7 +37,9 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, s *session) {
 			return
 		}
 	}
-	out := h.newAttachment(w, r)
+	ctx, stop := httpguard.UntilExpiry(r.Context())
+	defer stop()
+	out := h.newAttachment(w, r.WithContext(ctx))
 	defer out.end()
 	if !st.attach(out, after) {
 		wire.Refuse(w, http.StatusBadRequest, mcp.CodeInvalidRequest, "the stream cannot be resumed after this "+headerLastEvent+": what followed it is no longer held")

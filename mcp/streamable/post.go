@@ -57,6 +57,9 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer h.streams.Add(-1)
+		ctx, stop := httpguard.UntilExpiry(r.Context())
+		defer stop()
+		r = r.WithContext(ctx)
 	default:
 		select {
 		case h.slots <- struct{}{}:

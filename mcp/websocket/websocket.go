@@ -116,7 +116,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	defer socket.CloseNow()
-	ctx, leave := context.WithCancel(r.Context())
+	ctx, leave := httpguard.UntilExpiry(r.Context())
 	defer leave()
 	c := &connection{handler: h, socket: socket}
 	c.conn = h.server.Connect(ctx, c, mcp.ConnOptions{Principal: httpguard.Principal(r.Context())})
