@@ -14,6 +14,8 @@ import (
 var (
 	// ErrPolicy: the policy asks for a limit that cannot be enforced.
 	ErrPolicy = errors.New("bad policy")
+	// ErrPin: the module is not the one that is pinned, or not signed as it must be.
+	ErrPin = errors.New("pin violated")
 	// ErrModule: the bytes are not a module that can be compiled.
 	ErrModule = errors.New("bad module")
 )

@@ -45,7 +45,7 @@ func New(o Options) *Host {
 // second for a Go guest.
 func (h *Host) Load(ctx context.Context, file string, module []byte, p Policy) (*Module, error) {
 	var err error
-	if p.Limits, err = p.Limits.complete(); err != nil {
+	if p, err = p.complete(); err != nil {
 		return nil, at(file, "load", &failure{ErrPolicy, err.Error(), nil})
 	}
 	m := &Module{host: h, policy: p, logger: h.logger.With("module", file)}
@@ -100,6 +100,9 @@ func (m *Module) load(ctx context.Context, module []byte) error {
 	}
 	sum := sha256.Sum256(module)
 	m.info.SHA256 = hex.EncodeToString(sum[:])
+	if err := m.policy.checkModule(module, sum); err != nil {
+		return err
+	}
 	safe, shape, err := rewrite(module, limits)
 	if err != nil {
 		return &failure{ErrModule, err.Error() + "; the file is damaged or not for this host: build it again", err}
