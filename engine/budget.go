@@ -82,6 +82,23 @@ func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 	return nil
 }
 
+// Budget returns how many bytes are charged for the keys under a prefix that
+// SetBudget was called with, and its budget; 0 and 0 when it has none. The empty
+// prefix is the whole store.
+func (s *Store) Budget(prefix string) (used, bytesMax int64) {
+	if prefix == "" {
+		return s.budget.used.Load(), s.budget.bytesMax.Load()
+	}
+	if list := s.budget.namespaces.Load(); list != nil {
+		for _, ns := range *list {
+			if ns.prefix == prefix {
+				return ns.used.Load(), ns.bytesMax
+			}
+		}
+	}
+	return 0, 0
+}
+
 // replace puts ns in the place of the namespace of the same prefix.
 func (b *budget) replace(ns *namespace) {
 	b.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ingot-run/ingot/engine"
@@ -17,7 +18,11 @@ type Embedded struct {
 	backend string
 	ttl     time.Duration // of what is written without one; 0 is none
 	close   func() error
+
+	budgets sync.Mutex // held while one is changed
 }
+
+var _ budgeter = (*Embedded)(nil)
 
 var _ Manager = (*Embedded)(nil)
 
@@ -172,6 +177,19 @@ func (e *Embedded) Stats(context.Context) (Stats, error) {
 		Backend: e.backend, Keys: s.Keys, Bytes: s.Bytes, BytesMax: s.BytesMax, Version: s.Version, Watchers: s.Watchers,
 	}, nil
 }
+
+// setBudget implements budgeter. The engine walks over all keys for it, so it is
+// asked only for what is new.
+func (e *Embedded) setBudget(prefix string, bytesMax int64) error {
+	e.budgets.Lock()
+	defer e.budgets.Unlock()
+	if _, now := e.store.Budget(prefix); now == bytesMax {
+		return nil
+	}
+	return translated(e.store.SetBudget(prefix, bytesMax))
+}
+
+func (e *Embedded) budget(prefix string) (used, bytesMax int64) { return e.store.Budget(prefix) }
 
 // Now implements Manager.
 func (e *Embedded) Now() int64 { return e.store.Now() }

@@ -49,6 +49,13 @@ var (
 	ErrClosed = errors.New("state: it is closed")
 )
 
+// Returned by Handles.Open and by the Manager that it made.
+var (
+	// ErrHandle says that a handle was never minted, has expired or been revoked, or
+	// is another principal's: it does not tell which.
+	ErrHandle = errors.New("state: the handle is unknown, or has expired")
+)
+
 // Returned by Open.
 var (
 	// ErrBackend says that there is no backend of this name.

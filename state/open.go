@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ingot-run/ingot/engine"
@@ -68,7 +69,7 @@ func Open(o Options) (*Embedded, error) {
 
 // openFile opens the file backend.
 func openFile(o Options, eo engine.Options) (*Embedded, error) {
-	sync, ok := map[string]engine.SyncPolicy{
+	policy, ok := map[string]engine.SyncPolicy{
 		"": engine.SyncAlways, "always": engine.SyncAlways, "interval": engine.SyncInterval, "never": engine.SyncNever,
 	}[o.Sync]
 	if !ok {
@@ -78,12 +79,12 @@ func openFile(o Options, eo engine.Options) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	eo.Dir, eo.Sync, eo.Encryption, eo.Log = dir, sync, o.Encryption, o.Log
+	eo.Dir, eo.Sync, eo.Encryption, eo.Log = dir, policy, o.Encryption, o.Log
 	store, err := engine.Open(eo)
 	if err != nil {
 		return nil, errors.Join(translate(err), dir.Close())
 	}
-	return &Embedded{store: store, backend: BackendFile, ttl: o.TTL, close: func() error { return errors.Join(store.Close(), dir.Close()) }}, nil
+	return &Embedded{store: store, backend: BackendFile, ttl: o.TTL, close: sync.OnceValue(func() error { return errors.Join(store.Close(), dir.Close()) })}, nil
 }
 
 // backend is the backend that o means, checked against what it needs.

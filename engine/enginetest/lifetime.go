@@ -81,6 +81,18 @@ func testExpiry(t *testing.T, open Opener) {
 		require.ErrorIs(t, err, engine.ErrConflict)
 		set(t, s, "k", "6", engine.SetOptions{IfAbsent: true})
 	})
+	t.Run("a counter of a batch may end", func(t *testing.T) {
+		s, c := opened(t, open, engine.Options{})
+		step := []engine.Op{{Kind: engine.OpIncrement, Key: "n", Delta: 1, TTL: time.Second}}
+		for range 2 { // the second one leaves the end as it is
+			_, err := s.Batch(step)
+			require.NoError(t, err)
+			c.millis += 400
+		}
+		require.Equal(t, "2", value(t, s, "n"))
+		c.millis += 200
+		absent(t, s, "n")
+	})
 	t.Run("tick frees in steps", func(t *testing.T) {
 		s, c := opened(t, open, engine.Options{})
 		for i := range 100 {
@@ -188,6 +200,10 @@ func testBudgets(t *testing.T, open Opener) {
 
 	set(t, s, "ns/1", strings.Repeat("v", 1000), engine.SetOptions{})
 	require.NoError(t, s.SetBudget("ns/", 2000))
+	used, bytesMax := s.Budget("ns/")
+	require.Equal(t, []int64{charged(4, 1000, false, false), 2000}, []int64{used, bytesMax})
+	used, bytesMax = s.Budget("")
+	require.Equal(t, []int64{s.Stats().Bytes, 10_000}, []int64{used, bytesMax})
 	_, err = s.Set("ns/2", make([]byte, 1000), engine.SetOptions{})
 	require.ErrorIs(t, err, engine.ErrFull)
 	require.ErrorContains(t, err, `prefix "ns/"`)
@@ -196,6 +212,8 @@ func testBudgets(t *testing.T, open Opener) {
 	require.NoError(t, err)
 	set(t, s, "ns/2", strings.Repeat("v", 1000), engine.SetOptions{})
 	require.NoError(t, s.SetBudget("ns/", 0))
+	used, bytesMax = s.Budget("ns/")
+	require.Zero(t, used+bytesMax)
 	set(t, s, "ns/3", strings.Repeat("v", 1000), engine.SetOptions{})
 	require.ErrorIs(t, s.SetBudget("ns/", -1), engine.ErrOptions)
 
