@@ -17,11 +17,11 @@ import (
 	"io/fs"
 )
 
-//go:embed *.js index.d.ts all:dist
+//go:embed *.js tools/*.js *.d.ts all:dist
 var files embed.FS
 
-// Files is the file tree of the package: index.js and its modules, index.d.ts
-// and dist/engine.wasm.
+// Files is the file tree of the package: index.js and its modules, tools/, their
+// types, and dist/engine.wasm.
 func Files() fs.FS { return files }
 
 // HasEngine reports whether dist/engine.wasm was there when this program was

@@ -21,18 +21,21 @@ test("the packed package holds what it needs and runs", async (t) => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
   const [{ filename, files }] = JSON.parse(stdout);
   const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, "dist/engine.wasm", "index.d.ts", "package.json", "README.md"].sort());
+  const tools = (await readdir(join(root, "tools"))).map((name) => `tools/${name}`);
+  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...tools, "dist/engine.wasm", "index.d.ts", "tools.d.ts", "package.json", "README.md"].sort());
 
   const installed = join(dir, "node_modules", "ingot-state");
   await mkdir(installed, { recursive: true });
   await run("tar", ["xzf", join(dir, filename), "-C", installed, "--strip-components=1"]);
   await writeFile(join(dir, "main.mjs"), `
     import { open } from "ingot-state";
+    import { ToolError, loadTool } from "ingot-state/tools";
     const store = await open();
     store.set("greeting", "hello", { ttl: 60_000 });
+    await loadTool(new Uint8Array(8)).catch((error) => console.log(error instanceof ToolError, error.code));
     console.log(store.getString("greeting"), import.meta.resolve("ingot-state/engine.wasm").endsWith("dist/engine.wasm"));
   `);
-  assert.equal((await run(process.execPath, [join(dir, "main.mjs")])).stdout, "hello true\n");
+  assert.equal((await run(process.execPath, [join(dir, "main.mjs")])).stdout, "true ERR_TOOL_MODULE\nhello true\n");
 });
 
 test("it has no run-time dependency, no install script, and stays small", async () => {

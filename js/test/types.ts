@@ -1,6 +1,7 @@
 // What the types must accept and, where a comment says so, must refuse.
 // types.test.mjs runs tsc on it; it is never run itself.
 import { IngotError, open, type Entry, type ErrorCode, type Operation, type Page, type Store, type WatchEvent } from "ingot-state";
+import { ToolError, loadTool, type ToolErrorCode, type ToolPolicy } from "ingot-state/tools";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_proof: Same<A, B>): void {}
@@ -101,3 +102,20 @@ async function refused(store: Store): Promise<void> {
 
 void accepted;
 void refused;
+
+async function tools(store: Store): Promise<void> {
+  const policy: ToolPolicy = { state: [{ prefix: "a/", access: "write" }], http: [{ host: "example.org" }], clock: "real", limits: { fuel: 1 } };
+  const tool = await loadTool(new Uint8Array(0), { policy, store, onLog: ({ text }) => void text.length });
+  const { result, fuel } = await tool.call({ a: 1 }, { onProgress: ({ total }) => same<typeof total, number | undefined>(true) });
+  same<typeof fuel, number>(true);
+  void result["anything"];
+  const code: ToolErrorCode = new ToolError("ERR_TOOL_FUEL", "text").code;
+  void code;
+  // @ts-expect-error a policy grants what it knows
+  await loadTool("tool.wasm", { policy: { files: [] } });
+  // @ts-expect-error access is a word
+  await loadTool("tool.wasm", { policy: { state: [{ prefix: "a/", access: "all" }] } });
+  // @ts-expect-error arguments are an object
+  await tool.call("text");
+}
+void tools;
