@@ -12,90 +12,12 @@ import (
 )
 
 func testRules(t *testing.T, open Opener) {
-	t.Run("an entry", func(t *testing.T) {
-		m, _ := opened(t, open, Options{})
-		absent(t, m, "k")
-		given := []byte("value")
-		v1, err := m.Set(background, "k", given, state.SetOptions{})
-		require.NoError(t, err)
-		given[0] = 'X'
-		require.Equal(t, "value", value(t, m, "k"), "what is stored is a copy")
-		e, err := m.Get(background, "k")
-		require.NoError(t, err)
-		require.Equal(t, state.Meta{Version: v1}, e.Meta)
-		e.Value[0] = 'X'
-		require.Equal(t, "value", value(t, m, "k"), "what is read is a copy")
-		out, meta, err := m.AppendGet(background, []byte("the "), "k")
-		require.NoError(t, err)
-		require.Equal(t, "the value", string(out))
-		require.Equal(t, v1, meta.Version)
-		v2 := set(t, m, "other", "", state.SetOptions{})
-		require.Greater(t, v2, v1, "versions are the store's")
-		require.Equal(t, "", value(t, m, "other"))
-		exists, err := m.Exists(background, "other")
-		require.NoError(t, err)
-		require.True(t, exists)
-		many, err := m.GetMany(background, []string{"other", "none", "k", "k"})
-		require.NoError(t, err)
-		require.Len(t, many, 4)
-		require.Equal(t, []uint64{v2, 0, v1, v1}, []uint64{many[0].Version, many[1].Version, many[2].Version, many[3].Version})
-		require.Equal(t, "value", string(many[2].Value))
-		v3, deleted, err := m.Delete(background, "k", state.DeleteOptions{})
-		require.NoError(t, err)
-		require.True(t, deleted)
-		require.Greater(t, v3, v2)
-		absent(t, m, "k")
-		version, deleted, err := m.Delete(background, "k", state.DeleteOptions{})
-		require.NoError(t, err)
-		require.False(t, deleted)
-		require.Zero(t, version)
-	})
-	t.Run("keys and values are bytes", func(t *testing.T) {
-		m, _ := opened(t, open, Options{})
-		odd := []string{"\xff\xfe", "a\x00b", "a", "a\x00", "{}", "*", "a:b", "ключ", " ", "\n", "%2F", "../../x"}
-		for i, key := range odd {
-			set(t, m, key, key+strconv.Itoa(i), state.SetOptions{})
-		}
-		for i, key := range odd {
-			require.Equal(t, key+strconv.Itoa(i), value(t, m, key))
-		}
-		require.Len(t, keys(t, m, state.ListOptions{}), len(odd))
-	})
+	t.Run("an entry", func(t *testing.T) { testEntry(t, open) })
+	t.Run("keys and values are bytes", func(t *testing.T) { testBytes(t, open) })
 	t.Run("conditions", func(t *testing.T) { testConditions(t, open) })
-	t.Run("compare and swap", func(t *testing.T) {
-		m, _ := opened(t, open, Options{})
-		current, swapped, err := m.CompareAndSwap(background, "k", 7, []byte("a"))
-		require.NoError(t, err)
-		require.False(t, swapped)
-		require.Zero(t, current)
-		v1, swapped, err := m.CompareAndSwap(background, "k", 0, []byte("a"))
-		require.NoError(t, err)
-		require.True(t, swapped)
-		current, swapped, err = m.CompareAndSwap(background, "k", 0, []byte("b"))
-		require.NoError(t, err)
-		require.False(t, swapped)
-		require.Equal(t, v1, current)
-		v2, swapped, err := m.CompareAndSwap(background, "k", v1, []byte("b"))
-		require.NoError(t, err)
-		require.True(t, swapped)
-		require.Greater(t, v2, v1)
-		require.Equal(t, "b", value(t, m, "k"))
-	})
+	t.Run("compare and swap", func(t *testing.T) { testSwap(t, open) })
 	t.Run("increment", func(t *testing.T) { testIncrement(t, open) })
-	t.Run("clear", func(t *testing.T) {
-		m, _ := opened(t, open, Options{})
-		for _, key := range []string{"a/1", "a/2", "a", "b/1"} {
-			set(t, m, key, "v", state.SetOptions{})
-		}
-		deleted, err := m.Clear(background, "a/")
-		require.NoError(t, err)
-		require.Equal(t, 2, deleted)
-		require.Equal(t, []string{"a", "b/1"}, keys(t, m, state.ListOptions{}))
-		deleted, err = m.Clear(background, "")
-		require.NoError(t, err)
-		require.Equal(t, 2, deleted)
-		require.Empty(t, keys(t, m, state.ListOptions{}))
-	})
+	t.Run("clear", func(t *testing.T) { testClear(t, open) })
 	t.Run("stats", func(t *testing.T) {
 		m, _ := opened(t, open, Options{})
 		v := set(t, m, "a", "v", state.SetOptions{})
@@ -299,4 +221,90 @@ func testClosed(t *testing.T, open Opener) {
 	require.ErrorIs(t, err, state.ErrClosed)
 	_, err = m.Watch(background, state.WatchOptions{})
 	require.ErrorIs(t, err, state.ErrClosed)
+}
+
+func testEntry(t *testing.T, open Opener) {
+	m, _ := opened(t, open, Options{})
+	absent(t, m, "k")
+	given := []byte("value")
+	v1, err := m.Set(background, "k", given, state.SetOptions{})
+	require.NoError(t, err)
+	given[0] = 'X'
+	require.Equal(t, "value", value(t, m, "k"), "what is stored is a copy")
+	e, err := m.Get(background, "k")
+	require.NoError(t, err)
+	require.Equal(t, state.Meta{Version: v1}, e.Meta)
+	e.Value[0] = 'X'
+	require.Equal(t, "value", value(t, m, "k"), "what is read is a copy")
+	out, meta, err := m.AppendGet(background, []byte("the "), "k")
+	require.NoError(t, err)
+	require.Equal(t, "the value", string(out))
+	require.Equal(t, v1, meta.Version)
+	v2 := set(t, m, "other", "", state.SetOptions{})
+	require.Greater(t, v2, v1, "versions are the store's")
+	require.Equal(t, "", value(t, m, "other"))
+	exists, err := m.Exists(background, "other")
+	require.NoError(t, err)
+	require.True(t, exists)
+	many, err := m.GetMany(background, []string{"other", "none", "k", "k"})
+	require.NoError(t, err)
+	require.Len(t, many, 4)
+	require.Equal(t, []uint64{v2, 0, v1, v1}, []uint64{many[0].Version, many[1].Version, many[2].Version, many[3].Version})
+	require.Equal(t, "value", string(many[2].Value))
+	v3, deleted, err := m.Delete(background, "k", state.DeleteOptions{})
+	require.NoError(t, err)
+	require.True(t, deleted)
+	require.Greater(t, v3, v2)
+	absent(t, m, "k")
+	version, deleted, err := m.Delete(background, "k", state.DeleteOptions{})
+	require.NoError(t, err)
+	require.False(t, deleted)
+	require.Zero(t, version)
+}
+
+func testBytes(t *testing.T, open Opener) {
+	m, _ := opened(t, open, Options{})
+	odd := []string{"\xff\xfe", "a\x00b", "a", "a\x00", "{}", "*", "a:b", "ключ", " ", "\n", "%2F", "../../x"}
+	for i, key := range odd {
+		set(t, m, key, key+strconv.Itoa(i), state.SetOptions{})
+	}
+	for i, key := range odd {
+		require.Equal(t, key+strconv.Itoa(i), value(t, m, key))
+	}
+	require.Len(t, keys(t, m, state.ListOptions{}), len(odd))
+}
+
+func testSwap(t *testing.T, open Opener) {
+	m, _ := opened(t, open, Options{})
+	current, swapped, err := m.CompareAndSwap(background, "k", 7, []byte("a"))
+	require.NoError(t, err)
+	require.False(t, swapped)
+	require.Zero(t, current)
+	v1, swapped, err := m.CompareAndSwap(background, "k", 0, []byte("a"))
+	require.NoError(t, err)
+	require.True(t, swapped)
+	current, swapped, err = m.CompareAndSwap(background, "k", 0, []byte("b"))
+	require.NoError(t, err)
+	require.False(t, swapped)
+	require.Equal(t, v1, current)
+	v2, swapped, err := m.CompareAndSwap(background, "k", v1, []byte("b"))
+	require.NoError(t, err)
+	require.True(t, swapped)
+	require.Greater(t, v2, v1)
+	require.Equal(t, "b", value(t, m, "k"))
+}
+
+func testClear(t *testing.T, open Opener) {
+	m, _ := opened(t, open, Options{})
+	for _, key := range []string{"a/1", "a/2", "a", "b/1"} {
+		set(t, m, key, "v", state.SetOptions{})
+	}
+	deleted, err := m.Clear(background, "a/")
+	require.NoError(t, err)
+	require.Equal(t, 2, deleted)
+	require.Equal(t, []string{"a", "b/1"}, keys(t, m, state.ListOptions{}))
+	deleted, err = m.Clear(background, "")
+	require.NoError(t, err)
+	require.Equal(t, 2, deleted)
+	require.Empty(t, keys(t, m, state.ListOptions{}))
 }
