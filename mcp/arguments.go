@@ -3,7 +3,6 @@ package mcp
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
 	"math"
 	"reflect"
 	"strconv"
@@ -30,7 +29,7 @@ import (
 func DecodeArguments(args []byte, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		panic(fmt.Sprintf("mcp: DecodeArguments: into is %T, not a pointer to a struct", into))
+		panic("mcp: DecodeArguments: into is " + typeName(into) + ", not a pointer to a struct")
 	}
 	s := borrowScanner(depthLimit)
 	defer s.giveBack()
@@ -237,7 +236,7 @@ func decodeInteger(raw []byte, v reflect.Value, way how) *ArgumentError {
 	if way == howUint {
 		n, err := strconv.ParseUint(text, 10, bits)
 		if err != nil {
-			return &ArgumentError{Problem: fmt.Sprintf("must be between 0 and %d", uint64(math.MaxUint64)>>(64-bits))}
+			return &ArgumentError{Problem: "must be between 0 and " + strconv.FormatUint(math.MaxUint64>>(64-bits), 10)}
 		}
 		v.SetUint(n)
 		return nil
@@ -245,7 +244,7 @@ func decodeInteger(raw []byte, v reflect.Value, way how) *ArgumentError {
 	n, err := strconv.ParseInt(text, 10, bits)
 	if err != nil {
 		limit := int64(math.MaxInt64) >> (64 - bits)
-		return &ArgumentError{Problem: fmt.Sprintf("must be between %d and %d", -limit-1, limit)}
+		return &ArgumentError{Problem: "must be between " + strconv.FormatInt(-limit-1, 10) + " and " + strconv.FormatInt(limit, 10)}
 	}
 	v.SetInt(n)
 	return nil
@@ -269,6 +268,26 @@ func decodeSlice(raw []byte, v reflect.Value) *ArgumentError {
 		if i = s.space(end); raw[i] == ',' {
 			i = s.space(i + 1)
 		}
+	}
+	return nil
+}
+
+// decodeArray decodes an array of one length.
+func decodeArray(raw []byte, v reflect.Value) *ArgumentError {
+	if raw[0] != '[' {
+		return mustBe("an array", raw)
+	}
+	way, n := howOf(v.Type().Elem()), 0
+	for element := range elementsOf(raw) {
+		if n < v.Len() {
+			if problem := decodeValue(element, v.Index(n), way); problem != nil {
+				return problem.within("[" + strconv.Itoa(n) + "]")
+			}
+		}
+		n++
+	}
+	if n != v.Len() {
+		return &ArgumentError{Problem: "must have " + strconv.Itoa(v.Len()) + " items, not " + strconv.Itoa(n)}
 	}
 	return nil
 }
@@ -311,21 +330,13 @@ func decodeOther(raw []byte, v reflect.Value) *ArgumentError {
 		v.SetBytes(decoded)
 		return nil
 	case v.Kind() == reflect.Array:
-		all := reflect.New(reflect.SliceOf(v.Type().Elem())).Elem()
-		if problem := decodeSlice(raw, all); problem != nil {
-			return problem
-		}
-		if all.Len() != v.Len() {
-			return &ArgumentError{Problem: fmt.Sprintf("must have %d items, not %d", v.Len(), all.Len())}
-		}
-		reflect.Copy(v, all)
-		return nil
+		return decodeArray(raw, v)
 	}
-	return &ArgumentError{Problem: fmt.Sprintf("cannot be given: the server keeps it in a %v", v.Type())}
+	return &ArgumentError{Problem: "cannot be given: the server keeps it in a " + v.Type().String()}
 }
 
 func doesNotFit(v reflect.Value, err error) *ArgumentError {
-	return &ArgumentError{Problem: fmt.Sprintf("does not fit %v: %v", v.Type(), err)}
+	return &ArgumentError{Problem: "does not fit " + v.Type().String() + ": " + err.Error()}
 }
 
 // decodeMap decodes an object into a map of strings to anything.
@@ -340,7 +351,9 @@ func decodeMap(raw []byte, v reflect.Value) *ArgumentError {
 		if problem := decodeValue(value, element, way); problem != nil {
 			return problem.within(name)
 		}
-		made.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), element)
+		key := reflect.New(v.Type().Key()).Elem()
+		key.SetString(name)
+		made.SetMapIndex(key, element)
 	}
 	v.Set(made)
 	return nil
@@ -420,7 +433,7 @@ func newShape(t reflect.Type) *shape {
 			continue
 		}
 		if f.Anonymous {
-			panic(fmt.Sprintf("mcp: DecodeArguments: %v embeds %v; name the field", t, f.Type))
+			panic("mcp: DecodeArguments: " + t.String() + " embeds " + f.Type.String() + "; name the field")
 		}
 		field := shapeField{name: f.Name, index: i, how: howOf(f.Type), required: f.Type.Kind() != reflect.Pointer, always: true}
 		name, options, _ := strings.Cut(tag, ",")
@@ -433,7 +446,7 @@ func newShape(t reflect.Type) *shape {
 			case "omitzero", "omitempty":
 				field.required, field.always = false, false
 			default:
-				panic(fmt.Sprintf("mcp: DecodeArguments: %v.%s has the tag option %q, which is not supported", t, f.Name, option))
+				panic("mcp: DecodeArguments: " + t.String() + "." + f.Name + " has the tag option " + strconv.Quote(option) + ", which is not supported")
 			}
 		}
 		if field.rules = newRules(t, f, field.how); field.rules != nil && field.rules.standard != nil {

@@ -3,7 +3,6 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -53,12 +52,12 @@ var ErrInputRequired = errors.New("mcp: the client has to be asked; return this 
 // of ctx, or one of the questions themselves.
 func (c *Call) Ask(ctx context.Context, questions map[string]Question) (map[string]Answer, error) {
 	if len(questions) == 0 || len(questions) > questionsMax {
-		return nil, fmt.Errorf("mcp: Ask: %d questions; 1 to %d are allowed", len(questions), questionsMax)
+		return nil, errors.New("mcp: Ask: " + strconv.Itoa(len(questions)) + " questions; 1 to " + strconv.Itoa(questionsMax) + " are allowed")
 	}
 	for _, key := range slices.Sorted(maps.Keys(questions)) {
 		q := questions[key]
 		if key == "" || len(key) > keyLengthMax {
-			return nil, fmt.Errorf("mcp: Ask: the key %.20q has %d bytes; 1 to %d are allowed", key, len(key), keyLengthMax)
+			return nil, errors.New("mcp: Ask: the key " + strconv.Quote(shown([]byte(key))) + " has " + strconv.Itoa(len(key)) + " bytes; 1 to " + strconv.Itoa(keyLengthMax) + " are allowed")
 		}
 		if err := q.needs(c.from.client); err != nil {
 			return nil, err
@@ -111,7 +110,7 @@ func (c *Call) askBySession(ctx context.Context, questions map[string]Question) 
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil && failure == nil {
-				failure = fmt.Errorf("asking %s: %w", q.method(), err)
+				failure = wrap("asking "+q.method()+": ", err)
 				stop()
 			}
 			answers[key] = Answer{raw}

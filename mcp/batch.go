@@ -31,10 +31,10 @@ func elementsOf(frame []byte) iter.Seq[[]byte] {
 // checkBatch says whether version allows frame, a scanned array.
 func (s *scanner) checkBatch(frame []byte, version string) *wireError {
 	if version != batchVersion {
-		return &wireError{code: CodeInvalidRequest, message: "a message is an object; arrays of messages exist in version " + batchVersion + " only"}
+		return refuse(CodeInvalidRequest, "a message is an object; arrays of messages exist in version "+batchVersion+" only")
 	}
 	if frame[s.space(s.space(0)+1)] == ']' {
-		return &wireError{code: CodeInvalidRequest, message: "a batch has at least one message"}
+		return refuse(CodeInvalidRequest, "a batch has at least one message")
 	}
 	return nil
 }
@@ -73,14 +73,14 @@ func (s *Server) respondElement(ctx context.Context, in *reader, element []byte,
 	case kindNotification, kindResponse:
 		return out
 	case kindBatch:
-		bad = &wireError{code: CodeInvalidRequest, message: "a batch inside a batch is no message"}
+		bad = refuse(CodeInvalidRequest, "a batch inside a batch is no message")
 	}
 	var r request
 	if bad == nil {
 		bad = in.accept(&m, &r)
 	}
 	if bad == nil && (r.modern || r.act == actInitialize) {
-		bad = &wireError{code: CodeInvalidRequest, message: "initialize and requests of " + VersionModern + " do not come in a batch"}
+		bad = refuse(CodeInvalidRequest, "initialize and requests of "+VersionModern+" do not come in a batch")
 	}
 	if bad != nil {
 		return appendError(out, m.id, bad)

@@ -85,7 +85,7 @@ func (s *Server) readCompletion(params []byte) (*CompleteRequest, CompleteHandle
 		}
 	}
 	if !named {
-		return nil, nil, &wireError{code: CodeInvalidParams, message: "completion/complete: params.argument is an object with name and value"}
+		return nil, nil, refuse(CodeInvalidParams, "completion/complete: params.argument is an object with name and value")
 	}
 	now := s.offers()
 	switch kind {
@@ -94,7 +94,7 @@ func (s *Server) readCompletion(params []byte) (*CompleteRequest, CompleteHandle
 		if p := now.prompts.byKey[req.Prompt]; p != nil {
 			return req, p.Complete, nil
 		}
-		return nil, nil, &wireError{code: CodeInvalidParams, message: "completion/complete: there is no prompt " + shown([]byte(req.Prompt))}
+		return nil, nil, refuse(CodeInvalidParams, "completion/complete: there is no prompt "+shown([]byte(req.Prompt)))
 	case "ref/resource":
 		req.Prompt = ""
 		if t := now.templates.byKey[req.URITemplate]; t != nil {
@@ -103,9 +103,9 @@ func (s *Server) readCompletion(params []byte) (*CompleteRequest, CompleteHandle
 		if now.resources.byKey[req.URITemplate] != nil {
 			return req, nil, nil // it has no variables
 		}
-		return nil, nil, &wireError{code: CodeInvalidParams, message: "completion/complete: there is no resource template " + shown([]byte(req.URITemplate))}
+		return nil, nil, refuse(CodeInvalidParams, "completion/complete: there is no resource template "+shown([]byte(req.URITemplate)))
 	}
-	return nil, nil, &wireError{code: CodeInvalidParams, message: "completion/complete: params.ref.type is ref/prompt or ref/resource"}
+	return nil, nil, refuse(CodeInvalidParams, "completion/complete: params.ref.type is ref/prompt or ref/resource")
 }
 
 // textsOf returns the members of an object that are strings.

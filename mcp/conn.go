@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -50,7 +49,7 @@ func newConn(ctx context.Context, s *Server, write func([]byte) error, o ConnOpt
 	c := &Conn{server: s}
 	c.ctx, c.stop = context.WithCancelCause(ctx)
 	c.session = newSession(c.ctx, s, o.Principal)
-	c.out = newFrameWriter(write, func(err error) { c.stop(fmt.Errorf("writing answers: %w", err)) })
+	c.out = newFrameWriter(write, func(err error) { c.stop(wrap("writing answers: ", err)) })
 	c.session.out = c.out
 	c.in = newReader(&link{server: s, session: c.session, out: c.out, principal: o.Principal})
 	c.calls = newCallPool(c.ctx, s, c.out)
@@ -123,7 +122,7 @@ func (c *Conn) listen(r *request) *wireError {
 	case c.listens[key] != nil || c.calls.has(key):
 		return errIDInFlight()
 	case len(c.listens) >= listensMax:
-		return &wireError{code: CodeInvalidRequest, message: "too many subscriptions are open on this connection; end one by notifications/cancelled"}
+		return refuse(CodeInvalidRequest, "too many subscriptions are open on this connection; end one by notifications/cancelled")
 	}
 	l, bad := c.server.newListener(c.ctx, r, c.out)
 	if bad != nil {

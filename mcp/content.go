@@ -3,7 +3,6 @@ package mcp
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strconv"
 )
 
@@ -85,7 +84,7 @@ func appendContents(dst []byte, blocks []Content, version string) ([]byte, error
 		}
 		var err error
 		if dst, err = appendContent(dst, &blocks[i], version); err != nil {
-			return dst, fmt.Errorf("content block %d %w", i, err)
+			return dst, wrap("content block "+strconv.Itoa(i)+" ", err)
 		}
 	}
 	return append(dst, ']'), nil
@@ -128,7 +127,7 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 	case ContentToolUse, ContentToolResult:
 		return appendToolContent(dst, b, version)
 	default:
-		return dst, fmt.Errorf("has the unknown type %q", b.Type)
+		return dst, errors.New("has the unknown type " + strconv.Quote(string(b.Type)))
 	}
 	return addByte(b.Annotations.appendTo(dst), '}'), nil
 }
@@ -138,7 +137,7 @@ func appendToolContent(dst []byte, b *Content, version string) ([]byte, error) {
 	if use := b.ToolUse; b.Type == ContentToolUse && use != nil {
 		input, err := oneLineObject(use.Input, "{}")
 		if err != nil {
-			return dst, fmt.Errorf("has an Input that is %w", err)
+			return dst, wrap("has an Input that is ", err)
 		}
 		dst = appendString(add(dst, `{"type":"tool_use","id":`), use.ID)
 		dst = appendString(add(dst, `,"name":`), use.Name)
@@ -152,7 +151,7 @@ func appendToolContent(dst []byte, b *Content, version string) ([]byte, error) {
 		}
 		return addByte(dst, '}'), err
 	}
-	return dst, fmt.Errorf("is a %s without its part", b.Type)
+	return dst, errors.New("is a " + string(b.Type) + " without its part")
 }
 
 // appendTo appends the member annotations with a leading comma; nothing for
@@ -205,7 +204,7 @@ func (r *ResourceContents) appendTo(dst []byte) ([]byte, error) {
 	if len(r.Meta) > 0 {
 		meta, err := oneLineObject(r.Meta, "")
 		if err != nil {
-			return dst, fmt.Errorf("has a _meta that is %w", err)
+			return dst, wrap("has a _meta that is ", err)
 		}
 		dst = add(add(dst, `,"_meta":`), meta)
 	}
@@ -259,7 +258,7 @@ func readContent(raw []byte) (Content, error) {
 		b.ToolResult = &ToolResult{ID: id, Content: blocks, IsError: isError}
 		return b, err
 	}
-	return b, fmt.Errorf("content of the type %q is not known here", b.Type)
+	return b, errors.New("content of the type " + strconv.Quote(string(b.Type)) + " is not known here")
 }
 
 // readContents reads one block, or an array of them.

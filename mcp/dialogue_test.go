@@ -205,7 +205,7 @@ type stage struct {
 }
 
 func newStage() *stage {
-	s := &stage{Server: NewServer(Options{Name: "stage", Version: "1", PageSize: 4}), release: make(chan struct{})}
+	s := &stage{Server: NewServer(sealed(Options{Name: "stage", Version: "1", PageSize: 4})), release: make(chan struct{})}
 	s.AddTool(Tool{Name: "echo"}, echo)
 	s.AddTool(Tool{Name: "steps"}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
 		call := req.Call()

@@ -3,7 +3,6 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // ElicitParams asks the user for something, by a form or by a page to visit.
@@ -48,7 +47,7 @@ func (p *ElicitParams) appendParams(dst []byte, modern bool) ([]byte, error) {
 	} else {
 		schema, err := oneLineObject(p.Schema, `{"type":"object","properties":{}}`)
 		if err != nil {
-			return nil, fmt.Errorf("mcp: ElicitParams: Schema: %w", err)
+			return nil, wrap("mcp: ElicitParams: Schema: ", err)
 		}
 		dst = add(add(dst, `{"requestedSchema":`), schema)
 	}
@@ -171,10 +170,10 @@ func oneLineObject(raw []byte, instead string) ([]byte, error) {
 	s := borrowScanner(depthDefault)
 	defer s.giveBack()
 	if !s.scan(raw) {
-		return nil, fmt.Errorf("not valid JSON: byte %d: %s", s.fault.offset, s.fault.problem)
+		return nil, errors.New("not valid JSON: " + s.fault.text())
 	}
 	if value := raw[s.space(0):]; value[0] != '{' {
-		return nil, fmt.Errorf("must be a JSON object, not %s", describe(value))
+		return nil, errors.New("must be a JSON object, not " + describe(value))
 	}
 	return appendOneLine(nil, raw), nil
 }

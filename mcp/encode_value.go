@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -20,6 +20,14 @@ import (
 // of JSON, since that alone would be a third of a wasm build.
 func appendValue(dst []byte, v any) ([]byte, error) {
 	return appendReflected(dst, reflect.ValueOf(v), 0)
+}
+
+// typeName is the name of v's type, for an error.
+func typeName(v any) string {
+	if v == nil {
+		return "nil"
+	}
+	return reflect.TypeOf(v).String()
 }
 
 // valueDepthMax bounds the nesting of a value, and so stops at cycles.
@@ -73,7 +81,7 @@ func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 	case reflect.Struct:
 		return appendStruct(dst, v, depth)
 	}
-	return dst, fmt.Errorf("JSON cannot hold a %v", v.Type())
+	return dst, errors.New("JSON cannot hold a " + v.Type().String())
 }
 
 // appendMarshaled appends what the value's own method makes, if it has one.
@@ -100,7 +108,7 @@ func appendMarshaled(dst []byte, v reflect.Value) (out []byte, done bool, err er
 		s := borrowScanner(depthLimit)
 		defer s.giveBack()
 		if !s.scan(raw) {
-			return dst, true, fmt.Errorf("%v.MarshalJSON made no valid JSON: byte %d: %s", t, s.fault.offset, s.fault.problem)
+			return dst, true, errors.New(t.String() + ".MarshalJSON made no valid JSON: " + s.fault.text())
 		}
 		return appendOneLine(dst, bytes.TrimSpace(raw)), true, nil
 	case textMarshaler:
@@ -115,7 +123,7 @@ var marshalers = [...]reflect.Type{reflect.TypeFor[jsonMarshaler](), reflect.Typ
 // appendNumber appends a float in the shortest form that reads back the same.
 func appendNumber(dst []byte, f float64, bits int) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return dst, fmt.Errorf("JSON has no number %v", f)
+		return dst, errors.New("JSON has no number " + strconv.FormatFloat(f, 'g', -1, 64))
 	}
 	format := byte('f')
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
@@ -138,28 +146,24 @@ func appendElements(dst []byte, v reflect.Value, depth int) (_ []byte, err error
 }
 
 func appendMap(dst []byte, v reflect.Value, depth int) (_ []byte, err error) {
-	type pair struct {
-		name  string
-		value reflect.Value
-	}
-	pairs := make([]pair, 0, v.Len())
-	for key, value := range v.Seq2() {
+	values := make(map[string]reflect.Value, v.Len())
+	for each := v.MapRange(); each.Next(); {
+		key, value := each.Key(), each.Value()
 		name, err := keyText(key)
 		if err != nil {
 			return dst, err
 		}
-		pairs = append(pairs, pair{name, value})
+		if _, twice := values[name]; twice {
+			return dst, errors.New("two keys of a " + v.Type().String() + " are both " + strconv.Quote(name))
+		}
+		values[name] = value
 	}
-	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 	dst = addByte(dst, '{')
-	for i, p := range pairs {
+	for i, name := range slices.Sorted(maps.Keys(values)) {
 		if i > 0 {
 			dst = addByte(dst, ',')
-			if p.name == pairs[i-1].name {
-				return dst, fmt.Errorf("two keys of a %v are both %q", v.Type(), p.name)
-			}
 		}
-		if dst, err = appendReflected(addByte(appendString(dst, p.name), ':'), p.value, depth+1); err != nil {
+		if dst, err = appendReflected(addByte(appendString(dst, name), ':'), values[name], depth+1); err != nil {
 			return dst, err
 		}
 	}
@@ -180,7 +184,7 @@ func keyText(key reflect.Value) (string, error) {
 	case key.CanUint():
 		return strconv.FormatUint(key.Uint(), 10), nil
 	}
-	return "", fmt.Errorf("JSON cannot hold a map whose keys are %v", key.Type())
+	return "", errors.New("JSON cannot hold a map whose keys are " + key.Type().String())
 }
 
 // memberField is a field of a struct as encoding sees it.
@@ -231,7 +235,7 @@ func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 		dst = addByte(appendString(appendComma(dst, first), f.name), ':')
 		from := len(dst)
 		if dst, err = appendReflected(dst, field, depth+1); err != nil {
-			return dst, fmt.Errorf("%s: %w", f.name, err)
+			return dst, wrap(f.name+": ", err)
 		}
 		if f.omitEmpty && isEmptyJSON(dst[from:]) {
 			dst = dst[:before]

@@ -38,10 +38,33 @@ type wireError struct {
 	result []byte
 }
 
+// refuse returns a wireError. It is kept out of line, where its hundred callers
+// would each allocate one by themselves.
+//
+//go:noinline
+func refuse(code int, message string) *wireError { return &wireError{code: code, message: message} }
+
 // Error returns the message with its code.
 func (e *wireError) Error() string {
 	return e.message + " (" + strconv.Itoa(e.code) + ")"
 }
+
+// wrapped is an error with words before it.
+type wrapped struct {
+	before string
+	err    error
+}
+
+// wrap puts words before an error, which errors.Is and errors.As still find. It
+// is here, as are concatenated messages all over this package, since fmt would be
+// a tenth of a wasm build's own code.
+func wrap(before string, err error) error { return &wrapped{before, err} }
+
+// Error returns the words and the error's own.
+func (w *wrapped) Error() string { return w.before + w.err.Error() }
+
+// Unwrap returns the error.
+func (w *wrapped) Unwrap() error { return w.err }
 
 // ArgumentError says which argument of a tool call is wrong and how. A handler
 // that returns one (wrapped or not) has its text sent as an isError result, so
@@ -148,5 +171,5 @@ func protocolError(err error, modern bool) *wireError {
 }
 
 func errIDInFlight() *wireError {
-	return &wireError{code: CodeInvalidRequest, message: "the id is that of a request still in flight"}
+	return refuse(CodeInvalidRequest, "the id is that of a request still in flight")
 }

@@ -92,7 +92,7 @@ func (e *Exchange) Code() int {
 // Refuse has the frame answered with an error, unless it is refused already.
 func (e *Exchange) Refuse(code int, message string) {
 	if e.refusal == nil {
-		e.refusal = &wireError{code: code, message: message}
+		e.refusal = refuse(code, message)
 	}
 }
 

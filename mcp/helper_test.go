@@ -4,8 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
+
+	"github.com/ingot-run/ingot/mcp/seal"
 )
+
+// sealed returns o for a server that asks modern clients or makes tasks: with a
+// Sealer where a build has none by itself.
+func sealed(o Options) Options {
+	if runtime.GOARCH == "wasm" {
+		o.Sealer, o.StateKey = seal.New(o.StateKey), nil
+	}
+	return o
+}
 
 // modernMeta is the smallest _meta of a modern request.
 const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}`

@@ -3,9 +3,9 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 )
 
 // Bounds of what one client may listen to.
@@ -216,7 +216,7 @@ func (l *listener) appendMeta(dst []byte) []byte {
 func (s *Server) newListener(ctx context.Context, r *request, out sender) (*listener, *wireError) {
 	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, out: out, done: make(chan struct{}), principal: r.link.principal}
 	if len(r.arguments) == 0 || r.arguments[0] != '{' {
-		return nil, &wireError{code: CodeInvalidParams, message: "subscriptions/listen: params.notifications is an object"}
+		return nil, refuse(CodeInvalidParams, "subscriptions/listen: params.notifications is an object")
 	}
 	now := s.offers()
 	for name, value := range membersOf(r.arguments) {
@@ -253,7 +253,7 @@ func (s *Server) newListener(ctx context.Context, r *request, out sender) (*list
 			l.wants |= list
 		case 'f':
 		default:
-			return nil, &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications." + name + " is a boolean, not " + describe(value)}
+			return nil, refuse(CodeInvalidParams, "subscriptions/listen: notifications."+name+" is a boolean, not "+describe(value))
 		}
 	}
 	return l, nil
@@ -262,12 +262,12 @@ func (s *Server) newListener(ctx context.Context, r *request, out sender) (*list
 // readURIs reads the resources that a filter names.
 func (l *listener) readURIs(raw []byte, now *snapshot) *wireError {
 	if raw[0] != '[' {
-		return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications.resourceSubscriptions is an array, not " + describe(raw)}
+		return refuse(CodeInvalidParams, "subscriptions/listen: notifications.resourceSubscriptions is an array, not "+describe(raw))
 	}
 	uris := map[string]struct{}{}
 	for element := range elementsOf(raw) {
 		if element[0] != '"' {
-			return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: a resource to listen to is a URI, not " + describe(element)}
+			return refuse(CodeInvalidParams, "subscriptions/listen: a resource to listen to is a URI, not "+describe(element))
 		}
 		if len(uris) >= subscribedMax {
 			return tooManySubscribed()
@@ -287,12 +287,12 @@ func (l *listener) readTasks(raw []byte, r *request) *wireError {
 		return errNeedsTasks()
 	}
 	if raw[0] != '[' {
-		return &wireError{code: CodeInvalidParams, message: "subscriptions/listen: notifications.taskIds is an array, not " + describe(raw)}
+		return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds is an array, not "+describe(raw))
 	}
 	l.tasks, l.sendTasks = map[string]struct{}{}, l.sendTaskNews
 	for element := range elementsOf(raw) {
 		if element[0] != '"' || len(l.tasks) >= taskIDsMax {
-			return &wireError{code: CodeInvalidParams, message: fmt.Sprintf("subscriptions/listen: notifications.taskIds are at most %d strings", taskIDsMax)}
+			return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds are at most "+strconv.Itoa(taskIDsMax)+" strings")
 		}
 		id := unquoted(element)
 		if _, _, err := l.server.findTask(l.ctx, id, l.principal); err == nil {
@@ -303,7 +303,7 @@ func (l *listener) readTasks(raw []byte, r *request) *wireError {
 }
 
 func tooManySubscribed() *wireError {
-	return &wireError{code: CodeInvalidParams, message: "too many resources are listened to; at most 1000 are allowed at once"}
+	return refuse(CodeInvalidParams, "too many resources are listened to; at most 1000 are allowed at once")
 }
 
 // acknowledgment is the first message of a subscription: what it listens to.
@@ -359,7 +359,7 @@ func (s *Server) subscribe(_ context.Context, r *request, out []byte) ([]byte, *
 		return out, nil
 	}
 	if r.link.session == nil {
-		return out, &wireError{code: CodeInvalidRequest, message: "resources/subscribe needs a session; begin one with initialize"}
+		return out, refuse(CodeInvalidRequest, "resources/subscribe needs a session; begin one with initialize")
 	}
 	if handler, _ := s.offers().find(r.name); handler == nil {
 		return out, noResource(r)

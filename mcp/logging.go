@@ -2,7 +2,8 @@ package mcp
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"strconv"
 )
 
 // LogLevel is the severity of a log message, after RFC 5424.
@@ -50,7 +51,7 @@ const logMessagesMax = 10_000
 func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 	rank := m.Level.rank()
 	if rank == 0 {
-		return fmt.Errorf("mcp: Log: %q is no log level", m.Level)
+		return errors.New("mcp: Log: " + strconv.Quote(string(m.Level)) + " is no log level")
 	}
 	if c.from.link.out == nil || rank < c.logThreshold() {
 		return nil
@@ -63,11 +64,11 @@ func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 		return nil
 	}
 	if count == logMessagesMax {
-		m = &LogMessage{Level: LogWarning, Data: fmt.Sprintf("%d log messages were sent for this call; no more will be", logMessagesMax-1)}
+		m = &LogMessage{Level: LogWarning, Data: strconv.Itoa(logMessagesMax-1) + " log messages were sent for this call; no more will be"}
 	}
 	data, err := appendValue(nil, m.Data)
 	if err != nil {
-		return fmt.Errorf("mcp: Log: encoding the data: %w", err)
+		return wrap("mcp: Log: encoding the data: ", err)
 	}
 	frame := add([]byte(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"`), m.Level)
 	if m.Logger != "" {
@@ -99,7 +100,7 @@ func (c *reader) setLevel(m *message) *wireError {
 		level = LogLevel(c.scanner.unquote(raw))
 	}
 	if level.rank() == 0 {
-		return &wireError{code: CodeInvalidParams, message: "logging/setLevel: params.level is one of debug, info, notice, warning, error, critical, alert, emergency"}
+		return refuse(CodeInvalidParams, "logging/setLevel: params.level is one of debug, info, notice, warning, error, critical, alert, emergency")
 	}
 	if c.session != nil {
 		c.session.logLevel.Store(&level)

@@ -2,8 +2,7 @@ package mcp
 
 import (
 	"bytes"
-	"fmt"
-	"strings"
+	"strconv"
 )
 
 // kind is what a JSON-RPC message is for.
@@ -53,11 +52,11 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 		return m, nil
 	}
 	if frame[first] != '{' {
-		return m, &wireError{code: CodeInvalidRequest, message: "a JSON-RPC message is an object, not " + describe(frame[first:])}
+		return m, refuse(CodeInvalidRequest, "a JSON-RPC message is an object, not "+describe(frame[first:]))
 	}
 	e := s.envelope()
 	if e.id != nil && !validID(e.id) {
-		return m, &wireError{code: CodeInvalidRequest, message: "the id is a string or an integer, not " + describe(e.id)}
+		return m, refuse(CodeInvalidRequest, "the id is a string or an integer, not "+describe(e.id))
 	}
 	m.id = e.id
 	return m, s.classify(&m, &e)
@@ -88,7 +87,7 @@ func (s *scanner) envelope() (e envelope) {
 			e.fault = value
 		default:
 			if known := envelopeName(name); known != "" {
-				e.slip = fmt.Sprintf("unknown member %q: write it %q, names are case-sensitive", name, known)
+				e.slip = "unknown member " + strconv.Quote(string(name)) + ": write it " + strconv.Quote(known) + ", names are case-sensitive"
 			}
 		}
 	}
@@ -97,7 +96,7 @@ func (s *scanner) envelope() (e envelope) {
 
 // classify sets m's kind and method.
 func (s *scanner) classify(m *message, e *envelope) *wireError {
-	invalid := func(text string) *wireError { return &wireError{code: CodeInvalidRequest, message: text} }
+	invalid := func(text string) *wireError { return refuse(CodeInvalidRequest, text) }
 	switch {
 	case e.slip != "":
 		return invalid(e.slip)
@@ -125,7 +124,7 @@ func (s *scanner) classify(m *message, e *envelope) *wireError {
 	case e.params == nil || e.params[0] == '{':
 		return nil
 	case e.params[0] == '[':
-		return &wireError{code: CodeInvalidParams, message: "params is an object in MCP, not an array"}
+		return refuse(CodeInvalidParams, "params is an object in MCP, not an array")
 	}
 	return invalid("params is an object, not " + describe(e.params))
 }
@@ -145,20 +144,31 @@ func (s *scanner) unquote(raw []byte) []byte {
 func (s *scanner) parseError() *wireError {
 	problem := s.fault.problem
 	if problem == problemDepth {
-		problem = fmt.Sprintf("%s: at most %d levels are read", problem, s.depthMax)
+		problem += ": at most " + strconv.Itoa(s.depthMax) + " levels are read"
 	}
-	return &wireError{code: CodeParse, message: fmt.Sprintf("parse error at byte %d: %s", s.fault.offset, problem)}
+	return refuse(CodeParse, "parse error at byte "+strconv.Itoa(s.fault.offset)+": "+problem)
 }
 
 // envelopeName returns the envelope member that name is when letter case is
 // put aside, or "".
 func envelopeName(name []byte) string {
 	for _, known := range [...]string{"jsonrpc", "id", "method", "params", "result", "error"} {
-		if len(name) == len(known) && strings.EqualFold(string(name), known) {
+		if len(name) == len(known) && equalFold(string(name), known) {
 			return known
 		}
 	}
 	return ""
+}
+
+// equalFold reports whether two texts of one length are equal but for the case
+// of ASCII letters.
+func equalFold(a, b string) bool {
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // validID reports whether raw is a string or an integer without fraction and

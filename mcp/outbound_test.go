@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ingot-run/ingot/mcp/seal"
 )
 
 // recorder is a Stream that keeps what it is sent. It fails the test when two
@@ -230,8 +232,9 @@ func TestRequestStateBelongsToItsPrincipal(t *testing.T) {
 func TestServersWithOneStateKeyStandInForEachOther(t *testing.T) {
 	key := []byte(strings.Repeat("k", 32))
 	assert.Panics(t, func() { NewServer(Options{StateKey: key[1:]}) })
+	assert.Panics(t, func() { NewServer(Options{StateKey: key, Sealer: seal.New(nil)}) }, "which of the two?")
 	ask := func(more string) string {
-		s := NewServer(Options{StateKey: key})
+		s := NewServer(sealed(Options{StateKey: key}))
 		s.AddTool(Tool{Name: "ask"}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
 			r, err := req.Call().Elicit(ctx, &ElicitParams{Message: "Sure?"})
 			if err != nil {

@@ -2,7 +2,8 @@ package mcp
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"strconv"
 )
 
 // Prompt describes one prompt. Name is required.
@@ -69,7 +70,7 @@ func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 		return nil, err
 	}
 	if h == nil {
-		return nil, fmt.Errorf("prompt %q has no handler", p.Name)
+		return nil, errors.New("prompt " + strconv.Quote(p.Name) + " has no handler")
 	}
 	made := &prompt{Prompt: p, handler: h}
 	out := appendString([]byte(`{"name":`), p.Name)
@@ -78,7 +79,7 @@ func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 	seen := map[string]bool{}
 	for i, a := range p.Arguments {
 		if a.Name == "" || seen[a.Name] {
-			return nil, fmt.Errorf("prompt %q: argument %d has no name, or that of another", p.Name, i)
+			return nil, errors.New("prompt " + strconv.Quote(p.Name) + ": argument " + strconv.Itoa(i) + " has no name, or that of another")
 		}
 		seen[a.Name] = true
 		if i == 0 {
@@ -112,7 +113,7 @@ func (p *prompt) readArguments(raw []byte) (map[string]string, *wireError) {
 		}
 	}
 	bad := func(name, problem string) *wireError {
-		return &wireError{code: CodeInvalidParams, message: "prompt " + p.Name + ": " + (&ArgumentError{shown([]byte(name)), problem}).Error()}
+		return refuse(CodeInvalidParams, "prompt "+p.Name+": "+(&ArgumentError{shown([]byte(name)), problem}).Error())
 	}
 	for name, value := range membersOf(raw) {
 		known := false
@@ -148,7 +149,7 @@ func (s *Server) getPrompt(ctx context.Context, r *request, out []byte) ([]byte,
 		if near := nearest(r.name, now.prompts.keys); near != "" {
 			message += "; did you mean " + near + "?"
 		}
-		return out, &wireError{code: CodeInvalidParams, message: message}
+		return out, refuse(CodeInvalidParams, message)
 	}
 	arguments, bad := p.readArguments(r.arguments)
 	if bad != nil {
@@ -177,7 +178,7 @@ func (s *Server) getPrompt(ctx context.Context, r *request, out []byte) ([]byte,
 		out = add(appendString(add(out, `{"role":`), string(m.Role)), `,"content":`)
 		var err error
 		if out, err = appendContent(out, &m.Content, r.client.version); err != nil {
-			return out, s.badResult(ctx, "prompt "+p.Name, fmt.Errorf("message %d: content %w", i, err))
+			return out, s.badResult(ctx, "prompt "+p.Name, wrap("message "+strconv.Itoa(i)+": content ", err))
 		}
 		out = addByte(out, '}')
 	}

@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -81,7 +80,7 @@ func unsupportedVersion(requested string) *wireError {
 	data = addByte(appendString(data, requested), '}')
 	message := "Unsupported protocol version " + requested
 	if IsLegacyVersion(requested) {
-		message = fmt.Sprintf("protocol version %s begins with initialize and is not asked for in _meta", requested)
+		message = "protocol version " + requested + " begins with initialize and is not asked for in _meta"
 	}
 	return &wireError{code: CodeUnsupportedVersion, message: message, data: data}
 }
@@ -123,7 +122,7 @@ func (r *metaReader) read(raw []byte) *requestMeta {
 	}
 	r.last = requestMeta{raw: kept}
 	if raw[0] != '{' {
-		r.last.problem = &wireError{code: CodeInvalidParams, message: "params._meta is an object, not " + describe(raw)}
+		r.last.problem = refuse(CodeInvalidParams, "params._meta is an object, not "+describe(raw))
 		return &r.last
 	}
 	r.scanner.depthMax = len(raw) // the frame's scan bounded it
@@ -164,7 +163,7 @@ func (r *metaReader) readLevel(raw []byte) *wireError {
 		r.last.level = uint8(LogLevel(r.scanner.unquote(raw)).rank())
 	}
 	if r.last.level == 0 {
-		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaLogLevel + " is no log level: " + shown(raw)}
+		return refuse(CodeInvalidParams, "params._meta: "+metaLogLevel+" is no log level: "+shown(raw))
 	}
 	return nil
 }
@@ -176,15 +175,15 @@ func (r *metaReader) check(version, capabilities, client []byte) *wireError {
 	case version == nil:
 		return missingMeta(metaProtocolVersion)
 	case version[0] != '"':
-		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaProtocolVersion + " is a string, not " + describe(version)}
+		return refuse(CodeInvalidParams, "params._meta: "+metaProtocolVersion+" is a string, not "+describe(version))
 	case r.last.version != VersionModern:
 		return unsupportedVersion(r.last.version)
 	case capabilities == nil:
 		return missingMeta(metaClientCapabilities)
 	case capabilities[0] != '{':
-		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaClientCapabilities + " is an object, not " + describe(capabilities)}
+		return refuse(CodeInvalidParams, "params._meta: "+metaClientCapabilities+" is an object, not "+describe(capabilities))
 	case client != nil && client[0] != '{':
-		return &wireError{code: CodeInvalidParams, message: "params._meta: " + metaClientInfo + " is an object, not " + describe(client)}
+		return refuse(CodeInvalidParams, "params._meta: "+metaClientInfo+" is an object, not "+describe(client))
 	}
 	return nil
 }
@@ -200,6 +199,6 @@ func (r *metaReader) versionName(raw []byte) string {
 }
 
 func missingMeta(name string) *wireError {
-	return &wireError{code: CodeInvalidParams, message: "params._meta lacks " + name +
-		"; each request of " + VersionModern + " carries it, earlier versions begin with initialize"}
+	return refuse(CodeInvalidParams, "params._meta lacks "+name+
+		"; each request of "+VersionModern+" carries it, earlier versions begin with initialize")
 }

@@ -129,7 +129,7 @@ func (c *reader) accept(m *message, r *request) *wireError {
 		}
 	}
 	if !ok || r.act >= actPromptsList && !c.server.offers().offered(r.act) {
-		return &wireError{code: CodeMethodNotFound, message: "method not found: " + shown(m.method)}
+		return refuse(CodeMethodNotFound, "method not found: "+shown(m.method))
 	}
 	if r.act == actToolsCall {
 		return c.resolve(r, m)
@@ -143,7 +143,7 @@ func (c *reader) accept(m *message, r *request) *wireError {
 	case actPromptsGet:
 		c.readRetry(r, m)
 		if r.arguments = m.param("arguments"); r.arguments != nil && r.arguments[0] != '{' {
-			return &wireError{code: CodeInvalidParams, message: "prompts/get: params.arguments is an object, not " + describe(r.arguments)}
+			return refuse(CodeInvalidParams, "prompts/get: params.arguments is an object, not "+describe(r.arguments))
 		}
 		return c.readName(r, m, "name")
 	case actResourcesRead, actSubscribe, actUnsubscribe:
@@ -179,7 +179,7 @@ func (c *reader) readTask(r *request, m *message) *wireError {
 	}
 	if r.act == actTasksUpdate {
 		if r.arguments = m.param("inputResponses"); r.arguments == nil || r.arguments[0] != '{' {
-			return &wireError{code: CodeInvalidParams, message: "tasks/update: params.inputResponses is an object"}
+			return refuse(CodeInvalidParams, "tasks/update: params.inputResponses is an object")
 		}
 	}
 	return c.readName(r, m, "taskId")
@@ -189,7 +189,7 @@ func (c *reader) readTask(r *request, m *message) *wireError {
 func (c *reader) readName(r *request, m *message, member string) *wireError {
 	name := m.param(member)
 	if name == nil || name[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: string(m.method) + ": params." + member + " must be a string"}
+		return refuse(CodeInvalidParams, string(m.method)+": params."+member+" must be a string")
 	}
 	r.name = string(c.scanner.unquote(name))
 	return nil
@@ -313,7 +313,7 @@ func (n *snapshot) hasResources() bool { return n.resources.used || n.templates.
 func (c *reader) initialize(r *request, m *message) *wireError {
 	asked := m.param("protocolVersion")
 	if asked == nil || asked[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "initialize: params.protocolVersion must be a string"}
+		return refuse(CodeInvalidParams, "initialize: params.protocolVersion must be a string")
 	}
 	version := VersionLegacy
 	if v := string(c.scanner.unquote(asked)); IsLegacyVersion(v) {
@@ -344,7 +344,7 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 		}
 	}
 	if name == nil || name[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: "tools/call: params.name must be a string"}
+		return refuse(CodeInvalidParams, "tools/call: params.name must be a string")
 	}
 	tools := &c.server.offers().tools
 	unquoted := c.scanner.unquote(name)
@@ -356,7 +356,7 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 		r.tool = t
 	}
 	if r.arguments[0] != '{' {
-		return &wireError{code: CodeInvalidParams, message: "tools/call: params.arguments is an object, not " + describe(r.arguments)}
+		return refuse(CodeInvalidParams, "tools/call: params.arguments is an object, not "+describe(r.arguments))
 	}
 	return nil
 }
@@ -383,7 +383,7 @@ func unknownTool(name string, tools *set[*tool]) *wireError {
 	if near := nearest(name, tools.keys); near != "" {
 		message += "; did you mean " + near + "?"
 	}
-	return &wireError{code: CodeInvalidParams, message: message}
+	return refuse(CodeInvalidParams, message)
 }
 
 // readCursor reads the cursor of a list; an empty one is that of the first
@@ -394,7 +394,7 @@ func (c *reader) readCursor(r *request, m *message) *wireError {
 		return nil
 	}
 	if cursor[0] != '"' {
-		return &wireError{code: CodeInvalidParams, message: string(m.method) + ": params.cursor is a string, not " + describe(cursor)}
+		return refuse(CodeInvalidParams, string(m.method)+": params.cursor is a string, not "+describe(cursor))
 	}
 	r.name = string(c.scanner.unquote(cursor))
 	return nil

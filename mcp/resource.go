@@ -3,8 +3,6 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -135,7 +133,7 @@ func newResource(r Resource, h ReadHandler) (*resource, error) {
 		return nil, err
 	}
 	if h == nil || r.Name == "" {
-		return nil, fmt.Errorf("resource %s has no handler or no name", r.URI)
+		return nil, errors.New("resource " + r.URI + " has no handler or no name")
 	}
 	made := &resource{Resource: r, handler: h}
 	made.listing = addByte(r.Annotations.appendTo(r.appendMembers([]byte{'{'})), '}')
@@ -159,7 +157,7 @@ func newTemplate(t ResourceTemplate, h ReadHandler) (*template, error) {
 		return nil, err
 	}
 	if h == nil || t.Name == "" {
-		return nil, fmt.Errorf("template %s has no handler or no name", t.URITemplate)
+		return nil, errors.New("template " + t.URITemplate + " has no handler or no name")
 	}
 	parsed, err := parseTemplate(t.URITemplate)
 	if err != nil {
@@ -215,7 +213,7 @@ func (s *Server) readResource(ctx context.Context, r *request, out []byte) ([]by
 		}
 		var err error
 		if out, err = contents.appendTo(out); err != nil {
-			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), fmt.Errorf("contents %d %w", i, err))
+			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), wrap("contents "+strconv.Itoa(i)+" ", err))
 		}
 	}
 	out = addByte(out, ']')
@@ -234,7 +232,7 @@ func (s *Server) readResource(ctx context.Context, r *request, out []byte) ([]by
 
 // noResource is the error for a resource that does not exist.
 func noResource(r *request) *wireError {
-	e := &wireError{code: CodeInvalidParams, message: "Resource not found"}
+	e := refuse(CodeInvalidParams, "Resource not found")
 	if !r.modern {
 		e.code = CodeNoResource
 	}
@@ -260,12 +258,12 @@ func run[R any](ctx context.Context, s *Server, what string, h *handle, f func(c
 		return result, bad
 	}
 	if _, crashed := errors.AsType[*panicked](err); crashed {
-		return result, &wireError{code: CodeInternal, message: what + " failed unexpectedly; the server's log has the details"}
+		return result, refuse(CodeInternal, what+" failed unexpectedly; the server's log has the details")
 	}
 	if errors.Is(err, ErrNoResource) {
 		return result, noResource(r)
 	}
-	return result, &wireError{code: CodeInternal, message: what + ": " + err.Error()}
+	return result, refuse(CodeInternal, what+": "+err.Error())
 }
 
 // guarded runs f and makes an error of its panic, which is logged.
@@ -273,8 +271,8 @@ func guarded[R any](ctx context.Context, s *Server, what string, f func(ctx cont
 	defer func() {
 		if v := recover(); v != nil {
 			s.options.Logger.ErrorContext(ctx, "a handler panicked",
-				"of", what, "panic", v, "stack", string(debug.Stack()))
-			err = &panicked{v}
+				"of", what, "panic", v, "stack", ownStack())
+			err = &panicked{}
 		}
 	}()
 	return f(ctx)

@@ -3,8 +3,7 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -35,7 +34,7 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 			out = s.appendListCaching(out)
 		}
 	case actListen:
-		bad = &wireError{code: CodeInvalidRequest, message: "subscriptions/listen needs a transport with a stream"}
+		bad = refuse(CodeInvalidRequest, "subscriptions/listen needs a transport with a stream")
 	case actPing, actSetLevel:
 	default:
 		out, bad = s.offers().serve.of(r.act)(s, ctx, r, out)
@@ -193,7 +192,7 @@ func (s *Server) appendOutcome(ctx context.Context, r *request, result *CallResu
 		}
 		var crash *panicked
 		if errors.As(err, &crash) {
-			return out, &wireError{code: CodeInternal, message: "tool " + r.tool.Name + " failed unexpectedly; the server's log has the details"}
+			return out, refuse(CodeInternal, "tool "+r.tool.Name+" failed unexpectedly; the server's log has the details")
 		}
 		result = ErrorResult(err.Error())
 	}
@@ -236,7 +235,7 @@ func (s *Server) checkResult(ctx context.Context, t *tool, result *CallResult) *
 		return nil
 	}
 	if err := t.checkOutput(result.Structured); err != nil {
-		return s.badResult(ctx, "tool "+t.Name, fmt.Errorf("structured content does not fit the OutputSchema: %w", err))
+		return s.badResult(ctx, "tool "+t.Name, wrap("structured content does not fit the OutputSchema: ", err))
 	}
 	return nil
 }
@@ -244,7 +243,7 @@ func (s *Server) checkResult(ctx context.Context, t *tool, result *CallResult) *
 // badResult logs a result that cannot be sent, and returns the answer.
 func (s *Server) badResult(ctx context.Context, what string, err error) *wireError {
 	s.options.Logger.ErrorContext(ctx, "a result cannot be sent", "of", what, "error", err)
-	return &wireError{code: CodeInternal, message: what + " made a result that cannot be sent: " + err.Error()}
+	return refuse(CodeInternal, what+" made a result that cannot be sent: "+err.Error())
 }
 
 // checkStructured makes sure that raw may stand in a frame as it is, and says
@@ -253,23 +252,33 @@ func checkStructured(raw []byte, depthMax int) (isObject bool, err error) {
 	s := borrowScanner(depthMax)
 	defer s.giveBack()
 	if !s.scan(raw) {
-		return false, fmt.Errorf("structured content is not valid JSON: byte %d: %s", s.fault.offset, s.fault.problem)
+		return false, errors.New("structured content is not valid JSON: " + s.fault.text())
 	}
 	return raw[s.space(0)] == '{', nil
 }
 
-// panicked is the error of a handler that panicked.
-type panicked struct{ value any }
+// stackBytesMax bounds the stack that is logged with a panic.
+const stackBytesMax = 64 << 10
 
-func (p *panicked) Error() string { return fmt.Sprintf("handler panicked: %v", p.value) }
+// ownStack returns the stack of the goroutine that calls it, like debug.Stack,
+// whose package brings os with it.
+func ownStack() string {
+	stack := make([]byte, stackBytesMax)
+	return string(stack[:runtime.Stack(stack, false)])
+}
+
+// panicked is the error of a handler that panicked.
+type panicked struct{}
+
+func (*panicked) Error() string { return "the handler panicked" }
 
 // runTool validates the arguments and runs the handler under its timeout.
 func (s *Server) runTool(ctx context.Context, t *tool, call *CallRequest) (result *CallResult, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.options.Logger.ErrorContext(ctx, "tool handler panicked",
-				"tool", t.Name, "panic", v, "stack", string(debug.Stack()))
-			result, err = nil, &panicked{v}
+				"tool", t.Name, "panic", v, "stack", ownStack())
+			result, err = nil, &panicked{}
 		}
 	}()
 	if t.Timeout > 0 {
@@ -277,7 +286,7 @@ func (s *Server) runTool(ctx context.Context, t *tool, call *CallRequest) (resul
 		defer stop()
 		result, err = s.validated(timed, t, call)
 		if err != nil && timed.Err() == context.DeadlineExceeded && ctx.Err() == nil {
-			err = fmt.Errorf("tool %s ran longer than its %v: %w", t.Name, t.Timeout.Round(time.Millisecond), err)
+			err = wrap("tool "+t.Name+" ran longer than its "+t.Timeout.Round(time.Millisecond).String()+": ", err)
 		}
 		return result, err
 	}

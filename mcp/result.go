@@ -1,6 +1,8 @@
 package mcp
 
-import "fmt"
+import (
+	"errors"
+)
 
 // TextResult returns a result with one text block.
 func TextResult(text string) *CallResult {
@@ -28,10 +30,10 @@ func ErrorResult(text string) *CallResult {
 func StructuredResult(v any) (*CallResult, error) {
 	raw, err := appendValue(nil, v)
 	if err != nil {
-		return nil, fmt.Errorf("encoding a structured result: %w", err)
+		return nil, wrap("encoding a structured result: ", err)
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, fmt.Errorf("a structured result is a JSON object; %T makes %.20s", v, raw)
+		return nil, errors.New("a structured result is a JSON object; " + typeName(v) + " makes " + shown(raw))
 	}
 	return StructuredJSON(raw), nil
 }

@@ -1,16 +1,11 @@
 package mcp
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -19,7 +14,7 @@ import (
 // (basic/patterns/mrtr). The state carries what earlier rounds answered, since
 // the server keeps nothing. It is sealed:
 //
-//	base64url( nonce [12] | AES-256-GCM( JSON ) )
+//	base64url( Sealer.Seal( JSON ) )
 //	JSON: {"p": principal, "d": digest of the request, "e": Unix ms of its end,
 //	       "a": {key: {"q": digest of the question, "r": answer}, …}}
 //
@@ -31,7 +26,6 @@ import (
 const (
 	stateBytesMax = 1 << 20 // sealed and in base64
 	stateMillis   = 10 * 60 * 1000
-	stateKeyBytes = 32
 	givenMax      = 4 * questionsMax // answers of all rounds of a call
 )
 
@@ -57,6 +51,7 @@ func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, er
 	if err := c.readRoundLocked(); err != nil {
 		return nil, err
 	}
+	sealer := c.from.link.server.sealer
 	answers := make(map[string]Answer, len(questions))
 	missing := false
 	for key, q := range questions {
@@ -65,7 +60,7 @@ func (c *Call) askByResult(questions map[string]Question) (map[string]Answer, er
 			return nil, err
 		}
 		frame := appendQuestion([]byte{'{'}, q.method(), params)
-		digest := digestOf(frame)
+		digest := sealer.Digest(frame)
 		have, ok := c.round.given[key]
 		if ok && (have.question == "" || have.question == digest) {
 			c.round.given[key] = given{digest, have.raw}
@@ -111,6 +106,9 @@ const keptDigest = "kept"
 // request is answered by the questions that are open, or by what is wrong with
 // what it brought, whatever the handler makes of the error.
 func (c *Call) readRoundLocked() error {
+	if c.from.link.server.sealer == nil {
+		return errNoSealer
+	}
 	if c.round == nil {
 		c.round = &round{}
 		c.end = c.inputRequired
@@ -137,7 +135,7 @@ func (c *Call) inputRequired() *wireError {
 	s, r := c.from.link.server, c.from
 	state, err := s.seal(r, c.round.given)
 	if err != nil {
-		return &wireError{code: CodeInternal, message: err.Error()}
+		return refuse(CodeInternal, err.Error())
 	}
 	out := add([]byte(`"resultType":"input_required",`), s.metaMember)
 	out = add(out, `,"inputRequests":{`)
@@ -165,11 +163,11 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 	}
 	if state != nil {
 		if state[0] != '"' {
-			return in, &wireError{code: CodeInvalidParams, message: "params.requestState is a string, not " + describe(state)}
+			return in, refuse(CodeInvalidParams, "params.requestState is a string, not "+describe(state))
 		}
 		opened, err := s.unseal(r, unquoted(state))
 		if err != nil {
-			return in, &wireError{code: CodeInvalidParams, message: "params.requestState: " + err.Error() + "; begin again without it"}
+			return in, refuse(CodeInvalidParams, "params.requestState: "+err.Error()+"; begin again without it")
 		}
 		in.given = opened
 	}
@@ -177,14 +175,14 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 		return in, nil
 	}
 	if responses[0] != '{' {
-		return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses is an object, not " + describe(responses)}
+		return in, refuse(CodeInvalidParams, "params.inputResponses is an object, not "+describe(responses))
 	}
 	if in.given == nil {
 		in.given = make(map[string]given)
 	}
 	for key, value := range membersOf(responses) {
 		if value[0] != '{' {
-			return in, &wireError{code: CodeInvalidParams, message: "params.inputResponses: each response is an object, not " + describe(value)}
+			return in, refuse(CodeInvalidParams, "params.inputResponses: each response is an object, not "+describe(value))
 		}
 		if len(in.given) < givenMax && in.given[key].question != keptDigest {
 			in.given[key] = given{raw: value}
@@ -196,7 +194,7 @@ func (s *Server) readRound(r *request) (*round, *wireError) {
 // seal makes a request state.
 func (s *Server) seal(r *request, answers map[string]given) (string, error) {
 	text := appendString([]byte(`{"p":`), r.link.principal)
-	text = appendString(add(text, `,"d":`), requestDigest(r))
+	text = appendString(add(text, `,"d":`), s.requestDigest(r))
 	text = strconv.AppendInt(add(text, `,"e":`), s.now().Add(stateMillis*time.Millisecond).UnixMilli(), 10)
 	text = add(text, `,"a":{`)
 	first := true
@@ -213,12 +211,9 @@ func (s *Server) seal(r *request, answers map[string]given) (string, error) {
 		text = addByte(add(add(text, `","r":`), a.raw), '}')
 	}
 	text = add(text, "}}")
-	sealer := s.sealer.get(s.options.StateKey)
-	nonce := make([]byte, sealer.NonceSize(), sealer.NonceSize()+len(text)+sealer.Overhead())
-	rand.Read(nonce)
-	sealed := base64.RawURLEncoding.EncodeToString(sealer.Seal(nonce, nonce, text, nil))
+	sealed := base64.RawURLEncoding.EncodeToString(s.sealer.Seal(text))
 	if len(sealed) > stateBytesMax {
-		return "", fmt.Errorf("the answers of this call make a request state of %d bytes; at most %d are allowed", len(sealed), stateBytesMax)
+		return "", errors.New("the answers of this call make a request state of " + strconv.Itoa(len(sealed)) + " bytes; at most " + strconv.Itoa(stateBytesMax) + " are allowed")
 	}
 	return sealed, nil
 }
@@ -228,12 +223,11 @@ func (s *Server) unseal(r *request, state string) (map[string]given, error) {
 	if len(state) > stateBytesMax {
 		return nil, errBadState
 	}
-	sealer := s.sealer.get(s.options.StateKey)
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(state)
-	if err != nil || len(raw) < sealer.NonceSize() {
+	if err != nil {
 		return nil, errBadState
 	}
-	text, err := sealer.Open(nil, raw[:sealer.NonceSize()], raw[sealer.NonceSize():], nil)
+	text, err := s.sealer.Open(raw)
 	if err != nil {
 		return nil, errBadState
 	}
@@ -266,53 +260,39 @@ func (s *Server) unseal(r *request, state string) (map[string]given, error) {
 	switch {
 	case principal != r.link.principal:
 		return nil, errBadState
-	case digest != requestDigest(r):
-		return nil, fmt.Errorf("it belongs to another request")
+	case digest != s.requestDigest(r):
+		return nil, errors.New("it belongs to another request")
 	case s.now().UnixMilli() >= ends:
-		return nil, fmt.Errorf("it has expired")
+		return nil, errors.New("it has expired")
 	}
 	return answers, nil
 }
 
-var errBadState = fmt.Errorf("it was not made by this server for this client")
+var errBadState = errors.New("it was not made by this server for this client")
 
 // requestDigest tells apart requests that must not share a state.
-func requestDigest(r *request) string {
-	h := sha256.New()
+func (s *Server) requestDigest(r *request) string {
+	var text []byte
 	for _, part := range [][]byte{{byte(r.act)}, []byte(r.target()), r.arguments} {
-		h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
-		h.Write([]byte{':'})
-		h.Write(part)
+		text = strconv.AppendInt(text, int64(len(part)), 10)
+		text = append(addByte(text, ':'), part...)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return s.sealer.Digest(text)
 }
 
-func digestOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+// Sealer protects what a client carries for a server that keeps nothing. Package
+// seal has one; see [Options]. It is safe for concurrent use.
+type Sealer interface {
+	// Seal encrypts text so that nobody but Open can read it, and nobody can
+	// change it.
+	Seal(text []byte) []byte
+	// Open undoes Seal; an error for what Seal did not make.
+	Open(sealed []byte) ([]byte, error)
+	// Digest returns a short text that no other text has, in ASCII without
+	// quotes and backslashes.
+	Digest(text []byte) string
+	// Name returns a new name that nobody can guess, likewise in ASCII.
+	Name() string
 }
 
-// lazySealer makes the cipher of request states when it is first needed.
-type lazySealer struct {
-	once sync.Once
-	made cipher.AEAD
-}
-
-// get returns the cipher. An empty key is replaced by a random one, which ends
-// with the process.
-func (l *lazySealer) get(key []byte) cipher.AEAD {
-	l.once.Do(func() {
-		if len(key) == 0 {
-			key = make([]byte, stateKeyBytes)
-			rand.Read(key)
-		}
-		block, err := aes.NewCipher(key)
-		if err == nil {
-			l.made, err = cipher.NewGCM(block)
-		}
-		if err != nil {
-			panic("mcp: " + err.Error()) // NewServer has checked the key's length
-		}
-	})
-	return l.made
-}
+var errNoSealer = errors.New("mcp: asking a modern client takes Options.Sealer in a wasm build; set it to seal.New(nil)")

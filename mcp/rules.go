@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -22,7 +21,7 @@ type rules struct {
 // tags that do not fit the field's type.
 func newRules(t reflect.Type, f reflect.StructField, way how) *rules {
 	bad := func(tag string) string {
-		return fmt.Sprintf("mcp: %v.%s: its tag %s does not fit its type %v", t, f.Name, tag, f.Type)
+		return "mcp: " + t.String() + "." + f.Name + ": its tag " + tag + " does not fit its type " + f.Type.String()
 	}
 	r, any := &rules{lengthMax: -1}, false
 	inner := f.Type
@@ -135,9 +134,9 @@ func (r *rules) check(v reflect.Value) *ArgumentError {
 func (r *rules) checkLength(n int, what string) *ArgumentError {
 	switch {
 	case n < r.lengthMin:
-		return &ArgumentError{Problem: fmt.Sprintf("must have at least %d %s, not %d", r.lengthMin, what, n)}
+		return &ArgumentError{Problem: "must have at least " + strconv.Itoa(r.lengthMin) + " " + what + ", not " + strconv.Itoa(n)}
 	case r.lengthMax >= 0 && n > r.lengthMax:
-		return &ArgumentError{Problem: fmt.Sprintf("must have at most %d %s, not %d", r.lengthMax, what, n)}
+		return &ArgumentError{Problem: "must have at most " + strconv.Itoa(r.lengthMax) + " " + what + ", not " + strconv.Itoa(n)}
 	}
 	return nil
 }

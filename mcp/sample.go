@@ -3,7 +3,6 @@ package mcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 )
 
@@ -65,7 +64,7 @@ func (p *SampleParams) appendParams(dst []byte, _ bool) ([]byte, error) {
 	}
 	dst, err := p.appendMessages(addByte(dst, '{'))
 	if err != nil {
-		return nil, fmt.Errorf("mcp: SampleParams: %w", err)
+		return nil, wrap("mcp: SampleParams: ", err)
 	}
 	dst = strconv.AppendInt(add(dst, `,"maxTokens":`), int64(p.MaxTokens), 10)
 	if p.SystemPrompt != "" {
@@ -83,12 +82,12 @@ func (p *SampleParams) appendParams(dst []byte, _ bool) ([]byte, error) {
 	if len(p.Metadata) > 0 {
 		metadata, err := oneLineObject(p.Metadata, "")
 		if err != nil {
-			return nil, fmt.Errorf("mcp: SampleParams: Metadata: %w", err)
+			return nil, wrap("mcp: SampleParams: Metadata: ", err)
 		}
 		dst = add(add(dst, `,"metadata":`), metadata)
 	}
 	if dst, err = p.appendTools(p.Preferences.appendTo(dst)); err != nil {
-		return nil, fmt.Errorf("mcp: SampleParams: %w", err)
+		return nil, wrap("mcp: SampleParams: ", err)
 	}
 	return addByte(dst, '}'), nil
 }
@@ -108,7 +107,7 @@ func (p *SampleParams) appendMessages(dst []byte) ([]byte, error) {
 			dst, err = appendContents(dst, m.Content, VersionModern)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("message %d: %w", i, err)
+			return nil, wrap("message "+strconv.Itoa(i)+": ", err)
 		}
 		dst = addByte(dst, '}')
 	}
@@ -129,7 +128,7 @@ func (p *SampleParams) appendTools(dst []byte) ([]byte, error) {
 		}
 		schema, err := oneLineObject(t.InputSchema, `{"type":"object"}`)
 		if err != nil {
-			return nil, fmt.Errorf("tool %q: InputSchema: %w", t.Name, err)
+			return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
 		}
 		dst = appendString(add(dst, `{"name":`), t.Name)
 		if t.Description != "" {

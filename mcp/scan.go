@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 )
@@ -67,6 +68,9 @@ type fault struct {
 	offset  int
 	problem string
 }
+
+// text says where and why, for an error.
+func (f *fault) text() string { return "byte " + strconv.Itoa(f.offset) + ": " + f.problem }
 
 // namesLinearMax is the number of members up to which a new name is compared
 // with each earlier one; from there on a hash table finds the twin.

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,12 @@ type Options struct {
 	// asked. Servers that stand in for each other share it; empty takes a
 	// random one, so that no question outlives the process.
 	StateKey []byte
+	// Sealer takes the place of StateKey. A wasm build has no other way: nil
+	// there means that modern clients cannot be asked, and that no tool may
+	// become a task; [seal.New] makes one.
+	//
+	// [seal.New]: https://pkg.go.dev/github.com/ingot-run/ingot/mcp/seal#New
+	Sealer Sealer
 
 	MaxMessageBytes int // of one incoming message; default 16 MiB, at most 1 GiB
 	MaxDepth        int // of nested containers in a message; default 128, at most 10,000
@@ -99,7 +104,7 @@ type Server struct {
 	modern  []byte // how each modern result begins: resultType and _meta
 
 	metaMember []byte           // a modern result's _meta
-	sealer     lazySealer       // of request states
+	sealer     Sealer           // of request states; nil: none
 	now        func() time.Time // replaced by tests
 
 	snapshot atomic.Pointer[snapshot] // of the catalog; nil when that has changed
@@ -127,10 +132,18 @@ func NewServer(o Options) *Server {
 	s.info = info
 	s.metaMember = slices.Concat([]byte(`"_meta":{"`+metaServerInfo+`":`), info, []byte(`}`))
 	s.modern = slices.Concat([]byte(`"resultType":"complete",`), s.metaMember)
-	if len(o.StateKey) != 0 && len(o.StateKey) != stateKeyBytes {
-		panic("mcp: NewServer: StateKey has " + strconv.Itoa(len(o.StateKey)) + " bytes; " + strconv.Itoa(stateKeyBytes) + " are needed")
+	s.sealer = o.Sealer
+	switch {
+	case o.Sealer == nil:
+		s.sealer = defaultSealer(o.StateKey) // which checks the key's length
+		if s.sealer == nil && len(o.StateKey) != 0 {
+			panic("mcp: NewServer: StateKey does nothing in a wasm build; set Sealer to seal.New(key)")
+		}
+	case len(o.StateKey) != 0:
+		panic("mcp: NewServer: set StateKey or Sealer, not both")
 	}
-	s.options.StateKey = slices.Clone(o.StateKey)
+	s.options.StateKey = nil // the sealer has it
+	s.catalog.sealed = s.sealer != nil
 	return s
 }
 

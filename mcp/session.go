@@ -184,7 +184,7 @@ func (c *Session) begin(ctx context.Context, key string) (context.Context, func(
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, &wireError{code: CodeInvalidRequest, message: "the session is closed; begin a new one with initialize"}
+		return nil, nil, refuse(CodeInvalidRequest, "the session is closed; begin a new one with initialize")
 	}
 	if c.exchanges[key] != nil {
 		return nil, nil, errIDInFlight()

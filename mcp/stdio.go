@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -64,7 +64,7 @@ func (c *Conn) read(in io.Reader) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			return fmt.Errorf("reading messages: %w", err)
+			return wrap("reading messages: ", err)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (c *Conn) handleLines(lines *lineReader, ended bool) {
 var crlf = []byte("\r\n")
 
 func tooLongError(max int) *wireError {
-	return &wireError{code: CodeInvalidRequest, message: fmt.Sprintf("the message is longer than the limit of %d bytes", max)}
+	return refuse(CodeInvalidRequest, "the message is longer than the limit of "+strconv.Itoa(max)+" bytes")
 }
 
 // shown cuts what a client sent to a length that suits a log or an error.

@@ -2,9 +2,7 @@ package mcp
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -119,7 +117,7 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 // newTask registers a task, and stores it before anyone hears of it.
 func (s *Server) newTask(principal string, o *TaskOptions) (*task, error) {
 	t := &task{
-		server: s, id: rand.Text(), principal: principal, created: s.now(), status: taskWorking,
+		server: s, id: s.sealer.Name(), principal: principal, created: s.now(), status: taskWorking,
 		used: make(map[string]bool), answers: make(map[string][]byte), arrived: make(chan struct{}),
 	}
 	if o != nil {
@@ -140,7 +138,7 @@ func (s *Server) newTask(principal string, o *TaskOptions) (*task, error) {
 	if err := s.options.Tasks.Put(context.Background(), t.id, t.recordLocked(), t.options.TTL); err != nil {
 		s.dropTask(t)
 		t.stop()
-		return nil, fmt.Errorf("storing a task: %w", err)
+		return nil, wrap("storing a task: ", err)
 	}
 	return t, nil
 }
@@ -242,7 +240,7 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	case t.cancelled && err != nil:
 		status = taskCancelled
 	case bad == nil && err != nil && t.ctx.Err() == context.DeadlineExceeded:
-		bad = &wireError{code: CodeInternal, message: fmt.Sprintf("the task ran longer than its %v", t.options.TTL)}
+		bad = refuse(CodeInternal, "the task ran longer than its "+t.options.TTL.String())
 		fallthrough
 	case bad != nil:
 		status = taskFailed
@@ -342,11 +340,11 @@ func (t *task) ask(frames map[string][]byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.used)+len(frames) > givenMax {
-		return fmt.Errorf("mcp: Ask: a task may ask %d questions", givenMax)
+		return errors.New("mcp: Ask: a task may ask " + strconv.Itoa(givenMax) + " questions")
 	}
 	for key := range frames {
 		if t.used[key] {
-			return fmt.Errorf("mcp: Ask: the key %q was used by an earlier question of this task", key)
+			return errors.New("mcp: Ask: the key " + strconv.Quote(key) + " was used by an earlier question of this task")
 		}
 	}
 	if t.asked == nil {
@@ -456,9 +454,9 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	members, t, err := s.findTask(ctx, r.name, r.link.principal)
 	switch {
 	case errors.Is(err, ErrNoTask):
-		return out, &wireError{code: CodeInvalidParams, message: "there is no task " + shown([]byte(r.name)) + ", or no longer"}
+		return out, refuse(CodeInvalidParams, "there is no task "+shown([]byte(r.name))+", or no longer")
 	case err != nil:
-		return out, &wireError{code: CodeInternal, message: "the task cannot be read: " + err.Error()}
+		return out, refuse(CodeInternal, "the task cannot be read: "+err.Error())
 	}
 	switch r.act {
 	case actTasksGet:

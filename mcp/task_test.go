@@ -19,7 +19,7 @@ func withTasks(method, params string) []byte {
 
 // waitingTask is a server on a store with a tool whose calls are tasks.
 func waitingTask(store TaskStore) (*Server, chan string) {
-	s := NewServer(Options{Tasks: store, MaxTasks: 2})
+	s := NewServer(sealed(Options{Tasks: store, MaxTasks: 2}))
 	release := make(chan string)
 	s.AddTool(Tool{Name: "wait", Task: TaskRequired}, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
 		ctx, err := req.Call().StartTask(ctx, nil)

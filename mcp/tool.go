@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,14 +115,14 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 		return nil, err
 	}
 	if h == nil {
-		return nil, fmt.Errorf("tool %q has no handler", t.Name)
+		return nil, errors.New("tool " + strconv.Quote(t.Name) + " has no handler")
 	}
 	if t.Inline && t.Task.kind != nil {
-		return nil, fmt.Errorf("tool %q: an Inline tool cannot become a task", t.Name)
+		return nil, errors.New("tool " + strconv.Quote(t.Name) + ": an Inline tool cannot become a task")
 	}
 	for _, text := range []string{t.Title, t.Description} {
 		if !utf8.ValidString(text) {
-			return nil, fmt.Errorf("tool %q: its Title and Description must be UTF-8", t.Name)
+			return nil, errors.New("tool " + strconv.Quote(t.Name) + ": its Title and Description must be UTF-8")
 		}
 	}
 	if len(t.InputSchema) == 0 {
@@ -134,7 +133,7 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 		err = errors.New(`its root must have "type": "object"`)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tool %q: InputSchema: %w", t.Name, err)
+		return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
 	}
 	made := &tool{Tool: t, handler: h}
 	if o.WrapTool != nil {
@@ -149,12 +148,12 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	if len(t.OutputSchema) > 0 {
 		output, isObject, err := readSchema(t.OutputSchema)
 		if err != nil {
-			return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
+			return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
 		}
 		made.OutputSchema = output
 		if o.CompileSchema != nil {
 			if made.checkOutput, err = o.CompileSchema(output); err != nil {
-				return nil, fmt.Errorf("tool %q: OutputSchema: %w", t.Name, err)
+				return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
 			}
 		}
 		out = add(add(slices.Clip(out), `,"outputSchema":`), output)
@@ -199,11 +198,11 @@ const nameLengthMax = 128
 
 func checkName(name string) error {
 	if name == "" || len(name) > nameLengthMax {
-		return fmt.Errorf("the name %q has %d characters; 1 to %d are allowed", name, len(name), nameLengthMax)
+		return errors.New("the name " + strconv.Quote(shown([]byte(name))) + " has " + strconv.Itoa(len(name)) + " characters; 1 to " + strconv.Itoa(nameLengthMax) + " are allowed")
 	}
 	for _, r := range name {
 		if r > 'z' || !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.", r) {
-			return fmt.Errorf("the name %q has a %q; only A-Z a-z 0-9 _ - . are allowed", name, r)
+			return errors.New("the name " + strconv.Quote(name) + " has a " + strconv.QuoteRune(r) + "; only A-Z a-z 0-9 _ - . are allowed")
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -75,7 +74,7 @@ func SchemaOf[T any]() []byte { return schemaOf(reflect.TypeFor[T](), false) }
 // null, since that is how nil is encoded.
 func schemaOf(t reflect.Type, result bool) []byte {
 	if t.Kind() != reflect.Struct || howOf(t) != howStruct {
-		panic(fmt.Sprintf("mcp: a schema is made of a struct, not of %v", t))
+		panic("mcp: a schema is made of a struct, not of " + t.String())
 	}
 	m := schemaMaker{result: result}
 	return m.object(nil, t)
@@ -90,7 +89,7 @@ type schemaMaker struct {
 // object appends the schema of a struct.
 func (m *schemaMaker) object(dst []byte, t reflect.Type) []byte {
 	if slices.Contains(m.open, t) {
-		panic(fmt.Sprintf("mcp: %v contains itself; write its schema by hand", t))
+		panic("mcp: " + t.String() + " contains itself; write its schema by hand")
 	}
 	m.open = append(m.open, t)
 	defer func() { m.open = m.open[:len(m.open)-1] }()

@@ -1,8 +1,9 @@
 package mcp
 
 import (
-	"fmt"
+	"errors"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -15,16 +16,16 @@ const uriLengthMax = 8 << 10
 func checkURI(uri string) error {
 	scheme, _, ok := strings.Cut(uri, ":")
 	if !ok || scheme == "" || len(uri) > uriLengthMax {
-		return fmt.Errorf("%q is no URI: it begins with a scheme, such as file:, and has at most %d bytes", shown([]byte(uri)), uriLengthMax)
+		return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: it begins with a scheme, such as file:, and has at most " + strconv.Itoa(uriLengthMax) + " bytes")
 	}
 	for i := range len(scheme) {
 		c := lower(scheme[i])
 		if c-'a' >= 26 && (i == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
-			return fmt.Errorf("%q is no URI: a scheme has letters, digits, + - . only", shown([]byte(uri)))
+			return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: a scheme has letters, digits, + - . only")
 		}
 	}
 	if i := strings.IndexFunc(uri, func(r rune) bool { return r <= ' ' || r == 0x7F }); i >= 0 {
-		return fmt.Errorf("%q is no URI: byte %d is a space or a control character", shown([]byte(uri)), i)
+		return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: byte " + strconv.Itoa(i) + " is a space or a control character")
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func parseTemplate(text string) (*uriTemplate, error) {
 	for rest := text; rest != ""; {
 		literal, after, found := strings.Cut(rest, "{")
 		if strings.Contains(literal, "}") {
-			return nil, fmt.Errorf("template %q has a } without its {", text)
+			return nil, errors.New("template " + strconv.Quote(text) + " has a } without its {")
 		}
 		pattern.WriteString(regexp.QuoteMeta(literal))
 		t.literals += len(literal)
@@ -68,10 +69,10 @@ func parseTemplate(text string) (*uriTemplate, error) {
 		}
 		expression, next, closed := strings.Cut(after, "}")
 		if !closed {
-			return nil, fmt.Errorf("template %q has a { without its }", text)
+			return nil, errors.New("template " + strconv.Quote(text) + " has a { without its }")
 		}
 		if err := t.expression(&pattern, expression); err != nil {
-			return nil, fmt.Errorf("template %q: {%s}: %w", text, expression, err)
+			return nil, wrap("template "+strconv.Quote(text)+": {"+expression+"}: ", err)
 		}
 		rest = next
 	}
@@ -90,12 +91,12 @@ func (t *uriTemplate) expression(pattern *strings.Builder, text string) error {
 	names := strings.Split(text, ",")
 	for _, name := range names {
 		if name == "" || strings.ContainsFunc(name, notInName) {
-			return fmt.Errorf("a variable's name is made of letters, digits, _ and . ; * and : (level 4) are not supported")
+			return errors.New("a variable's name is made of letters, digits, _ and . ; * and : (level 4) are not supported")
 		}
 		for _, g := range t.groups {
 			for _, earlier := range g.names {
 				if earlier == name {
-					return fmt.Errorf("the variable %s occurs twice", name)
+					return errors.New("the variable " + name + " occurs twice")
 				}
 			}
 		}

@@ -10,7 +10,7 @@ import (
 func suites() []suite {
 	all := []suite{
 		{name: "format", what: "gofmt has nothing to change", command: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}},
-		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./wasm"}},
+		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory ./wasm"}},
 		goTest("go", "all packages", "./..."),
 		goTest("race", "all packages under the race detector", "-race", "./..."),
 		goTest("purego", "hash and engine without assembly", append([]string{"-tags", "purego"}, enginePackages...)...),
@@ -25,6 +25,9 @@ func suites() []suite {
 // enginePackages are what runs in every build. The crash tests, of which a processor
 // changes nothing but the time, run in the suites of all packages only.
 var enginePackages = []string{"./hash", "./engine", "./engine/seal", "./engine/storage/..."}
+
+// wasmPackages are what else runs as wasm: the core of MCP, which a page may serve.
+var wasmPackages = append([]string{"./mcp", "./mcp/inmemory", "./mcp/seal"}, enginePackages...)
 
 // gcCheck runs the engine's tests that churn most with the collector checking its
 // own marks: what only an integer points to would be found unmarked.
@@ -46,12 +49,12 @@ done`
 // otherMachines runs hash and engine where the command itself does not.
 func otherMachines() []suite {
 	packages := enginePackages
-	js := goTest("js", "hash and engine as GOOS=js in Node", append([]string{"-timeout=20m"}, packages...)...)
+	js := goTest("js", "hash, engine and mcp as GOOS=js in Node", append([]string{"-timeout=20m"}, wasmPackages...)...)
 	js.env = []string{"GOOS=js", "GOARCH=wasm"}
 	js.needs = []string{"node"}
 	js.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm")}
 
-	wasip1 := goTest("wasip1", "hash and engine as GOOS=wasip1 under wazero", append([]string{"-timeout=20m"}, packages...)...)
+	wasip1 := goTest("wasip1", "hash, engine and mcp as GOOS=wasip1 under wazero", append([]string{"-timeout=20m"}, wasmPackages...)...)
 	wasip1.env = []string{"GOOS=wasip1", "GOARCH=wasm", "GOWASIRUNTIME=wazero"}
 	wasip1.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm"), "bin"}
 

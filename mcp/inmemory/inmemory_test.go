@@ -14,8 +14,11 @@ import (
 	"github.com/ingot-run/ingot/mcp/inmemory"
 )
 
-// No test of this package leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// No test of this package leaves a goroutine behind. As GOOS=js there is one of
+// the runtime's, for events.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent"))
+}
 
 func Example() {
 	ctx := context.Background()

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/ingot-run/ingot/mcp"
@@ -29,7 +28,7 @@ func run(ctx context.Context) int {
 		Inline:      true, // it never waits
 	}, echo)
 	if err := server.ServeStdio(ctx, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "ingot-echo:", err)
+		os.Stderr.WriteString("ingot-echo: " + err.Error() + "\n")
 		return 1
 	}
 	return 0
