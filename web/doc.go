@@ -9,9 +9,12 @@
 //
 // # Caveats
 //
-//   - Only requests whose Host is a loopback name or address are answered, so
-//     that a foreign site cannot reach the page by DNS rebinding. A page for
-//     other hosts needs authentication first.
+//   - Only requests whose Host is a loopback name or address, or one that is
+//     allowed, are answered, so that a foreign site cannot reach the page by DNS
+//     rebinding.
+//   - The files themselves are for everybody. What is behind the endpoint is the
+//     endpoint's to guard: the page asks its user for a token, and keeps it in the
+//     tab's session storage, which ends with the tab.
 //   - All files are read once, when Handler is called. Files of other kinds
 //     than a page needs (see contentTypes) are not served.
 package web

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,6 +60,13 @@ type Options struct {
 	// JS holds the npm package: index.js and, when it was built,
 	// dist/engine.wasm. It is served under /js/. Nil is none.
 	JS fs.FS
+	// Auth says which bearer token the endpoint asks for: "token" is one of its
+	// owner's, "oauth" one that clients get by themselves, empty none. The page
+	// then asks its user for one, and is told neither Version nor Backend.
+	Auth string
+	// AllowedHosts are further Host names, without port, under which the page
+	// is served; "*" allows all. Loopback ones always are.
+	AllowedHosts []string
 }
 
 // info is what /info.json tells the page.
@@ -67,6 +75,7 @@ type info struct {
 	Backend   string `json:"backend"`
 	Endpoint  string `json:"endpoint"`
 	TabEngine bool   `json:"tabEngine"` // whether this binary carries engine.wasm
+	Auth      string `json:"auth"`      // see Options
 }
 
 // file is a served file, ready to be sent.
@@ -79,18 +88,26 @@ type file struct {
 // handler serves files by their URL path.
 type handler struct {
 	files map[string]file
+	hosts []string // lower case
 }
 
 // Handler returns the handler of the page. It fails when a file of Options.JS
 // cannot be read.
 //
 // It answers GET and HEAD for /, its modules, /js/ and /info.json; 404 for other
-// paths, 405 for other methods, and 403 when the Host is not a loopback one.
+// paths, 405 for other methods, and 403 when the Host is neither a loopback one
+// nor allowed.
 func Handler(o Options) (http.Handler, error) {
 	if o.Endpoint == "" {
 		o.Endpoint = "/mcp"
 	}
+	if o.Auth != "" {
+		o.Version, o.Backend = "", "" // for those with a token
+	}
 	h := &handler{files: make(map[string]file)}
+	for _, host := range o.AllowedHosts {
+		h.hosts = append(h.hosts, strings.ToLower(host))
+	}
 	page, err := fs.Sub(static, "static")
 	if err != nil {
 		return nil, fmt.Errorf("web: opening the embedded page: %w", err)
@@ -105,7 +122,7 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	h.files["/"] = h.files["/index.html"]
 	_, tabEngine := h.files["/js/"+engineFile]
-	about, err := json.Marshal(info{o.Version, o.Backend, o.Endpoint, tabEngine})
+	about, err := json.Marshal(info{o.Version, o.Backend, o.Endpoint, tabEngine, o.Auth})
 	if err != nil {
 		return nil, fmt.Errorf("web: writing info.json: %w", err)
 	}
@@ -143,8 +160,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range securityHeaders {
 		header.Set(name, value)
 	}
-	if !loopbackHost(r.Host) {
-		http.Error(w, fmt.Sprintf("This server answers only to loopback names such as localhost or 127.0.0.1, not to %.64q.", r.Host),
+	if !h.serves(r.Host) {
+		http.Error(w, fmt.Sprintf("This server answers to loopback names such as localhost or 127.0.0.1, and to those that its owner allowed, not to %.64q.", r.Host),
 			http.StatusForbidden)
 		return
 	}
@@ -164,17 +181,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 }
 
-// loopbackHost reports whether a Host header, with or without a port, names
-// this machine by localhost or by a loopback address. Other names may resolve
-// to a loopback address too, by the will of a stranger's name server.
-func loopbackHost(host string) bool {
+// serves reports whether a Host header, with or without a port, is a loopback
+// name or address, or one that is allowed. Other names may resolve to this machine
+// too, by the will of a stranger's name server.
+func (h *handler) serves(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	} else {
 		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	}
-	if strings.EqualFold(name, "localhost") {
+	name = strings.ToLower(name)
+	if name == "localhost" || slices.Contains(h.hosts, name) || slices.Contains(h.hosts, "*") {
 		return true
 	}
 	ip := net.ParseIP(name)

@@ -180,9 +180,10 @@ func TestInfo(t *testing.T) {
 		options Options
 		want    info
 	}{
-		"full":           {Options{Version: "v1.2.3", Backend: "xxh3 generic", Endpoint: "/m", JS: packageFiles}, info{"v1.2.3", "xxh3 generic", "/m", true}},
-		"without engine": {Options{JS: withoutEngine}, info{"", "", "/mcp", false}},
-		"zero":           {Options{}, info{"", "", "/mcp", false}},
+		"full":           {Options{Version: "v1.2.3", Backend: "xxh3 generic", Endpoint: "/m", JS: packageFiles}, info{"v1.2.3", "xxh3 generic", "/m", true, ""}},
+		"with a token":   {Options{Version: "v1.2.3", Backend: "xxh3 generic", JS: packageFiles, Auth: "token"}, info{"", "", "/mcp", true, "token"}},
+		"without engine": {Options{JS: withoutEngine}, info{"", "", "/mcp", false, ""}},
+		"zero":           {Options{}, info{"", "", "/mcp", false, ""}},
 	} {
 		w := ask(newHandler(t, c.options), "GET", "/info.json", nil)
 		var got info
@@ -203,5 +204,18 @@ func TestUnreadablePackage(t *testing.T) {
 	_, err := Handler(Options{JS: brokenFS{}})
 	if !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "/js/") {
 		t.Errorf("error %v, want one that names /js/ and wraps the cause", err)
+	}
+}
+
+// A page for other hosts than this machine's own.
+func TestAllowedHosts(t *testing.T) {
+	h := newHandler(t, Options{AllowedHosts: []string{"Box.example"}})
+	for host, want := range map[string]int{"box.example": 200, "BOX.example:7070": 200, "localhost": 200, "x.box.example": 403, "box.example.evil.example": 403} {
+		if w := ask(h, "GET", "/", func(r *http.Request) { r.Host = host }); w.Code != want {
+			t.Errorf("Host %s: %d, want %d", host, w.Code, want)
+		}
+	}
+	if w := ask(newHandler(t, Options{AllowedHosts: []string{"*"}}), "GET", "/", func(r *http.Request) { r.Host = "any.example" }); w.Code != 200 {
+		t.Errorf("any Host: %d", w.Code)
 	}
 }

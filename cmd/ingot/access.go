@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 
@@ -21,12 +22,17 @@ type accessFlags struct {
 	AllowHost    []string `placeholder:"NAME" help:"Further name under which clients reach the server, as in the Host header without port; * is any. (loopback names always)"`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"Further origin of pages that may call the server, such as https://app.example; * is any. (loopback ones always)"`
 
+	oauthFlags
+
 	TLSCert       string `name:"tls-cert" placeholder:"FILE" type:"path" help:"Serve TLS with this certificate (PEM, with its chain)."`
 	TLSKey        string `name:"tls-key" placeholder:"FILE" type:"path" help:"The certificate's key (PEM)."`
 	TLSSelfSigned bool   `name:"tls-self-signed" help:"Serve TLS with a certificate made for this start, for development; its fingerprint is printed."`
 
 	Rate           float64 `default:"200" placeholder:"N" help:"Requests a second of one client, where the address is not loopback; it may send five seconds' worth at once. (${default})"`
 	MaxConnections int     `default:"20000" placeholder:"N" help:"Connections at once; a client that is not on this machine has 256 of them at most. (${default})"`
+
+	TrustedProxy []string `placeholder:"CIDR" help:"Address or network of a proxy in front, which is believed about whom requests come from; --rate then counts those clients."`
+	ProxyHeader  string   `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header that the proxy writes: X-Forwarded-For or Forwarded. (${default})"`
 }
 
 const (
@@ -35,9 +41,17 @@ const (
 )
 
 // authenticator returns who decides who comes in; nil for nobody.
-func (a *accessFlags) authenticator() (httpguard.Authenticator, error) {
+func (a *accessFlags) authenticator(logger *slog.Logger) (httpguard.Authenticator, error) {
 	token, fromEnvironment := os.LookupEnv(tokenVariable)
+	access, err := a.resourceServer(logger)
 	switch {
+	case err != nil:
+		return nil, err
+	case access != nil && (fromEnvironment || a.TokenFile != "" || a.AuthDisabled):
+		return nil, &usageError{"--oauth-issuer goes with neither --token-file nor " + tokenVariable + " nor --auth-disabled"}
+	case access != nil:
+		a.AllowHost = append(a.AllowHost, a.oauthFlags.host())
+		return access, nil
 	case fromEnvironment && a.TokenFile != "":
 		return nil, &usageError{"there are both a --token-file and an " + tokenVariable + ": take one away"}
 	case a.AuthDisabled && (fromEnvironment || a.TokenFile != ""):
@@ -56,6 +70,15 @@ func (a *accessFlags) authenticator() (httpguard.Authenticator, error) {
 		return tokens, nil
 	}
 	return nil, nil
+}
+
+// proxies returns the trusted ones.
+func (a *accessFlags) proxies() (httpguard.Proxies, error) {
+	p, err := httpguard.NewProxies(a.TrustedProxy, a.ProxyHeader)
+	if err != nil {
+		return p, &usageError{"--trusted-proxy: " + err.Error()}
+	}
+	return p, nil
 }
 
 // check returns what is wrong with the numbers.
@@ -96,7 +119,14 @@ func (a *accessFlags) secure(l net.Listener) (_ net.Listener, scheme, fingerprin
 // admit returns an error for an address that others can reach, unless it is
 // said who may come in.
 func (a *accessFlags) admit(address string, loopback bool, guard httpguard.Authenticator) error {
-	if loopback || guard != nil || a.AuthDisabled {
+	if guard != nil || a.AuthDisabled {
+		return nil
+	}
+	if loopback && len(a.TrustedProxy) > 0 {
+		return &usageError{"--trusted-proxy says that others reach this server through a proxy, and whoever does could read and change everything. " +
+			"Ask for a token (openssl rand -hex 32 > token; --token-file token), or let everybody in with --auth-disabled."}
+	}
+	if loopback {
 		return nil
 	}
 	return &usageError{fmt.Sprintf("--listen %s can be reached from other machines, and whoever connects could read and change everything. "+

@@ -13,6 +13,7 @@ import (
 	"github.com/ingot-run/ingot/js"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/oauth"
 	"github.com/ingot-run/ingot/mcp/sse"
 	"github.com/ingot-run/ingot/mcp/streamable"
 	"github.com/ingot-run/ingot/mcp/websocket"
@@ -35,36 +36,52 @@ type endpoints struct {
 	socket *websocket.Handler
 }
 
-// newEndpoints puts MCP on the store. guard is nil where everybody is let in;
-// only then there is the page, which has no token to send.
+// newEndpoints puts MCP on the store, and the page beside it. guard is nil where
+// everybody is let in.
 func newEndpoints(store *engine.Store, a *accessFlags, guard httpguard.Authenticator, logger *slog.Logger) (*endpoints, error) {
+	var tools []string
 	server := mcp.NewServer(mcp.Options{
 		Name:         "ingot",
 		Title:        "ingot",
 		Version:      command.Version(),
 		Instructions: "A key-value state store. Every entry has a version, which can be the condition of a later write.",
 		Logger:       logger,
+		WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
+			tools = append(tools, t.Name)
+			return a.wrapTool(t, h)
+		},
 	})
 	statetools.Register(server, store)
+	if err := a.checkTools(tools); err != nil {
+		return nil, err
+	}
 	e := &endpoints{
 		server: server,
 		main:   streamable.NewHTTPHandler(server, streamable.HTTPOptions{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
 		sse:    sse.NewHandler(server, sse.Options{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
 		socket: websocket.NewHandler(server, websocket.Options{AllowedHosts: a.AllowHost, AllowedOrigins: a.AllowOrigin, Logger: logger}),
 	}
-	page, err := newPage(guard != nil)
+	page, err := web.Handler(web.Options{
+		Version: command.Version(), Backend: hash.Backend(), Endpoint: endpoint, JS: js.Files(), Auth: pageAuth(guard), AllowedHosts: a.AllowHost,
+	})
 	if err != nil {
 		return nil, err
 	}
-	protected := map[string]http.Handler{endpoint: e.main, pathSSE: e.sse, pathWebso: e.socket}
+	routes := map[string]http.Handler{endpoint: e.main, pathSSE: e.sse, pathWebso: e.socket}
 	if guard != nil {
-		for path, h := range protected {
-			protected[path] = httpguard.Require(guard, h)
+		gate := httpguard.NewGate(a.AllowHost, a.AllowOrigin)
+		for path, h := range routes {
+			routes[path] = gate.Wrap(httpguard.Require(guard, h))
+		}
+	}
+	if access, ok := guard.(*oauth.Server); ok {
+		for _, path := range access.MetadataPaths() {
+			routes[path] = access.Metadata()
 		}
 	}
 	// http.ServeMux would answer some paths itself, without the page's headers.
 	e.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h := protected[r.URL.Path]; h != nil {
+		if h := routes[r.URL.Path]; h != nil {
 			h.ServeHTTP(w, r)
 			return
 		}
@@ -73,13 +90,16 @@ func newEndpoints(store *engine.Store, a *accessFlags, guard httpguard.Authentic
 	return e, nil
 }
 
-func newPage(guarded bool) (http.Handler, error) {
-	if guarded {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "There is no page where a token is asked for. MCP is at "+endpoint+".", http.StatusNotFound)
-		}), nil
+// pageAuth tells the page which token the endpoint asks for.
+func pageAuth(guard httpguard.Authenticator) string {
+	switch guard.(type) {
+	case nil:
+		return ""
+	case *oauth.Server:
+		return "oauth"
+	default:
+		return "token"
 	}
-	return web.Handler(web.Options{Version: command.Version(), Backend: hash.Backend(), Endpoint: endpoint, JS: js.Files()})
 }
 
 // drain has streams end and takes no new ones; calls go on.

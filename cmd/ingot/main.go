@@ -9,7 +9,8 @@
 //
 // serve answers MCP over streamable HTTP at /mcp, HTTP+SSE at /sse and WebSocket
 // at /ws, and shows a page at /. On an address that other machines can reach it
-// asks for a bearer token, and bounds each client's rate.
+// asks for a bearer token, its owner's (--token-file) or one of an authorization
+// server (--oauth-issuer), and bounds each client's rate.
 // It prints both addresses and ready-to-paste client configurations on stdout,
 // and logs on stderr. SIGINT and SIGTERM end it: no new connection is taken,
 // calls in flight are answered, and it exits with 0. The state is in a directory,
@@ -24,8 +25,10 @@
 //
 // # Caveats
 //
-//   - Whoever has a token may do everything.
-//   - The page has no token to send: where one is asked for there is no page.
+//   - Whoever has a token of a --token-file may do everything. Scopes of OAuth
+//     can be asked for tool by tool (--oauth-tool-scope).
+//   - The page is served to everybody; where a token is asked for it asks its
+//     user, and shows nothing of the state before.
 package main
 
 import (

@@ -18,7 +18,7 @@ const drainTimeout = 10 * time.Second
 
 // serveCommand is "ingot serve".
 type serveCommand struct {
-	Listen string `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file. (${default})"`
+	Listen string `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer. (${default})"`
 	accessFlags
 	command.StoreFlags
 }
@@ -32,13 +32,18 @@ Examples:
   ingot serve
   ingot serve --listen 127.0.0.1:0 --memory
   openssl rand -hex 32 > token && ingot serve --listen 0.0.0.0:7070 --token-file token --allow-host box.example --tls-self-signed
-  INGOT_TOKEN=$(cat token) ingot serve --listen :443 --allow-host mcp.example --tls-cert chain.pem --tls-key key.pem`
+  INGOT_TOKEN=$(cat token) ingot serve --listen :443 --allow-host mcp.example --tls-cert chain.pem --tls-key key.pem
+  ingot serve --trusted-proxy 127.0.0.1 --oauth-issuer https://login.example --oauth-audience https://mcp.example --oauth-tool-scope '*=state:write'`
 }
 
 // Run serves until ctx ends and what is in flight is answered.
 func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
-	guard, err := c.authenticator()
+	guard, err := c.authenticator(logger)
+	if err != nil {
+		return err
+	}
+	proxies, err := c.proxies()
 	if err := errors.Join(err, c.check()); err != nil {
 		return err
 	}
@@ -48,7 +53,7 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	}
 	defer listener.Close()
 	address := listener.Addr().String()
-	listener = httpguard.Limit(listener, httpguard.Connections{Max: c.MaxConnections, MaxPerClient: connectionsPerClient})
+	listener = httpguard.Limit(listener, httpguard.Connections{Max: c.MaxConnections, MaxPerClient: connectionsPerClient, Proxies: proxies})
 	secured, scheme, fingerprint, err := c.secure(listener)
 	if err != nil {
 		return err
@@ -62,11 +67,11 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	if err != nil {
 		return err
 	}
-	if !loopback {
-		e.Handler = httpguard.LimitRate(e.Handler, httpguard.Rate{PerSecond: c.Rate, Burst: int(c.Rate*burstSeconds) + 1})
+	if !loopback || len(c.TrustedProxy) > 0 {
+		e.Handler = httpguard.LimitRate(e.Handler, httpguard.Rate{PerSecond: c.Rate, Burst: int(c.Rate*burstSeconds) + 1, Proxies: proxies})
 	}
 	defer command.StartTicking(store)()
-	w := welcome{origin: scheme + "://" + address, guarded: guard != nil, fingerprint: fingerprint}
+	w := welcome{origin: scheme + "://" + address, guarded: guard != nil, issuer: c.Issuer, fingerprint: fingerprint}
 	if err := w.print(out.stdout); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
 	}

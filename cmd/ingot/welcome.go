@@ -29,6 +29,7 @@ type clientServer struct {
 type welcome struct {
 	origin      string // http://127.0.0.1:7070
 	guarded     bool   // a token is asked for
+	issuer      string // where clients get one; empty when its owner hands it out
 	fingerprint string // of a self-made certificate; may be empty
 }
 
@@ -41,8 +42,13 @@ func (g *welcome) print(w io.Writer) error {
 	over := clientServer{Type: "http", URL: g.origin + endpoint}
 	page := "  Page  " + g.origin + "/\n"
 	if g.guarded {
+		page = "  Page  " + g.origin + "/ (asks for the token)\n"
+	}
+	if g.guarded && g.issuer == "" { // else clients find out by themselves
 		over.Headers = map[string]string{"Authorization": "Bearer ${" + tokenVariable + "}"}
-		page = ""
+	}
+	if g.issuer != "" {
+		page += "  OAuth " + g.issuer + "\n"
 	}
 	certificate := ""
 	if g.fingerprint != "" {

@@ -10,6 +10,7 @@ const tickMillis = 1000;
 const pollMillis = 2000;
 const pollMillisMax = 15_000;
 
+const tokenKey = "ingot-token"; // in the session storage, which ends with the tab
 const tabTexts = {
   name: "This tab",
   about: "The ingot engine as WebAssembly, in memory. It ends with the tab.",
@@ -36,7 +37,7 @@ async function readInfo() {
   } catch {
     // The server pane tells of a server that is gone.
   }
-  return { version: "", backend: "", endpoint: "/mcp", tabEngine: true };
+  return { version: "", backend: "", endpoint: "/mcp", tabEngine: true, auth: "" };
 }
 
 /** Puts up the tab's pane; resolves to it, or to null when no engine runs in it. */
@@ -106,7 +107,18 @@ async function startServer(info) {
   document.getElementById("panes").append(pane.element);
   let server = null;
   let wait = pollMillis;
+  client.token = sessionStorage.getItem(tokenKey);
 
+  const lock = (problem) => {
+    pane.setState("lost", "locked");
+    pane.setOutage(problem);
+    sessionStorage.removeItem(tokenKey);
+    pane.lock(async (token) => {
+      client.token = token;
+      await poll();
+      if (!pane.locked) sessionStorage.setItem(tokenKey, token);
+    });
+  };
   const poll = async () => {
     try {
       server ??= await client.discover();
@@ -114,21 +126,24 @@ async function startServer(info) {
       wait = pollMillis;
       pane.setOutage(null);
       pane.setState("ready", "connected");
+      pane.unlock();
       pane.setFacts(serverFacts(server, info, client));
     } catch (error) {
       server = null; // what comes back may be another one
       pane.setState("lost", error.code === "unreachable" ? "no answer" : "trouble");
       pane.setOutage(`${problemText(error)} The list shows what was there last. Trying again every few seconds.`);
+      if (error.code === "unauthorized") return lock(error.message);
       wait = Math.min(wait * 2, pollMillisMax);
     }
   };
   setInterval(() => pane.tick(), tickMillis);
-  await poll();
+  if (info.auth && client.token === null) lock(null);
+  else await poll();
   (async () => {
     for (;;) {
       await sleep(wait);
       await untilVisible();
-      await poll();
+      if (!pane.locked) await poll();
     }
   })();
   return pane;
@@ -144,18 +159,20 @@ async function untilVisible() {
 
 function serverFacts(server, info, client) {
   const self = server._meta?.["io.modelcontextprotocol/serverInfo"];
-  return [
+  const facts = [
     ["Server", self ? `${self.name} ${self.version}` : "unnamed"],
     ["Protocol", `MCP ${protocolVersion}`],
     ["Round trip", `${client.lastMillis.toFixed(1)} ms`],
-    ["Hash", info.backend || "unknown"],
   ];
 }
 
+  if (info.backend) facts.push(["Hash", info.backend]); // not told to those without a token
+  return facts;
 /** Shows what a client's configuration needs, with a button that copies it. */
-function showConfig(endpoint) {
-  const url = new URL(endpoint, location.href).href;
-  const text = JSON.stringify({ mcpServers: { ingot: { type: "http", url } } }, null, 2);
+function showConfig({ endpoint, auth }) {
+  const server = { type: "http", url: new URL(endpoint, location.href).href };
+  if (auth === "token") server.headers = { Authorization: "Bearer ${INGOT_TOKEN}" }; // the client fills it in
+  const text = JSON.stringify({ mcpServers: { ingot: server } }, null, 2);
   const note = document.getElementById("copy-note");
   document.getElementById("config").textContent = text;
   document.getElementById("copy-config").addEventListener("click", async () => {
@@ -170,7 +187,7 @@ function showConfig(endpoint) {
 
 const info = await readInfo();
 document.getElementById("release").textContent = info.version;
-showConfig(info.endpoint);
+showConfig(info);
 const [tab, server] = await Promise.all([startTab(info), startServer(info)]);
 if (tab) {
   const markTwins = () => {

@@ -9,7 +9,7 @@ const timeoutMillis = 10_000;
 
 /** Why a request had no result. code is one of the stable strings below. */
 export class McpError extends Error {
-  /** @param {"unreachable"|"protocol"|"tool"} code */
+  /** @param {"unreachable"|"unauthorized"|"protocol"|"tool"} code */
   constructor(code, message, detail) {
     super(message);
     this.code = code;
@@ -21,6 +21,9 @@ export class McpClient {
   #endpoint;
   #clientInfo;
   #nextId = 1;
+
+  /** The bearer token to send; null is none. */
+  token = null;
 
   /** Milliseconds that the latest answered request took; null before the first. */
   lastMillis = null;
@@ -66,6 +69,7 @@ export class McpClient {
       "Mcp-Method": method,
     };
     if (params.name !== undefined) headers["Mcp-Name"] = params.name; // tool names are plain ASCII
+    if (this.token !== null) headers.Authorization = `Bearer ${this.token}`;
     const _meta = {
       "io.modelcontextprotocol/protocolVersion": protocolVersion,
       "io.modelcontextprotocol/clientInfo": this.#clientInfo,
@@ -83,6 +87,9 @@ export class McpClient {
     }
     const message = findResponse(response.headers.get("Content-Type") ?? "", text, id);
     if (message) return message;
+    if (response.status === 401 || (response.status === 403 && response.headers.has("WWW-Authenticate"))) {
+      throw new McpError("unauthorized", `The server did not take the token: ${text.trim().slice(0, 200)}.`);
+    }
     throw new McpError("protocol", `The server answered ${response.status} ${response.statusText}: ${text.slice(0, 200)}`);
   }
 }

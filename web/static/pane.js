@@ -89,6 +89,28 @@ export class Pane {
     this.#part(".body").replaceChildren(notice);
   }
 
+  /** Asks for a token in place of the form and the list. given(token) is called with what is entered. */
+  lock(given) {
+    if (this.locked) return;
+    const form = document.getElementById("login-template").content.firstElementChild.cloneNode(true);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      given(form.elements.token.value.trim());
+    });
+    this.#part(".body").before(form);
+    this.#part(".body").hidden = this.#part(".facts").hidden = true;
+  }
+
+  /** Takes lock back. */
+  unlock() {
+    this.#part(".login")?.remove();
+    this.#part(".body").hidden = this.#part(".facts").hidden = false;
+  }
+
+  get locked() {
+    return this.#part(".login") !== null;
+  }
+
   /** facts: [[label, text], …]. */
   setFacts(facts) {
     const list = this.#part(".facts");
