@@ -53,6 +53,7 @@ func (c *coder) function(index uint32) {
 	f := &c.functions[index]
 	e := emitter{coder: c, f: f, r: reader{b: f.code, at: f.bodyAt}, copied: f.bodyAt}
 	if c.isFree(index, 0) {
+		c.plan.loops, c.plan.edges = nil, nil // it has none
 		c.out = append(c.out, f.code[:f.bodyAt]...)
 		e.instructions()
 		return
@@ -73,6 +74,7 @@ type emitter struct {
 	frames   []byte // of the blocks that are open: 1 for the outermost loop of those that keep the fuel in a local
 	local    bool   // inside of such a loop
 	nextLoop int
+	nextEdge int
 	last     instruction
 }
 
@@ -111,6 +113,8 @@ func (e *emitter) instructions() {
 			e.frames = append(e.frames, 0)
 		case opLoop:
 			e.loop(i)
+		case opBr, opBrIf:
+			e.branch(i)
 		case opEnd:
 			e.end()
 		case opCall, opReturnCall, opRefFunc:
@@ -133,19 +137,40 @@ func (e *emitter) instructions() {
 	e.flush(len(e.f.code))
 }
 
-// loop charges an iteration in front of the loop's first instruction.
+// loop opens a loop, which may pay at its header.
 func (e *emitter) loop(i instruction) {
 	l := e.plan.loops[e.nextLoop]
 	e.nextLoop++
 	frame := byte(0)
-	if l.local && !e.local {
+	if l.local && l.cost > 0 && !e.local {
 		e.flush(i.at)
 		e.out = appendU32(append(append(e.out, e.fuel...), opLocalSet), e.fuelLocal())
 		e.local, frame = true, 1
 	}
 	e.frames = append(e.frames, frame)
-	e.flush(e.r.at)
-	e.charge(l.cost)
+	if l.atHeader {
+		e.flush(e.r.at)
+		e.charge(l.cost)
+	}
+}
+
+// branch writes a branch that pays, or that leads elsewhere.
+func (e *emitter) branch(i instruction) {
+	if e.nextEdge == len(e.plan.edges) || e.plan.edges[e.nextEdge].at != i.at {
+		return
+	}
+	edge := e.plan.edges[e.nextEdge]
+	e.nextEdge++
+	if edge.loop >= 0 {
+		if !e.plan.loops[edge.loop].atHeader {
+			e.flush(i.at)
+			e.charge(edge.cost)
+		}
+		return
+	}
+	e.flush(i.at)
+	e.out = appendU32(append(e.out, opBr), edge.label)
+	e.copied = e.r.at
 }
 
 // end closes a block.

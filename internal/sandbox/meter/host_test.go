@@ -3,9 +3,11 @@ package meter
 import (
 	"context"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero"
@@ -69,3 +71,10 @@ func compile(ctx context.Context, r wazero.Runtime, module []byte) (c wazero.Com
 type panicError struct{ value any }
 
 func (panicError) Error() string { return "the compiler panicked" }
+
+// median is the median of some measurements.
+func median(all []time.Duration) time.Duration {
+	sorted := slices.Clone(all)
+	slices.Sort(sorted)
+	return sorted[len(sorted)/2]
+}

@@ -39,9 +39,11 @@ type instruction struct {
 	// index is the first immediate of an instruction that has one: a label, or
 	// a function, type, local, global or table; of i32.const, the value.
 	index uint32
-	// labels is where the labels of a br_table, or the catches of a try_table,
-	// start; index counts them (the default of a br_table is one more).
+	// labels is where the labels of a br_table start, of which there are index and
+	// the default; or the catches of a try_table, of which there are count.
 	labels int
+	count  uint32
+	void   bool // a block without parameters and results
 }
 
 // next reads one instruction. It takes the bytes for what wazero takes them:
@@ -115,6 +117,8 @@ func (r *reader) next() (i instruction) {
 // 0 where the type is written out.
 func (r *reader) blockType(i *instruction) {
 	switch t := r.s33(); {
+	case t == -64:
+		i.void = true
 	case t == -29, t == -28: // a reference to a type
 		if h := r.s33(); h >= 0 {
 			i.index = uint32(h) + 1
@@ -136,9 +140,9 @@ func (r *reader) valueType() (kind byte, typeIndex int64) {
 
 // catches reads the catch clauses of a try_table.
 func (r *reader) catches(i *instruction) {
-	n := r.u32()
+	i.count = r.u32()
 	i.labels = r.at
-	for ; n > 0 && r.err == nil; n-- {
+	for n := i.count; n > 0 && r.err == nil; n-- {
 		switch kind := r.byte(); kind {
 		case 0, 1: // catch, catch_ref: tag, label
 			r.u32()

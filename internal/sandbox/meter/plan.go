@@ -1,95 +1,127 @@
 package meter
 
-// plan says what is charged where in one function: at its entry, the cost of the
-// longest path through it, and at each loop header, that of the longest path
-// through one iteration; what is inside of an inner loop is charged there. So a
-// charge is an upper bound of what runs until the next one, it depends on
-// nothing but the code, and every cycle of the code passes through one.
+// plan says what is charged where in one function.
+//
+// Each place in the code has a height: the cost of the longest path to it from
+// the function's start that goes over no backward branch. A step forward costs at
+// most what it gains in height. So the function pays for the greatest height at
+// its entry, and each backward branch for the height it loses: then whatever
+// runs has been paid for, every cycle of the code passes through a charge, and
+// the count depends on nothing but the code that runs.
+//
+// A backward branch pays in front of itself, or, where that would be more work,
+// the loop's header pays for the most that a branch to it costs.
+//
+// # Dispatch loops
+//
+// Go compiles a function with jumps to a loop around nested blocks, in which a
+// br_table on a local variable picks the block to leave:
+//
+//	loop  block block block  local.get p  br_table …  end … end … end  end
+//
+// and a jump to `i32.const k, local.set p, br loop`. The height of its target is
+// known: the end of the block that k picks. Where that comes later, the branch is
+// made to lead there at once, which is the same and quicker; so a Go guest wins
+// back some of what the meter costs it.
 type plan struct {
 	entry uint64
 	loops []loopPlan // in the order of their headers
+	edges []edge     // in the order of their branches
 
 	c      *coder
 	r      reader
 	frames []frame
-	cost   int64 // of the longest path from the region's start to here, or dead
-	last   instruction
-	catch  bool // the function has a try_table
+	labels []uint32 // of the tables of dispatch loops
+	ends   []int64  // the heights of the ends of their blocks
+	height int64    // of this place, or dead
+	most   int64
+	last   [2]instruction // the ones before
+	catch  bool           // the function has a try_table
 }
 
 // loopPlan is the plan of one loop.
 type loopPlan struct {
-	cost  uint64
-	local bool // it makes no call that changes the fuel
+	cost     uint64 // of an iteration, the most of its branches
+	local    bool   // it makes no call that changes the fuel
+	atHeader bool   // it pays at its header, not at its branches
+	branches int    // to it, that lead backward
+
+	dispatch *dispatch
 }
 
-// dead is the cost of a path that does not exist.
+// dispatch is what a dispatch loop has more than others.
+type dispatch struct {
+	variable uint32   // the local
+	labels   []uint32 // of the table, the default last
+	header   int      // the frame of the loop
+	inner    int      // the frame of the innermost block of the chain
+	open     int      // the frame of the innermost that is open still
+	ends     []int64  // the heights of the ends of the others, the outermost first
+}
+
+// edge is a branch that is charged or changed.
+type edge struct {
+	at    int
+	loop  int    // the loop it leads back to, or -1
+	cost  uint64 // what it loses in height
+	label uint32 // its new label, or noLabel
+}
+
+const noLabel = 1<<32 - 1
+
+// dead is the height of a place that no path leads to.
 const dead = -1
 
-// frame is one open block. A loop, and the function as a whole, is a region: the
-// code that one charge pays for.
+// frame is one open block.
 type frame struct {
-	loop   int   // index in loops, or -1
-	region int   // index in frames of the innermost region, this one included
-	label  int64 // the longest path to its end by a branch
-	start  int64 // that to its start, in the enclosing region
-	most   int64 // the longest path in a region so far
-	cond   bool  // an if without else so far
+	loop  int       // index in loops, or -1
+	outer int       // the frame of the innermost loop around it, or -1
+	chain *dispatch // the dispatch loop it is part of, or nil
+	label int64     // the height that branches bring to its end
+	start int64     // the height of its start
+	cond  bool      // an if without else so far
 }
 
 // make plans one function.
 func (p *plan) make(c *coder, f *function) {
-	*p = plan{c: c, loops: p.loops[:0], frames: p.frames[:0], r: reader{b: f.code, at: f.bodyAt}}
-	p.frames = append(p.frames, frame{loop: -1, label: dead})
+	*p = plan{c: c, loops: p.loops[:0], edges: p.edges[:0], frames: p.frames[:0], labels: p.labels[:0], ends: p.ends[:0], r: reader{b: f.code, at: f.bodyAt}}
+	p.frames = append(p.frames, frame{loop: -1, outer: -1, label: dead})
 	for len(p.frames) > 0 && p.r.more() {
 		i := p.r.next()
 		p.step(i)
-		p.last = i
+		p.last = [2]instruction{p.last[1], i}
 	}
+	p.entry = max(uint64(p.most), 1)
 }
 
-// add puts the cost of an instruction onto the path.
+// add climbs by the cost of an instruction.
 func (p *plan) add(cost uint64) {
-	if p.cost == dead {
-		return
+	if p.height != dead {
+		p.height += int64(cost)
+		p.most = max(p.most, p.height)
 	}
-	p.cost += int64(cost)
-	region := &p.frames[p.frames[len(p.frames)-1].region]
-	region.most = max(region.most, p.cost)
 }
 
 // step follows the paths over one instruction.
 func (p *plan) step(i instruction) {
 	p.add(cost(i.op))
 	switch i.op {
-	case opBlock, opTryTable:
-		p.push(frame{loop: -1, label: dead, start: p.cost})
-		p.catch = p.catch || i.op == opTryTable
-	case opIf:
-		p.push(frame{loop: -1, label: dead, start: p.cost, cond: true})
-	case opLoop:
-		p.loops = append(p.loops, loopPlan{local: true})
-		p.push(frame{loop: len(p.loops) - 1, label: dead, start: p.cost})
-		p.cost = 0
+	case opBlock, opIf, opTryTable, opLoop:
+		p.open(i)
 	case opElse:
 		top := &p.frames[len(p.frames)-1]
-		top.label, top.cond = max(top.label, p.cost), false
-		p.cost = top.start
+		top.label, top.cond = max(top.label, p.height), false
+		p.height = top.start
 	case opEnd:
-		p.pop()
-	case opBr:
-		p.branch(i.index)
-		p.cost = dead
-	case opBrIf, opBrOnNull, opBrOnNonNull:
-		p.branch(i.index)
+		p.close()
+	case opBr, opBrIf:
+		p.branch(i)
+	case opBrOnNull, opBrOnNonNull:
+		p.lead(i.index)
 	case opBrTable:
-		r := reader{b: p.r.b, at: i.labels}
-		for range i.index + 1 {
-			p.branch(r.u32())
-		}
-		p.cost = dead
+		p.table(i)
 	case opUnreachable, opReturn, opThrow, opThrowRef, opReturnCall, opReturnCallIndirect, opReturnCallRef:
-		p.cost = dead
+		p.height = dead
 	case opCallIndirect, opCallRef:
 		p.call()
 	case opCall:
@@ -101,62 +133,178 @@ func (p *plan) step(i instruction) {
 	}
 }
 
-// push opens a block.
-func (p *plan) push(f frame) {
-	f.region = len(p.frames)
-	if f.loop < 0 {
-		f.region = p.frames[len(p.frames)-1].region
+// open opens a block.
+func (p *plan) open(i instruction) {
+	n := len(p.frames)
+	top := &p.frames[n-1]
+	f := frame{loop: -1, outer: top.outer, label: dead, start: p.height, cond: i.op == opIf}
+	if top.loop >= 0 {
+		f.outer = n - 1
+	}
+	switch i.op {
+	case opLoop:
+		f.loop = len(p.loops)
+		p.loops = append(p.loops, loopPlan{local: true, dispatch: p.findDispatch(i)})
+	case opBlock:
+		if p.last[1].op == opLoop && top.loop >= 0 {
+			f.chain = p.loops[top.loop].dispatch
+		} else if p.last[1].op == opBlock {
+			f.chain = top.chain
+		}
+	case opTryTable:
+		p.catches(i)
 	}
 	p.frames = append(p.frames, f)
 }
 
-// pop closes a block.
-func (p *plan) pop() {
+// findDispatch looks ahead whether a loop that opens is a dispatch loop.
+func (p *plan) findDispatch(i instruction) *dispatch {
+	r := p.r
+	d := dispatch{header: len(p.frames), inner: len(p.frames)}
+	if !i.void {
+		return nil
+	}
+	for i = r.next(); i.op == opBlock && i.void; i = r.next() {
+		d.inner++
+	}
+	table := r.next()
+	if r.err != nil || d.inner == d.header || i.op != opLocalGet || table.op != opBrTable {
+		return nil
+	}
+	d.variable, d.open = i.index, d.inner
+	at := len(p.labels)
+	r.at = table.labels
+	for range uint64(table.index) + 1 {
+		p.labels = append(p.labels, r.u32())
+	}
+	d.labels = p.labels[at:]
+	at = len(p.ends)
+	p.ends = append(p.ends, make([]int64, d.inner-d.header)...)
+	d.ends = p.ends[at:]
+	return &d
+}
+
+// close closes a block.
+func (p *plan) close() {
 	n := len(p.frames) - 1
 	top := p.frames[n]
 	p.frames = p.frames[:n]
-	switch {
-	case n == 0:
-		p.entry = max(uint64(top.most), 1)
-		return
-	case top.loop >= 0:
-		l := &p.loops[top.loop]
-		l.cost = max(uint64(top.most), 1)
-		if p.cost != dead { // the rest of the path is in the enclosing region
-			p.cost = top.start
-		}
-	case top.cond:
-		p.cost = max(p.cost, top.start)
+	if top.cond {
+		p.height = max(p.height, top.start)
 	}
-	p.cost = max(p.cost, top.label)
+	p.height = max(p.height, top.label)
 	if p.catch { // what is thrown may come from anywhere
-		p.cost = p.frames[p.frames[n-1].region].most
+		p.height = p.most
+	}
+	if d := top.chain; d != nil {
+		d.open, d.ends[n-d.header-1] = n-1, p.height
+	}
+	if top.loop >= 0 {
+		l := &p.loops[top.loop]
+		l.atHeader = l.atHeader || l.branches > branchesMax && l.dispatch == nil
 	}
 }
 
-// branch leads the path to a label.
-func (p *plan) branch(label uint32) {
+// branchesMax is how many unconditional branches to a loop pay each for itself.
+const branchesMax = 4
+
+// branch follows a br or br_if.
+func (p *plan) branch(i instruction) {
+	n := len(p.frames) - 1 - int(i.index)
+	if n >= 0 && p.frames[n].loop >= 0 {
+		p.back(i, n)
+	} else {
+		p.lead(i.index)
+	}
+	if i.op == opBr {
+		p.height = dead
+	}
+}
+
+// back follows a branch to the loop at a frame.
+func (p *plan) back(i instruction, n int) {
+	if p.height == dead {
+		return
+	}
+	l := &p.loops[p.frames[n].loop]
+	target := p.frames[n].start
+	if to := p.dispatched(l.dispatch, i); to > 0 {
+		if to <= l.dispatch.open {
+			label := uint32(len(p.frames) - 1 - to)
+			p.edges = append(p.edges, edge{at: i.at, loop: -1, label: label})
+			p.lead(label)
+			return
+		}
+		target = max(target, l.dispatch.ends[to-n-1])
+	}
+	l.branches++
+	// A conditional branch would pay even when it is not taken, and what is paid
+	// between a comparison and its branch keeps the compiler from joining them.
+	l.atHeader = l.atHeader || i.op == opBrIf
+	cost := uint64(max(p.height-target, 1))
+	l.cost = max(l.cost, cost)
+	p.edges = append(p.edges, edge{at: i.at, loop: p.frames[n].loop, cost: cost, label: noLabel})
+}
+
+// dispatched says which frame's end a br to a dispatch loop leads to in the end,
+// or 0 if that is not known.
+func (p *plan) dispatched(d *dispatch, i instruction) int {
+	value, set := p.last[0], p.last[1]
+	if d == nil || i.op != opBr || set.op != opLocalSet || set.index != d.variable || value.op != opI32Const {
+		return 0
+	}
+	label := d.labels[min(uint64(value.index), uint64(len(d.labels)-1))]
+	if uint64(label) >= uint64(d.inner-d.header) {
+		return 0
+	}
+	return d.inner - int(label)
+}
+
+// lead brings the height to a label; to a loop's, it is a branch that cannot
+// pay for itself.
+func (p *plan) lead(label uint32) {
 	n := len(p.frames) - 1 - int(label)
-	if n <= 0 || p.frames[n].loop >= 0 || p.cost == dead {
-		return // out of the function, or back to a header
+	if n < 0 || p.height == dead {
+		return
 	}
 	to := &p.frames[n]
-	cost := p.cost
-	for region := p.frames[len(p.frames)-1].region; region != to.region; {
-		cost = p.frames[region].start // where the inner loop started
-		region = p.frames[region-1].region
+	if to.loop >= 0 {
+		l := &p.loops[to.loop]
+		l.atHeader, l.cost = true, max(l.cost, uint64(p.height-to.start), 1)
+		return
 	}
-	to.label = max(to.label, cost)
+	to.label = max(to.label, p.height)
+}
+
+// table follows a br_table.
+func (p *plan) table(i instruction) {
+	r := reader{b: p.r.b, at: i.labels}
+	for range uint64(i.index) + 1 {
+		p.lead(r.u32())
+	}
+	p.height = dead
+}
+
+// catches leads what is caught to its labels.
+func (p *plan) catches(i instruction) {
+	p.catch = true
+	r := reader{b: p.r.b, at: i.labels}
+	for range i.count {
+		if kind := r.byte(); kind < 2 {
+			r.u32()
+		}
+		p.lead(r.u32())
+	}
 }
 
 // call notes a call of a function that changes the fuel.
 func (p *plan) call() {
-	for n := p.frames[len(p.frames)-1].region; p.frames[n].loop >= 0; n = p.frames[n-1].region {
-		l := &p.loops[p.frames[n].loop]
-		if !l.local {
-			return // and so it is with those outside
-		}
-		l.local = false
+	n := len(p.frames) - 1
+	if p.frames[n].loop < 0 {
+		n = p.frames[n].outer
+	}
+	for ; n >= 0 && p.loops[p.frames[n].loop].local; n = p.frames[n].outer {
+		p.loops[p.frames[n].loop].local = false // and so it is with those inside of others that are not
 	}
 }
 
@@ -176,7 +324,7 @@ func (p *plan) callFunction(index uint32) {
 
 // bulk adds what a bulk instruction of a constant length costs.
 func (p *plan) bulk(lengthFree uint32, shift int) {
-	if p.last.op == opI32Const && p.last.index > lengthFree {
-		p.add(uint64(p.last.index >> shift))
+	if p.last[1].op == opI32Const && p.last[1].index > lengthFree {
+		p.add(uint64(p.last[1].index >> shift))
 	}
 }
