@@ -161,7 +161,7 @@ type serveFunc func(s *Server, ctx context.Context, r *request, out []byte) ([]b
 // never used, so that a build that adds no prompts does not carry the code that
 // serves them.
 type servers struct {
-	prompt, resource, list, complete, subscribe, task serveFunc
+	prompt, resource, list, family, complete, subscribe, task serveFunc
 
 	callTask   func(s *Server, ctx context.Context, r *request) (*CallResult, *Call, error)
 	created    func(s *Server, err error) *wireError
@@ -274,6 +274,9 @@ func (c *Catalog) AddTemplate(t ResourceTemplate, h ReadHandler) {
 	}
 	c.changed |= listResources
 	c.serveResources()
+	if t.List != nil {
+		c.serve.family = (*Server).appendFamilies
+	}
 	if t.Complete != nil {
 		c.serve.complete = (*Server).complete
 	}

@@ -124,7 +124,7 @@ func (c *Conn) listen(r *request) *wireError {
 	case len(c.listens) >= listensMax:
 		return refuse(CodeInvalidRequest, "too many subscriptions are open on this connection; end one by notifications/cancelled")
 	}
-	l, bad := c.server.newListener(c.ctx, r, c.out)
+	l, bad := c.server.newListener(c.ctx, r)
 	if bad != nil {
 		return bad
 	}
@@ -135,7 +135,7 @@ func (c *Conn) listen(r *request) *wireError {
 	c.listens[key] = l
 	c.frames = append(append(c.frames, l.acknowledgment()...), '\n')
 	c.flushEarly() // nothing may come before it
-	c.server.watch(l)
+	c.server.begin(l, c.out)
 	return nil
 }
 

@@ -179,16 +179,16 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 // server shuts down, which is what the answer says.
 func (e *Exchange) listen(ctx context.Context, r *request, dst []byte) []byte {
 	out := e.link.out.(*streamSender) // run made it
-	l, bad := e.server.newListener(ctx, r, out)
+	l, bad := e.server.newListener(ctx, r)
 	if bad != nil {
 		e.refusal = bad
 		return appendError(dst, r.id, bad)
 	}
+	defer e.server.unwatch(l)
 	if out.send(ctx, l.acknowledgment()) != nil {
 		return dst // the client has left
 	}
-	e.server.watch(l)
-	defer e.server.unwatch(l)
+	e.server.begin(l, out)
 	select {
 	case <-l.done:
 		return append(dst, l.farewell()...)

@@ -41,16 +41,28 @@ type listener struct {
 	done  chan struct{} // closed after it
 }
 
-// watch has l told of changes from now on; unwatch is its partner.
+// watch notes for l what changes from now on; unwatch is its partner.
 func (s *Server) watch(l *listener) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.listeners == nil {
 		s.listeners = make(map[*listener]struct{})
 	}
 	s.listeners[l] = struct{}{}
+	s.heard += len(l.uris)
 	if s.closing {
 		l.ending = true
+		s.wake(l)
+	}
+	s.mu.Unlock()
+	s.attend()
+}
+
+// begin has l told through out of what was noted and will be.
+func (s *Server) begin(l *listener, out sender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.out = out
+	if l.news != 0 || len(l.updated)+len(l.taskNews) > 0 || l.ending {
 		s.wake(l)
 	}
 }
@@ -58,9 +70,45 @@ func (s *Server) watch(l *listener) {
 // unwatch ends l. A message that is being sent is not waited for.
 func (s *Server) unwatch(l *listener) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.listeners, l)
+	s.forget(l)
+	s.mu.Unlock()
+	s.attend()
+}
+
+// forget has l told of nothing more. s.mu is held; attend is to be called then.
+func (s *Server) forget(l *listener) {
+	if _, known := s.listeners[l]; known {
+		delete(s.listeners, l)
+		s.heard -= len(l.uris)
+	}
 	l.gone = true
+}
+
+// attend has the templates told whether somebody listens to resources. It returns
+// when they have been, so that a client that is answered then misses nothing.
+func (s *Server) attend() {
+	s.attending.Lock()
+	defer s.attending.Unlock()
+	s.mu.Lock()
+	wanted := s.heard > 0
+	var start []func() (stop func())
+	if wanted && s.unattend == nil {
+		for _, t := range s.offersLocked().templates.sorted {
+			if t.OnListen != nil {
+				start = append(start, t.OnListen)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for _, begin := range start {
+		s.unattend = append(s.unattend, begin())
+	}
+	if !wanted {
+		for _, stop := range s.unattend {
+			stop()
+		}
+		s.unattend = nil
+	}
 }
 
 // end has l told what there is, and l.done closed after that.
@@ -123,6 +171,11 @@ func (s *Server) wake(l *listener) {
 
 // run sends what there is to tell.
 func (l *listener) run() {
+	l.tell()
+	l.server.attend()
+}
+
+func (l *listener) tell() {
 	s := l.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,8 +198,7 @@ func (l *listener) run() {
 		}
 	}
 	if l.ending && !l.gone {
-		l.gone = true
-		delete(s.listeners, l)
+		s.forget(l)
 		if l.atEnd != nil {
 			s.mu.Unlock()
 			err := l.atEnd()
@@ -212,9 +264,10 @@ func (l *listener) appendMeta(dst []byte) []byte {
 	return addByte(dst, '}')
 }
 
-// newListener reads the filter of a subscriptions/listen.
-func (s *Server) newListener(ctx context.Context, r *request, out sender) (*listener, *wireError) {
-	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, out: out, done: make(chan struct{}), principal: r.link.principal}
+// newListener reads the filter of a subscriptions/listen, and watches. The client
+// is told nothing before begin.
+func (s *Server) newListener(ctx context.Context, r *request) (*listener, *wireError) {
+	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, done: make(chan struct{}), principal: r.link.principal}
 	if len(r.arguments) == 0 || r.arguments[0] != '{' {
 		return nil, refuse(CodeInvalidParams, "subscriptions/listen: params.notifications is an object")
 	}
@@ -256,6 +309,7 @@ func (s *Server) newListener(ctx context.Context, r *request, out sender) (*list
 			return nil, refuse(CodeInvalidParams, "subscriptions/listen: notifications."+name+" is a boolean, not "+describe(value))
 		}
 	}
+	s.watch(l)
 	return l, nil
 }
 
@@ -365,16 +419,31 @@ func (s *Server) subscribe(_ context.Context, r *request, out []byte) ([]byte, *
 		return out, noResource(r)
 	}
 	l := r.link.session.hear()
+	bad := s.addURI(l, r.name)
+	if bad == nil {
+		s.attend()
+	}
+	return out, bad
+}
+
+// addURI has l told of the resource with this URI.
+func (s *Server) addURI(l *listener, uri string) *wireError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, again := l.uris[uri]; again {
+		return nil
+	}
 	if len(l.uris) >= subscribedMax {
-		return out, tooManySubscribed()
+		return tooManySubscribed()
 	}
 	if l.uris == nil {
 		l.uris = make(map[string]struct{})
 	}
-	l.uris[r.name] = struct{}{}
-	return out, nil
+	l.uris[uri] = struct{}{}
+	if _, watched := s.listeners[l]; watched {
+		s.heard++
+	}
+	return nil
 }
 
 // unsubscribe forgets a subscription; that there is none is no mistake.
@@ -384,9 +453,14 @@ func (s *Server) unsubscribe(r *request) {
 	}
 	l := r.link.session.hear()
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	_, listened := l.uris[r.name]
+	if _, watched := s.listeners[l]; listened && watched {
+		s.heard--
+	}
 	delete(l.uris, r.name)
 	delete(l.updated, r.name)
+	s.mu.Unlock()
+	s.attend()
 }
 
 // Attach has the session's client told through out of what belongs to no

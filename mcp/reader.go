@@ -168,6 +168,8 @@ func (r *request) waits() bool {
 		return !r.tool.Inline || r.tool.demoted.Load()
 	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel:
 		return true
+	case actResourcesList:
+		return r.link.server.offers().serve.family != nil
 	}
 	return false
 }

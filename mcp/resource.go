@@ -82,7 +82,38 @@ type ResourceTemplate struct {
 	Annotations *Annotations
 	// Complete, when not nil, suggests values for the variables.
 	Complete CompleteHandler
+	// List, when not nil, lists resources of the family: resources/list has them
+	// behind those that were added one by one.
+	List ListHandler
+	// OnListen, when not nil, is called when a client begins to listen to resources
+	// of this server, and stop when none does any more: for a family that is watched
+	// only meanwhile. Before it returns, what changes from then on must be told by
+	// [Server.ResourceUpdated]. Both are called one at a time, and may not add or
+	// remove what the server offers.
+	OnListen func() (stop func())
 }
+
+// ListRequest asks for a page of a family's resources.
+type ListRequest struct {
+	Cursor string // Next of the page before; empty is the first
+	Limit  int    // of resources; at least 1
+
+	handle
+}
+
+// ListResult is a page.
+type ListResult struct {
+	Resources []Resource
+	Next      string // the Cursor of the next page; empty when this one is the last
+}
+
+// ListHandler lists resources. Errors are answered as a [ReadHandler]'s are; with
+// [ErrCursor] the client is told to begin again.
+type ListHandler func(ctx context.Context, req *ListRequest) (*ListResult, error)
+
+// ErrCursor is what a [ListHandler] returns, wrapped or not, for a cursor that it
+// did not give.
+var ErrCursor = errors.New("invalid cursor; begin again without one")
 
 // ReadRequest is one request to read a resource. It is valid only until the
 // handler returns.

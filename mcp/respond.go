@@ -113,13 +113,16 @@ func (s *servers) of(act action) serveFunc {
 }
 
 // appendList serves the lists other than that of the tools.
-func (s *Server) appendList(_ context.Context, r *request, out []byte) ([]byte, *wireError) {
+func (s *Server) appendList(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
 	now, size := s.offers(), s.options.PageSize
 	var bad *wireError
 	switch r.act {
 	case actPromptsList:
 		out, bad = appendPage(out, &now.prompts, r, size, kindPrompts)
 	case actResourcesList:
+		if now.serve.family != nil {
+			return now.serve.family(s, ctx, r, out)
+		}
 		out, bad = appendPage(out, &now.resources, r, size, kindResources)
 	case actTemplatesList:
 		out, bad = appendPage(out, &now.templates, r, size, kindTemplates)

@@ -112,8 +112,12 @@ type Server struct {
 	mu        sync.Mutex
 	catalog   Catalog
 	listeners map[*listener]struct{}
+	heard     int              // resources that they listen to
 	tasks     map[string]*task // those that this process runs
 	closing   bool             // Shutdown was called
+
+	attending sync.Mutex // held while templates are told; guards unattend
+	unattend  []func()   // what OnListen returned, while somebody listens
 
 	working sync.WaitGroup // handlers of calls that may become tasks
 }
