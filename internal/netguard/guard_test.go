@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -415,22 +416,38 @@ func TestSlowAnswersEndWithTheContext(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	for _, name := range []string{"Accept", "authorization", "Content-Type", "X-Api-Key", "x-request-id", "Range"} {
-		require.Empty(t, HeaderFault(name, "v", nil), name)
+		require.Empty(t, headerFault(name, "v", nil), name)
 	}
-	require.Empty(t, HeaderFault("Api-Key", "v", []string{"api-key"}))
-	require.Empty(t, HeaderFault("X-Forwarded-For", "1.2.3.4", []string{"X-Forwarded-For"}))
+	require.Empty(t, headerFault("Api-Key", "v", []string{"api-key"}))
+	require.Empty(t, headerFault("X-Forwarded-For", "1.2.3.4", []string{"X-Forwarded-For"}))
 	for _, name := range []string{
 		"Host", "host", "Connection", "Proxy-Authorization", "Proxy", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect", "Via", "Forwarded", "Sec-Fetch-Site", "HTTP2-Settings", "Metadata-Flavor", "Accept-Encoding", "Transfer_Encoding", "Content_Length",
 	} {
-		require.NotEmpty(t, HeaderFault(name, "v", []string{name}), name)
-		require.NotEmpty(t, HeaderGrantFault(name), name)
+		require.NotEmpty(t, headerFault(name, "v", []string{name}), name)
+		require.NotEmpty(t, headerGrantFault(name), name)
 	}
 	for _, name := range []string{"X-Forwarded-For", "X-Real-IP", "X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-aws-ec2-metadata-token", "X_Forwarded_For", "Api-Key", "", "a b", "a:b", "a\r\nHost", "é", strings.Repeat("a", 129)} {
-		require.NotEmpty(t, HeaderFault(name, "v", nil), name)
+		require.NotEmpty(t, headerFault(name, "v", nil), name)
 	}
 	for _, value := range []string{"a\r\nHost: b", "a\nb", "a\x00", "\x7f", strings.Repeat("a", 8193)} {
-		require.NotEmpty(t, HeaderFault("Accept", value, nil), value)
+		require.NotEmpty(t, headerFault("Accept", value, nil), value)
 	}
+}
+
+func TestGrantedHeaders(t *testing.T) {
+	g := guarded(t, nil, Rule{Host: "a.example", Headers: []string{"api-key"}}, Rule{Host: "*.example", Headers: []string{"X-Forwarded-For"}})
+	at := func(u string) *url.URL {
+		parsed, err := url.Parse(u)
+		require.NoError(t, err)
+		return parsed
+	}
+	require.Empty(t, g.HeaderFault(at("https://a.example/"), "Api-Key", "v"))
+	require.Empty(t, g.HeaderFault(at("https://A.example:443/"), "X-Forwarded-For", "v"))
+	require.Empty(t, g.HeaderFault(at("https://other/"), "Accept", "v"))
+	require.NotEmpty(t, g.HeaderFault(at("https://b.example/"), "Api-Key", "v"))
+	require.NotEmpty(t, g.HeaderFault(at("https://a.example:444/"), "Api-Key", "v"))
+	_, err := New([]Rule{{Host: "a.example", Headers: []string{"Host"}}}, Options{})
+	require.ErrorContains(t, err, `header "Host" of host "a.example"`)
 }
 
 func ExampleGuard() {

@@ -1,8 +1,10 @@
 package netguard
 
 import (
+	"cmp"
 	"fmt"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -24,9 +26,23 @@ var refusedHeaders = []string{
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Via",
 }
 
-// HeaderFault says why a request's header may not be set by a stranger, or "".
-// granted are names beyond the usual ones.
-func HeaderFault(name, value string, granted []string) string {
+// HeaderFault says why a header may not be set in a request to a URL by a stranger,
+// or "": what has to do with the connection or with what servers believe may not,
+// and what is unusual needs a rule for the host that names it.
+func (g *Guard) HeaderFault(u *url.URL, name, value string) string {
+	var granted []string
+	host, err := canonicalHost(u.Hostname())
+	port := cmp.Or(u.Port(), schemePorts[u.Scheme])
+	for _, p := range g.patterns {
+		if err == nil && p.matches(host, port, u.Scheme) {
+			granted = append(granted, p.rule.Headers...)
+		}
+	}
+	return headerFault(name, value, granted)
+}
+
+// headerFault does so for the names that are granted.
+func headerFault(name, value string, granted []string) string {
 	if len(name) == 0 || len(name) > 128 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" || strings.Trim(name, "_") != name {
 		return fmt.Sprintf("%q is no name of a header", name)
 	}
@@ -38,7 +54,7 @@ func HeaderFault(name, value string, granted []string) string {
 			return fmt.Sprintf("the value of header %s holds a control character", name)
 		}
 	}
-	if fault := HeaderGrantFault(name); fault != "" {
+	if fault := headerGrantFault(name); fault != "" {
 		return fault
 	}
 	name = textproto.CanonicalMIMEHeaderKey(name)
@@ -61,8 +77,8 @@ func HeaderFault(name, value string, granted []string) string {
 	return fmt.Sprintf("header %s is not granted", name)
 }
 
-// HeaderGrantFault says why a header cannot even be granted, or "".
-func HeaderGrantFault(name string) string {
+// headerGrantFault says why a header cannot even be granted, or "".
+func headerGrantFault(name string) string {
 	// Servers that turn names into variables take _ for -.
 	name = textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))
 	if slices.Contains(refusedHeaders, name) || strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "Sec-") || name == "Proxy" {

@@ -22,6 +22,9 @@ type Rule struct {
 	Methods []string
 	// Private lets the host be this machine or on a private network.
 	Private bool
+	// Headers are names of request headers that strangers may set beside the usual
+	// ones; see [Guard.HeaderFault].
+	Headers []string
 }
 
 // pattern is a parsed rule.
@@ -58,6 +61,11 @@ func (r Rule) parse() (pattern, error) {
 	for _, m := range p.methods {
 		if !isMethod(m) {
 			return p, fmt.Errorf("method %q of host %q is none that can be granted: use %s", m, r.Host, strings.Join(knownMethods, ", "))
+		}
+	}
+	for _, h := range r.Headers {
+		if fault := headerFault(h, "", []string{h}); fault != "" {
+			return p, fmt.Errorf("header %q of host %q: %s", h, r.Host, fault)
 		}
 	}
 	return p, nil

@@ -220,18 +220,13 @@ func completeHTTP(grants []HTTPGrant) ([]HTTPGrant, error) {
 		if err := g.rule().Validate(); err != nil {
 			return nil, fmt.Errorf("http grant: %w", err)
 		}
-		for _, h := range g.Headers {
-			if fault := netguard.HeaderFault(h, "", []string{h}); fault != "" {
-				return nil, fmt.Errorf("http grant of %s: %s", g.Host, fault)
-			}
-		}
 	}
 	return grants, nil
 }
 
 // rule is the grant as netguard takes it.
 func (g HTTPGrant) rule() netguard.Rule {
-	return netguard.Rule{Host: g.Host, Methods: g.Methods, Private: g.Private}
+	return netguard.Rule{Host: g.Host, Methods: g.Methods, Private: g.Private, Headers: g.Headers}
 }
 
 // checkVariables checks names and values that the guest reads as C strings.
