@@ -163,6 +163,10 @@ func TestFamilyIsWatchedWhileSomebodyListens(t *testing.T) {
 			e.Answer(ctx, "", nil)
 		}()
 		frames := out.take()
+		s.ResourcesUpdated("b:")
+		require.Empty(t, out.take())
+		s.ResourcesUpdated("a:")
+		require.Len(t, out.take(), 1)
 		require.Len(t, frames, 2)
 		require.Contains(t, frames[0], "subscriptions/acknowledged")
 		require.Contains(t, frames[1], `"uri":"a://1"`)
@@ -174,6 +178,7 @@ func TestFamilyIsWatchedWhileSomebodyListens(t *testing.T) {
 		one.Close()
 		require.False(t, watched)
 		require.Equal(t, 2, starts)
+		require.Empty(t, s.heard)
 
 		e = s.NewExchange([]byte(`{"jsonrpc":"2.0","id":8,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a://1"]},` + modernMeta + `}}`))
 		e.Stream = out

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Bounds of what one client may listen to.
@@ -48,7 +49,9 @@ func (s *Server) watch(l *listener) {
 		s.listeners = make(map[*listener]struct{})
 	}
 	s.listeners[l] = struct{}{}
-	s.heard += len(l.uris)
+	for uri := range l.uris {
+		s.hear(uri, 1)
+	}
 	if s.closing {
 		l.ending = true
 		s.wake(l)
@@ -79,9 +82,21 @@ func (s *Server) unwatch(l *listener) {
 func (s *Server) forget(l *listener) {
 	if _, known := s.listeners[l]; known {
 		delete(s.listeners, l)
-		s.heard -= len(l.uris)
+		for uri := range l.uris {
+			s.hear(uri, -1)
+		}
 	}
 	l.gone = true
+}
+
+// hear counts those who listen to a resource. s.mu is held.
+func (s *Server) hear(uri string, more int) {
+	if s.heard == nil {
+		s.heard = make(map[string]int)
+	}
+	if s.heard[uri] += more; s.heard[uri] == 0 {
+		delete(s.heard, uri)
+	}
 }
 
 // attend has the templates told whether somebody listens to resources. It returns
@@ -90,7 +105,7 @@ func (s *Server) attend() {
 	s.attending.Lock()
 	defer s.attending.Unlock()
 	s.mu.Lock()
-	wanted := s.heard > 0
+	wanted := len(s.heard) > 0
 	var start []func() (stop func())
 	if wanted && s.unattend == nil {
 		for _, t := range s.offersLocked().templates.sorted {
@@ -130,10 +145,30 @@ func (s *Server) tell(changed lists) {
 }
 
 // ResourceUpdated tells the clients that listen to it that the resource with
-// this URI has changed. It does not wait for them.
+// this URI has changed. It does not wait for them. Where nobody listens to it, it
+// costs a lookup.
 func (s *Server) ResourceUpdated(uri string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.updateLocked(uri)
+}
+
+// ResourcesUpdated is [Server.ResourceUpdated] for each URI that clients listen to
+// and that begins with prefix: for who does not know what has changed.
+func (s *Server) ResourcesUpdated(prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for uri := range s.heard {
+		if strings.HasPrefix(uri, prefix) {
+			s.updateLocked(uri)
+		}
+	}
+}
+
+func (s *Server) updateLocked(uri string) {
+	if s.heard[uri] == 0 {
+		return
+	}
 	for l := range s.listeners {
 		if _, wanted := l.uris[uri]; !wanted {
 			continue
@@ -441,7 +476,7 @@ func (s *Server) addURI(l *listener, uri string) *wireError {
 	}
 	l.uris[uri] = struct{}{}
 	if _, watched := s.listeners[l]; watched {
-		s.heard++
+		s.hear(uri, 1)
 	}
 	return nil
 }
@@ -455,7 +490,7 @@ func (s *Server) unsubscribe(r *request) {
 	s.mu.Lock()
 	_, listened := l.uris[r.name]
 	if _, watched := s.listeners[l]; listened && watched {
-		s.heard--
+		s.hear(r.name, -1)
 	}
 	delete(l.uris, r.name)
 	delete(l.updated, r.name)

@@ -112,7 +112,7 @@ type Server struct {
 	mu        sync.Mutex
 	catalog   Catalog
 	listeners map[*listener]struct{}
-	heard     int              // resources that they listen to
+	heard     map[string]int   // how many of them listen to a resource, by its URI
 	tasks     map[string]*task // those that this process runs
 	closing   bool             // Shutdown was called
 
