@@ -11,6 +11,7 @@ ONLY    ?=
 FLAGS   ?=
 SOAK    ?= 10m
 FUZZ    ?= 5m
+CRASH   ?= 1
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
@@ -67,8 +68,8 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
 	@INGOT_SOAK=$(SOAK) $(GO) test ./engine -run '^TestSuite$$/^soak$$' -v -count=1 -timeout 0
 
-crash: ## simulate power failures and kill processes for an hour and more, 500 kills among them
-	@INGOT_SOAK=1 $(GO) test ./engine/crashtest -v -count=1 -timeout 0
+crash: ## simulate power failures and kill processes for an hour and more, 500 kills among them (CRASH=20m ends each test after that long)
+	@INGOT_SOAK=$(CRASH) $(GO) test ./engine/crashtest -v -count=1 -timeout 0
 
 fuzz: ## fuzz the engine's index and its files for 5 minutes each (FUZZ=1h for longer)
 	@for target in FuzzIndex FuzzLogRecord FuzzLogBlocks FuzzLogFile; do \

@@ -19,8 +19,10 @@ import (
 // entries that are newer, and what was removed. It is of one moment, whose version
 // it returns: the next call's since. Where the log does not reach back to since, as
 // after a compaction, or the store is in memory, it writes a full snapshot, as
-// Snapshot does; full says so. The stream is not encrypted. Errors are those of
-// Snapshot, and those of reading the log.
+// Snapshot does; full says so. The stream is not encrypted. What it tells is durable
+// when it returns, whatever the policy: a copy must not have what a crash takes from
+// the store. Errors are those of Snapshot and of Sync, and those of reading the log;
+// with one, what was written is worth nothing.
 func (s *Store) SnapshotSince(w io.Writer, since uint64) (version uint64, full bool, err error) {
 	s.snapshot.mu.Lock()
 	defer s.snapshot.mu.Unlock()
@@ -35,7 +37,10 @@ func (s *Store) SnapshotSince(w io.Writer, since uint64) (version uint64, full b
 		return 0, false, err
 	}
 	if since < first || since > s.version.Load() {
-		version, err = s.writeSnapshot(w)
+		if version, err = s.writeSnapshot(w); err == nil {
+			s.log.noteTime(version)
+			err = s.log.syncNow()
+		}
 		return version, true, err
 	}
 	c, err := s.beginCapture()
@@ -102,12 +107,13 @@ func (s *Store) capturedSince(c *capture, since uint64) (changed []logRecord) {
 }
 
 // removals reads from the log what was removed behind since and up to version,
-// but for keys that are there again.
+// but for keys that are there again. It makes the log durable up to there.
 func (l *wal) removals(since, version uint64, changed []logRecord) (gone []logRecord, err error) {
+	l.noteTime(version)
 	if err := l.take(); err != nil {
 		return nil, err
 	}
-	err = l.lead(false)
+	err = l.lead(true)
 	l.mu.Lock()
 	names := make([]string, 0, len(l.segments)+1)
 	for _, s := range l.segments {
@@ -127,20 +133,25 @@ func (l *wal) removals(since, version uint64, changed []logRecord) (gone []logRe
 	last := map[string]int{} // by key, in gone
 	for i, name := range names {
 		err := l.eachRecord(name, end, i == len(names)-1, func(rec *logRecord, key []byte) {
-			if rec.Version <= since || rec.Version > version || rec.kind != recordRemove && rec.kind != recordClear {
+			if rec.Version <= since || rec.Version > version || rec.kind == recordVersion {
 				return
 			}
-			if _, again := there[string(key)]; again && rec.kind == recordRemove {
+			rec.key, rec.value, rec.ExpiresAt = string(key), nil, 0
+			if rec.kind == recordClear {
+				gone = append(gone, *rec)
 				return
 			}
-			rec.key, rec.value = string(key), nil
-			if at, twice := last[rec.key]; twice && rec.kind == recordRemove {
+			// A key that was written and is not there was removed, or its time is over,
+			// which no record tells.
+			rec.kind = recordRemove
+			if _, again := there[rec.key]; again {
+				return
+			}
+			if at, twice := last[rec.key]; twice {
 				gone[at] = *rec
 				return
 			}
-			if rec.kind == recordRemove {
-				last[rec.key] = len(gone)
-			}
+			last[rec.key] = len(gone)
 			gone = append(gone, *rec)
 		})
 		if err != nil {
@@ -148,6 +159,14 @@ func (l *wal) removals(since, version uint64, changed []logRecord) (gone []logRe
 		}
 	}
 	return gone, nil
+}
+
+// noteTime has the next sync tell what time it is: what had ended when a copy was made
+// must not be back when the clock is set back by a restart.
+func (l *wal) noteTime(version uint64) {
+	if version > 0 {
+		l.append(&logRecord{kind: recordVersion, Meta: Meta{Version: version}})
+	}
 }
 
 // eachRecord reads a segment's records, of the last one up to end.
@@ -341,7 +360,9 @@ func (s *Store) applySince(h *fileHeader, records []logRecord) (*commitGroup, er
 	if s.log == nil {
 		return nil, nil
 	}
-	log.add(&logRecord{kind: recordVersion, Meta: Meta{Version: s.version.Load()}})
+	if version := s.version.Load(); version > 0 { // 0 in a store that nothing ever happened to
+		log.add(&logRecord{kind: recordVersion, Meta: Meta{Version: version}})
+	}
 	return s.log.appendBatch(&log), nil
 }
 

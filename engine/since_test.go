@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/engine/storage"
@@ -122,4 +123,53 @@ func flipped(b []byte, i int) []byte {
 	b = bytes.Clone(b)
 	b[i] ^= 4
 	return b
+}
+
+// An entry that got another end, or a value with an end, and whose time is over by the
+// next increment, is gone from the copy too: no record of the log tells that.
+func TestSnapshotSinceTellsOfWhatEnded(t *testing.T) {
+	now := int64(1_000)
+	clock := func() int64 { return now }
+	source := openStore(t, engine.Options{Dir: storage.Memory(), Now: clock})
+	replica := openStore(t, engine.Options{Now: clock})
+	for _, key := range []string{"ends sooner", "overwritten", "stays"} {
+		_, err := source.Set(key, []byte("for ever"), engine.SetOptions{})
+		require.NoError(t, err)
+	}
+	var stream bytes.Buffer
+	version, _, err := source.SnapshotSince(&stream, 0)
+	require.NoError(t, err)
+	require.NoError(t, replica.RestoreSince(&stream))
+
+	_, err = source.Expire("ends sooner", time.Second)
+	require.NoError(t, err)
+	_, err = source.Set("overwritten", []byte("for a second"), engine.SetOptions{TTL: time.Second})
+	require.NoError(t, err)
+	now += 2_000
+	source.Tick(0)
+	_, full, err := source.SnapshotSince(&stream, version)
+	require.NoError(t, err)
+	require.False(t, full)
+	require.NoError(t, replica.RestoreSince(&stream))
+	require.Equal(t, contents(t, source), contents(t, replica))
+	require.Equal(t, "\"stays\"=\"for ever\" v3 ends 0\n", contents(t, replica))
+	require.NoError(t, source.Close())
+}
+
+// An increment of a store that nothing ever happened to changes nothing, and the copy
+// opens again.
+func TestRestoreSinceOfNothing(t *testing.T) {
+	source := openStore(t, engine.Options{Dir: storage.Memory()})
+	var stream bytes.Buffer
+	_, full, err := source.SnapshotSince(&stream, 0)
+	require.NoError(t, err)
+	require.False(t, full)
+	dir := storage.Memory()
+	replica := openStore(t, engine.Options{Dir: dir})
+	require.NoError(t, replica.RestoreSince(&stream))
+	require.NoError(t, replica.Close())
+	replica = openStore(t, engine.Options{Dir: dir})
+	require.Empty(t, contents(t, replica))
+	require.NoError(t, replica.Close())
+	require.NoError(t, source.Close())
 }

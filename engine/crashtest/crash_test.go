@@ -12,8 +12,7 @@ import (
 // way is there whole or not at all.
 func TestPowerFailures(t *testing.T) {
 	var c tally
-	first, n := firstSeed(t, count(40, 5000))
-	for seed := first; seed < first+uint64(n); seed++ {
+	for seed := range seeds(t, 40, 5000) {
 		newWorld(t, seed, &c, engine.SyncAlways).run(3, 20)
 	}
 	t.Log(c.String())
@@ -23,8 +22,7 @@ func TestPowerFailures(t *testing.T) {
 // the contents are those of one moment since the last sync.
 func TestPowerFailuresWithoutSync(t *testing.T) {
 	var c tally
-	first, n := firstSeed(t, count(30, 2000))
-	for seed := first; seed < first+uint64(n); seed++ {
+	for seed := range seeds(t, 30, 2000) {
 		policy := engine.SyncNever
 		if seed%2 == 0 {
 			policy = engine.SyncInterval
@@ -38,8 +36,7 @@ func TestPowerFailuresWithoutSync(t *testing.T) {
 // of which a crash keeps some.
 func TestPowerFailuresInLargeBatches(t *testing.T) {
 	var c tally
-	first, n := firstSeed(t, count(6, 300))
-	for seed := first; seed < first+uint64(n); seed++ {
+	for seed := range seeds(t, 6, 300) {
 		w := newWorld(t, seed, &c, pick(rand.New(rand.NewPCG(seed, 5)), engine.SyncAlways, engine.SyncNever))
 		for range 2 {
 			w.step()

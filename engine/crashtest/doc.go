@@ -9,7 +9,8 @@
 //
 // # Caveats
 //
-// Each random test prints its seed. INGOT_TEST_SEED takes it back, and
-// INGOT_SOAK=1 runs every test at its full length: thousands of workloads and 500
-// kills, several minutes.
+// Each random test prints its seed. INGOT_TEST_SEED takes it back ("7" is that
+// workload alone, "7+" begins there), and INGOT_SOAK=1 runs every test at its full
+// length: thousands of workloads and 500 kills, an hour or more. INGOT_SOAK=20m does
+// the same and ends each test after that long; every test prints what it counted.
 package crashtest

@@ -2,11 +2,13 @@ package crashtest
 
 import (
 	"errors"
+	"io"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/engine/storage/simdir"
 	"github.com/stretchr/testify/require"
 )
@@ -17,8 +19,7 @@ import (
 func TestFailures(t *testing.T) {
 	var c tally
 	failed := 0
-	first, n := firstSeed(t, count(60, 5000))
-	for seed := first; seed < first+uint64(n); seed++ {
+	for seed := range seeds(t, 60, 5000) {
 		w := newWorld(t, seed, &c, engine.SyncAlways)
 		w.faulty, w.rate = true, 30
 		for range 4 {
@@ -37,7 +38,7 @@ func TestFailures(t *testing.T) {
 		w.must(w.store.Close(), "closing")
 	}
 	t.Logf("%v, %d stores that a failure made read-only", c.String(), failed)
-	require.True(t, failed > 0 || n == 1)
+	require.True(t, failed > 0 || c.workloads == 1)
 }
 
 // refusesWrites fails unless the store says that it is read-only, and is.
@@ -61,8 +62,7 @@ func (w *world) refusesWrites() {
 func TestFullDisk(t *testing.T) {
 	var c tally
 	refused := 0
-	first, n := firstSeed(t, count(30, 3000))
-	for seed := first; seed < first+uint64(n); seed++ {
+	for seed := range seeds(t, 30, 3000) {
 		w := newWorld(t, seed, &c, engine.SyncAlways)
 		w.faulty, w.rate = true, 30
 		for range 4 {
@@ -90,7 +90,7 @@ func TestFullDisk(t *testing.T) {
 		w.must(w.store.Close(), "closing")
 	}
 	t.Logf("%v, %d times refused", c.String(), refused)
-	require.True(t, refused > 0 || n == 1)
+	require.True(t, refused > 0 || c.workloads == 1)
 }
 
 // mends fails unless the store writes again now that there is room.
@@ -114,3 +114,36 @@ func (w *world) waitForRoom(s *engine.Store) {
 		}
 	}
 }
+
+// openFails has a call fail while the store is opened: that says so, or does not
+// matter, and takes nothing away.
+// It returns how many entries were evicted.
+func (w *world) openFails(c cut) (evicted int64) {
+	w.t.Helper()
+	op := pick(w.rng, simdir.OpRead, simdir.OpRead, simdir.OpOpen, simdir.OpList, simdir.OpLock, simdir.OpCreate, simdir.OpWrite,
+		simdir.OpSync, simdir.OpSyncDir, simdir.OpRename, simdir.OpRemove, simdir.OpTruncate, simdir.OpPreallocate, simdir.OpSize, simdir.OpClose)
+	failure := pick(w.rng, errDisk, storage.ErrSpace)
+	if op == simdir.OpRead {
+		failure = pick(w.rng, errDisk, io.EOF)
+	}
+	c.disk.FailAt(1+w.rng.IntN(4), op, failure)
+	store, err := w.openOn(c.disk)
+	if err != nil {
+		c.disk.Heal()
+		if damage := (*engine.CorruptError)(nil); errors.As(err, &damage) {
+			w.fatalf("a failing %s while opening, with %v, passed for damage: %v", op, failure, err)
+		}
+		return 0
+	}
+	c.disk.Heal()
+	w.matches(store, c)
+	evicted = store.Stats().Evicted
+	// What runs in the background may have met the failure.
+	if err := store.Close(); err != nil && !errors.Is(err, failure) {
+		w.fatalf("closing after %v: %v", failure, err)
+	}
+	return evicted
+}
+
+// errDisk is what a broken disk answers.
+var errDisk = errors.New("input/output error")

@@ -124,14 +124,15 @@ func (v *victim) kill(t *testing.T, after int) []int64 {
 // what they were told to be safe with what is there, life after life of one store.
 // A reader that shares no code with the engine looks first, where there is Node.
 func TestRealKills(t *testing.T) {
-	first, _ := firstSeed(t, 1)
-	v := &victim{Dir: filepath.Join(t.TempDir(), "data"), Seed: first}
-	rng := rand.New(rand.NewPCG(first, 0))
+	v := &victim{Dir: filepath.Join(t.TempDir(), "data")}
+	for v.Seed = range seeds(t, 1, 1) {
+	}
+	rng := rand.New(rand.NewPCG(v.Seed, 0))
 	before := make([]map[string]string, len(v.writers())) // what each writer left
 	var sum int64
 	var version uint64
-	kills, operations, read := count(20, 500), 0, 0
-	for ; v.Life < kills; v.Life++ {
+	operations, read := 0, 0
+	for v.Life = range within(count(20, 500)) {
 		acked := v.kill(t, 1+rng.IntN(pick(rng, 5, 100, 800)))
 		independent, ok := readByNode(t, v.Dir)
 		all := v.reopen(t, &version)
@@ -144,7 +145,7 @@ func TestRealKills(t *testing.T) {
 			operations += int(n)
 		}
 	}
-	t.Logf("%d kills, %d operations acknowledged, %d directories read by the independent reader too", kills, operations, read)
+	t.Logf("%d kills, %d operations acknowledged, %d directories read by the independent reader too", v.Life+1, operations, read)
 }
 
 // reopen opens the store, whose lock died with its holder, and returns what it

@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"runtime"
@@ -9,13 +10,26 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ingot-run/ingot/engine"
 	"github.com/stretchr/testify/require"
 )
 
-// soak runs the tests at their full length.
-var soak = os.Getenv("INGOT_SOAK") != ""
+// soak runs the tests at their full length; soakFor, where it is not 0, ends each
+// after that long. INGOT_SOAK sets them: "1", or a duration ("20m").
+var soak, soakFor = readSoak(os.Getenv("INGOT_SOAK"))
+
+func readSoak(text string) (bool, time.Duration) {
+	if text == "" || text == "1" {
+		return text != "", 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		panic(fmt.Sprintf("INGOT_SOAK is %q: want 1, or how long each test may take, as in 20m", text))
+	}
+	return true, d
+}
 
 // slow says that the tests run where everything takes several times as long: as
 // WebAssembly, emulated, or under the race detector.
@@ -43,16 +57,38 @@ func stride(short int) int {
 	return short
 }
 
-// firstSeed is where a test's seeds begin: 1, or what INGOT_TEST_SEED says, which
-// then is the only one.
-func firstSeed(t testing.TB, n int) (first uint64, seeds int) {
-	text := os.Getenv("INGOT_TEST_SEED")
-	if text == "" {
-		return 1, n
+// seeds are those of a test's workloads: 1 to so many, or in a soak as many as fit
+// into its time. INGOT_TEST_SEED chooses others: "7" is that one alone, "7+" begins
+// there.
+func seeds(t testing.TB, short, long int) iter.Seq[uint64] {
+	first, n := uint64(1), count(short, long)
+	if text := os.Getenv("INGOT_TEST_SEED"); text != "" {
+		number, more := strings.CutSuffix(text, "+")
+		seed, err := strconv.ParseUint(number, 10, 64)
+		require.NoError(t, err, "INGOT_TEST_SEED")
+		if first = seed; !more {
+			n = 1
+		}
 	}
-	seed, err := strconv.ParseUint(text, 10, 64)
-	require.NoError(t, err, "INGOT_TEST_SEED")
-	return seed, 1
+	return func(yield func(uint64) bool) {
+		for i := range within(n) {
+			if !yield(first + uint64(i)) {
+				return
+			}
+		}
+	}
+}
+
+// within counts from 0 to n-1, or in a soak as far as its time goes.
+func within(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		start := time.Now()
+		for i := range n {
+			if soakFor > 0 && time.Since(start) > soakFor || !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // entry is what a store should hold under a key.
@@ -102,8 +138,8 @@ func (s state) withGhosts(before state, now int64) state {
 }
 
 // recovered reports whether a store that shows got at a time may have been
-// recovered to s.
-func (s state) recovered(got state, now int64) bool {
+// recovered to s, when the keys in evicted, and lost others, may have been evicted.
+func (s state) recovered(got state, now int64, evicted []string, lost int64) bool {
 	for key, e := range got {
 		want, ok := s[key]
 		want.ghost = false
@@ -112,11 +148,28 @@ func (s state) recovered(got state, now int64) bool {
 		}
 	}
 	for key := range s.live(now) {
-		if _, ok := got[key]; !ok {
-			return false
+		if _, ok := got[key]; !ok && !slices.Contains(evicted, key) {
+			if lost--; lost < 0 {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// without is s without some keys.
+func (s state) without(gone []string) state {
+	out := maps.Clone(s)
+	for _, key := range gone {
+		delete(out, key)
+	}
+	return out
+}
+
+// withoutOld is s without some keys, unless they were written since: an operation's
+// own entries have no version yet.
+func (s state) withoutOld(gone []string) state {
+	return s.without(slices.DeleteFunc(slices.Clone(gone), func(key string) bool { return s[key].version == 0 }))
 }
 
 // String lists the entries, for a test that failed.

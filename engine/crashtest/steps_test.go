@@ -12,14 +12,22 @@ import (
 	"github.com/ingot-run/ingot/engine"
 )
 
-// step does one random operation on the store and on the model.
-func (w *world) step() {
-	w.t.Helper()
-	steps := []struct {
-		weight int
-		name   string
-		do     func()
-	}{
+// step is an operation of a workload.
+type step struct {
+	weight int
+	name   string
+	do     func()
+}
+
+// steps are what a workload does.
+func (w *world) steps() []step {
+	if w.options.Evict {
+		return w.evictingSteps()
+	}
+	if w.source != nil {
+		return w.copySteps()
+	}
+	return []step{
 		{30, "set", w.set},
 		{10, "delete", w.delete},
 		{8, "increment", w.increment},
@@ -34,7 +42,15 @@ func (w *world) step() {
 		{2, "restore", w.restore},
 		{4, "sync", w.sync},
 		{2, "refused", w.refused},
+		{2, "budget", w.budget},
+		{3, "copy", w.copy},
 	}
+}
+
+// step does one random operation on the store and on the model.
+func (w *world) step() {
+	w.t.Helper()
+	steps := w.steps()
 	total := 0
 	for _, s := range steps {
 		total += s.weight
@@ -134,7 +150,13 @@ func (w *world) expire() {
 func (w *world) batch() { w.batchOf(pick(w.rng, 1, 3, 6, len(keys)), false) }
 
 // largeBatch is longer than a block and than any segment.
-func (w *world) largeBatch() { w.batchOf(4, true) }
+func (w *world) largeBatch() {
+	for prefix := range w.budgets {
+		w.must(w.store.SetBudget(prefix, 0), "taking a budget away")
+	}
+	clear(w.budgets)
+	w.batchOf(4, true)
+}
 
 // batchOf does up to so many operations at once.
 func (w *world) batchOf(most int, large bool) {

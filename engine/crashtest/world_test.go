@@ -3,10 +3,9 @@ package crashtest
 import (
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,11 +19,14 @@ import (
 // tally counts what a test has done.
 type tally struct {
 	workloads, operations, cuts, reopenings, killed, recoveryCuts int
+	refused, increments, wholes                                   int
+	evicted                                                       int64
 }
 
 func (c *tally) String() string {
-	return fmt.Sprintf("%d workloads, %d operations, %d cuts, %d of them during recovery, %d kills of the process alone, %d reopenings",
-		c.workloads, c.operations, c.cuts, c.recoveryCuts, c.killed, c.reopenings)
+	return fmt.Sprintf("%d workloads, %d operations, %d cuts, %d of them during recovery, %d kills of the process alone, %d reopenings, "+
+		"%d writes refused by a budget, %d entries evicted, copies made by %d increments and %d whole snapshots",
+		c.workloads, c.operations, c.cuts, c.recoveryCuts, c.killed, c.reopenings, c.refused, c.evicted, c.increments, c.wholes)
 }
 
 // cut is a disk as a power failure may have left it.
@@ -36,6 +38,8 @@ type cut struct {
 	// durable is the last one that was synced: under SyncAlways it is acked.
 	acked, begun, durable int
 	now                   int64
+	copied                copied
+	lost                  int64 // entries that openings of the disk have evicted since
 }
 
 // world is one workload: a store on a simulated disk, the states that it went
@@ -50,12 +54,19 @@ type world struct {
 	disk  *simdir.Dir
 	store *engine.Store
 	clock atomic.Int64 // moved by hand
-	// states are the contents after each operation since the store was opened.
+	// states are the contents after each operation since the store was opened, and
+	// evicted the keys that were evicted on the way to each.
 	states    []state
-	version   uint64 // the largest that was ever returned or seen
-	time      int64  // of the last acknowledged write
-	saved     []byte // a snapshot, and
-	savedOf   state  // what it holds
+	evicted   [][]string
+	watcher   *engine.Watcher  // of a store that evicts
+	budgets   map[string]int64 // by prefix
+	copied    copied
+	source    *engine.Store // of which the store is a copy, or nil
+	since     uint64        // the source's version that the store has
+	version   uint64        // the largest that was ever returned or seen
+	time      int64         // of the last acknowledged write
+	saved     []byte        // a snapshot, and
+	savedOf   state         // what it holds
 	operation string
 	faulty    bool // operations may fail
 	readOnly  bool // one did, and nothing can be written until the store is reopened
@@ -77,6 +88,13 @@ const epoch = 1_700_000_000_000
 
 // newWorld draws the options of a store and opens it on an empty disk.
 func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *world {
+	w := drawWorld(t, seed, c, policy)
+	w.open()
+	return w
+}
+
+// drawWorld draws the options of a store.
+func drawWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *world {
 	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 99)), luck: rand.New(rand.NewPCG(seed, 100)), tally: c, rate: 100, syncDraws: 1}
 	w.clock.Store(epoch)
 	w.options = engine.Options{
@@ -92,10 +110,20 @@ func newWorld(t testing.TB, seed uint64, c *tally, policy engine.SyncPolicy) *wo
 	}
 	w.disk = simdir.New(seed)
 	w.disk.SetStale(w.rng.IntN(2) == 0)
+	if w.rng.IntN(4) == 0 {
+		w.options.BytesMax = pick(w.rng, int64(3000), 12_000)
+	}
 	w.tally.workloads++
-	w.states = []state{{}}
-	w.open()
+	w.begins(state{})
 	return w
+}
+
+// begins makes a state the first of a life.
+func (w *world) begins(s state) { w.states, w.evicted = []state{s}, [][]string{nil} }
+
+// passes adds the state after an operation.
+func (w *world) passes(s state, evicted []string) {
+	w.states, w.evicted = append(w.states, s), append(w.evicted, evicted)
 }
 
 // fatalf ends the test with what is needed to run it again.
@@ -129,6 +157,8 @@ func (w *world) open() {
 	store, err := w.openOn(w.disk)
 	w.must(err, "opening")
 	w.store = store
+	w.budgets = map[string]int64{"": w.options.BytesMax}
+	w.watchEvictions()
 	w.mu.Lock()
 	w.acked, w.begun, w.durable = 0, 0, 0
 	w.mu.Unlock()
@@ -160,7 +190,7 @@ func (w *world) cutBefore(e simdir.Event) {
 }
 
 func (w *world) cutLocked(disk *simdir.Dir, at string) {
-	w.cuts = append(w.cuts, cut{disk: disk, at: at, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load()})
+	w.cuts = append(w.cuts, cut{disk: disk, at: at, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load(), copied: w.copied})
 }
 
 // last is the last state.
@@ -187,31 +217,37 @@ const (
 // written has no version yet.
 func (w *world) done(err error, next state, promised promise) {
 	w.t.Helper()
+	now := w.store.Now()
+	if errors.Is(err, engine.ErrFull) {
+		w.exceeds(next.live(now))
+		err, next, promised = nil, w.last(), nothing
+	}
 	if err != nil && !w.faulty {
 		w.fatalf("%v", err)
 	}
-	now := w.store.Now()
 	shown, readErr := contents(w.store)
 	w.must(readErr, "reading the contents")
-	before := w.last().live(now)
-	next = next.live(now)
+	evicted := w.evictions()
+	before := w.last().live(now).without(evicted)
+	next = next.live(now).withoutOld(evicted)
 	if err == nil || !equal(shown, before) {
 		next = w.versioned(next, shown, before)
 	}
 	w.tally.operations++
 	switch {
 	case err != nil:
-		w.failed(err, shown, before, next)
+		w.failed(err, shown, before, next, evicted)
 	default:
 		w.same(shown, next, "in memory")
 		changed := !equal(before, next)
-		w.states = append(w.states, next.withGhosts(w.last(), now))
+		w.keepsBudgets(before, next)
+		w.passes(next.withGhosts(w.last(), now), evicted)
 		durable := promised == all || promised == itself && changed
 		if durable && changed {
 			w.time = now
 		}
 		w.mu.Lock()
-		if w.acked == len(w.states)-2 || durable {
+		if w.acked == len(w.states)-2 && len(evicted) == 0 || durable {
 			w.acked = len(w.states) - 1 // what failed before came to be after all
 		}
 		if durable {
@@ -245,18 +281,18 @@ func (w *world) versioned(next, shown, before state) state {
 
 // failed notes that an operation failed: the store then shows all that it did or
 // nothing, and says what it takes to go on.
-func (w *world) failed(err error, shown, before, next state) {
+func (w *world) failed(err error, shown, before, next state, evicted []string) {
 	w.t.Helper()
 	readOnly := errors.Is(err, engine.ErrReadOnly)
 	// What works on a file of its own leaves the store as it was.
-	harmless := w.operation == "compact" || w.operation == "restore"
+	harmless := w.operation == "compact" || w.operation == "restore" || w.operation == "copy"
 	if !readOnly && !harmless && !errors.Is(err, engine.ErrDegraded) {
 		w.fatalf("it failed, and neither with ErrReadOnly nor with ErrDegraded: %v", err)
 	}
 	switch {
 	case equal(shown, before):
 	case equal(shown, next) && !w.readOnly:
-		w.states = append(w.states, next.withGhosts(w.last(), w.store.Now()))
+		w.passes(next.withGhosts(w.last(), w.store.Now()), evicted)
 	default:
 		w.fatalf("it failed (%v), and the store shows%v\nafter%v\nand was to show%v", err, shown, before, next)
 	}
@@ -332,7 +368,7 @@ func (w *world) look(c cut) {
 		})
 	}
 	if w.rng.IntN(10) == 0 {
-		w.openFails(c)
+		c.lost += w.openFails(c)
 	}
 	store, err := w.openOn(c.disk)
 	if err != nil {
@@ -340,8 +376,11 @@ func (w *world) look(c cut) {
 	}
 	c.disk.Before(nil)
 	c.disk.SetSpace(-1)
-	w.matches(store, c)
+	found := w.matches(store, c)
+	c.lost += store.Stats().Evicted
+	w.segmentsEnd(c)
 	for _, again := range during {
+		again.lost = c.lost
 		w.tally.recoveryCuts++
 		w.tally.cuts++
 		second, err := w.openOn(again.disk)
@@ -351,45 +390,21 @@ func (w *world) look(c cut) {
 		w.matches(second, again)
 		w.must(second.Close(), "closing")
 	}
-	switch w.rng.IntN(8) {
-	case 0:
-		w.isDurable(store, c, "after a recovery from "+c.at)
-	case 1:
+	switch w.rng.IntN(16) {
+	case 0, 1:
+		w.isDurable(store, c, found, "after a recovery from "+c.at)
+	case 2, 3:
 		w.writesOn(store, c)
+	case 4:
+		w.countsRight(store, c)
+	case 5:
+		w.overBudget(store, c)
+	case 6, 7:
+		w.feedsCopies(store, c)
 	default:
 		w.must(store.Close(), "closing")
 	}
 }
-
-// openFails has a call fail while the store is opened: that says so, or does not
-// matter, and takes nothing away.
-func (w *world) openFails(c cut) {
-	w.t.Helper()
-	op := pick(w.rng, simdir.OpRead, simdir.OpRead, simdir.OpOpen, simdir.OpList, simdir.OpLock, simdir.OpCreate, simdir.OpWrite,
-		simdir.OpSync, simdir.OpSyncDir, simdir.OpRename, simdir.OpRemove, simdir.OpTruncate, simdir.OpPreallocate, simdir.OpSize, simdir.OpClose)
-	failure := pick(w.rng, errDisk, storage.ErrSpace)
-	if op == simdir.OpRead {
-		failure = pick(w.rng, errDisk, io.EOF)
-	}
-	c.disk.FailAt(1+w.rng.IntN(4), op, failure)
-	store, err := w.openOn(c.disk)
-	if err != nil {
-		c.disk.Heal()
-		if damage := (*engine.CorruptError)(nil); errors.As(err, &damage) {
-			w.fatalf("a failing %s while opening, with %v, passed for damage: %v", op, failure, err)
-		}
-		return
-	}
-	c.disk.Heal()
-	w.matches(store, c)
-	// What runs in the background may have met the failure.
-	if err := store.Close(); err != nil && !errors.Is(err, failure) {
-		w.fatalf("closing after %v: %v", failure, err)
-	}
-}
-
-// errDisk is what a broken disk answers.
-var errDisk = errors.New("input/output error")
 
 // matches fails unless a store that was opened after a cut holds one of the states
 // that are allowed then. It returns which.
@@ -402,13 +417,18 @@ func (w *world) matches(store *engine.Store, c cut) state {
 		w.fatalf("a cut at %s: the time went back from %d to %d\n%s", c.at, w.time, now, lastCalls(w.disk))
 	}
 	first, last := w.allowed(c)
+	lost := c.lost + store.Stats().Evicted
 	for i := last; i >= first; i-- {
-		if w.states[i].recovered(got, now) {
+		var evicted []string // by the operation after it, which may have got no further
+		if i < last {
+			evicted = w.evicted[i+1]
+		}
+		if w.states[i].recovered(got, now, evicted, lost) {
 			w.versionsGrow(store, w.states[i], c)
 			return w.states[i]
 		}
 	}
-	if w.maybe != nil && w.maybe.recovered(got, now) {
+	if w.maybe != nil && w.maybe.recovered(got, now, nil, lost) {
 		return w.maybe
 	}
 	w.fatalf("a cut at %s (%d calls so far, time %d): the store has%v\nand should be at one of the states %d to %d: %v%v\n%s",
@@ -431,7 +451,7 @@ func (w *world) versionsGrow(store *engine.Store, s state, c cut) {
 }
 
 // isDurable fails unless what a reopened store shows survives the next failure.
-func (w *world) isDurable(store *engine.Store, c cut, where string) {
+func (w *world) isDurable(store *engine.Store, c cut, found state, where string) {
 	w.t.Helper()
 	shown, err := contents(store)
 	w.must(err, "reading")
@@ -443,7 +463,11 @@ func (w *world) isDurable(store *engine.Store, c cut, where string) {
 	got, err := contents(again)
 	w.must(err, "reading")
 	now = max(now, again.Now())
-	w.same(got.live(now), shown.live(now), where+", after a second failure,")
+	if lost := c.lost + again.Stats().Evicted; lost == 0 {
+		w.same(got.live(now), shown.live(now), where+", after a second failure,")
+	} else if _, last := w.allowed(c); !found.recovered(got, now, slices.Concat(w.evicted[:last+1]...), lost) {
+		w.fatalf("%s, after a second failure, the store has%v\nof%v", where, got, found)
+	}
 	w.must(again.Close(), "closing")
 	w.must(store.Close(), "closing")
 }
@@ -456,9 +480,18 @@ func (w *world) writesOn(store *engine.Store, c cut) {
 	old := store.Stats().Version
 	w.waitForRoom(store)
 	version, err := store.Set("after", []byte("recovery"), engine.SetOptions{})
+	if errors.Is(err, engine.ErrFull) && w.options.BytesMax > 0 {
+		w.must(store.Close(), "closing")
+		return
+	}
 	w.must(err, "writing after a recovery")
 	if version <= old {
 		w.fatalf("a cut at %s: version %d came after %d", c.at, version, old)
+	}
+	if w.options.Evict {
+		left, err := contents(store)
+		w.must(err, "reading")
+		maps.DeleteFunc(want, func(key string, _ entry) bool { _, there := left[key]; return !there })
 	}
 	want["after"] = entry{value: "recovery", version: version}
 	if w.rng.IntN(2) == 0 {
@@ -472,7 +505,9 @@ func (w *world) writesOn(store *engine.Store, c cut) {
 	got, err := contents(again)
 	w.must(err, "reading")
 	now := again.Now()
-	w.same(got.live(now), want.live(now), "after a recovery from "+c.at+" and a write")
+	if !want.recovered(got, now, nil, again.Stats().Evicted) {
+		w.fatalf("after a recovery from %s and a write the store has%v\nand should have%v", c.at, got, want)
+	}
 	w.must(again.Close(), "closing")
 }
 
@@ -481,7 +516,7 @@ func (w *world) writesOn(store *engine.Store, c cut) {
 func (w *world) next() {
 	w.t.Helper()
 	w.operation = "the end of a life"
-	c := cut{at: w.operation, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load()}
+	c := cut{at: w.operation, acked: w.acked, begun: w.begun, durable: w.durable, now: w.clock.Load(), copied: w.copied}
 	end := w.rng.IntN(3)
 	if end == 0 {
 		if err := w.store.Close(); err == nil {
@@ -506,38 +541,17 @@ func (w *world) next() {
 	if err != nil {
 		w.fatalf("opening for the next life: %v\n%s", err, lastCalls(w.disk))
 	}
-	found := w.matches(store, c)
+	found := w.shownOf(store, w.matches(store, c))
 	w.must(store.Close(), "closing")
 	w.disk.CrashAt(1)
 	_ = old.Close() // its disk is gone: it must only give its memory free
 	w.disk = c.disk
-	w.states = []state{found.live(store.Now())}
+	w.begins(found)
+	if w.options.Sync != engine.SyncAlways {
+		w.since = 0 // it may have gone back
+	}
 	w.cuts = nil
 	w.open()
-}
-
-// files is a disk's files and their lengths.
-func files(d *simdir.Dir) string {
-	names, err := d.List()
-	if err != nil {
-		return err.Error()
-	}
-	var text strings.Builder
-	for _, name := range names {
-		fmt.Fprintf(&text, "%s: %d bytes ", name, len(d.Bytes(name)))
-	}
-	return text.String()
-}
-
-// lastCalls is the end of a disk's trace.
-func lastCalls(d *simdir.Dir) string {
-	calls := d.Trace()
-	var text strings.Builder
-	text.WriteString("the last calls:\n")
-	for _, e := range calls[max(0, len(calls)-25):] {
-		fmt.Fprintf(&text, "\t%v\n", e)
-	}
-	return text.String()
 }
 
 // run does n operations in each of several lives.
@@ -553,30 +567,4 @@ func (w *world) run(lives, n int) {
 	w.next()
 	w.must(w.store.Close(), "closing")
 	w.lookAtCuts()
-}
-
-// pick is one of some values.
-func pick[T any](rng *rand.Rand, values ...T) T { return values[rng.IntN(len(values))] }
-
-var keys = []string{"a", "a/1", "a/2", "b", "b/1", "n", "m", "\x00", "\xff", "z" + strings.Repeat("k", 700)}
-
-// someKeys is different keys.
-func someKeys(rng *rand.Rand, most int) []string {
-	all := slices.Clone(keys)
-	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:1+rng.IntN(most)]
-}
-
-// someValue is a value: mostly short, some longer than a sector, some longer than
-// a segment, some that compress.
-func someValue(rng *rand.Rand) string {
-	n := pick(rng, 0, 3, 8, 40, 40, 200, 600, 2500)
-	if rng.IntN(2) == 0 {
-		return strings.Repeat(string(rune('a'+rng.IntN(26))), n)
-	}
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
-	}
-	return string(b)
 }

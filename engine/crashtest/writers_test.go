@@ -122,10 +122,10 @@ type crowdCut struct {
 // TestPowerFailuresWithManyWriters cuts stores that several goroutines write to,
 // who share syncs, while another compacts.
 func TestPowerFailuresWithManyWriters(t *testing.T) {
-	cuts, operations := 0, 0
-	first, n := firstSeed(t, count(30, 1000))
-	for seed := first; seed < first+uint64(n); seed++ {
+	workloads, cuts, operations := 0, 0, 0
+	for seed := range seeds(t, 30, 1000) {
 		rng := rand.New(rand.NewPCG(seed, 3))
+		workloads++
 		var writers []*writer
 		for i := range 2 + rng.IntN(6) {
 			w := newWriter(i, rng, 30)
@@ -139,7 +139,7 @@ func TestPowerFailuresWithManyWriters(t *testing.T) {
 			c.look(t, seed, o, writers)
 		}
 	}
-	t.Logf("%d workloads, %d operations, %d cuts", n, operations, cuts)
+	t.Logf("%d workloads, %d operations, %d cuts", workloads, operations, cuts)
 	require.Positive(t, cuts)
 }
 
