@@ -5,12 +5,13 @@ import { Pane } from "./pane.js";
 import { problemText } from "./problems.js";
 import { ServerSource } from "./source_server.js";
 import { openTab } from "./source_tab.js";
+import { ToolRunner } from "./tool.js";
 
 const tickMillis = 1000;
 const pollMillis = 2000;
 const pollMillisMax = 15_000;
-
 const tokenKey = "ingot-token"; // in the session storage, which ends with the tab
+
 const tabTexts = {
   name: "This tab",
   about: "The ingot engine as WebAssembly, in memory. It ends with the tab.",
@@ -59,6 +60,7 @@ async function startTab(info) {
     return null;
   }
   pane.setState("ready", "running");
+  new ToolRunner(document.getElementById("tool"), tab.store);
   await keepTab(tab, pane);
   return pane;
 }
@@ -124,15 +126,15 @@ async function startServer(info) {
       server ??= await client.discover();
       await pane.refresh();
       wait = pollMillis;
+      pane.unlock();
       pane.setOutage(null);
       pane.setState("ready", "connected");
-      pane.unlock();
       pane.setFacts(serverFacts(server, info, client));
     } catch (error) {
       server = null; // what comes back may be another one
+      if (error.code === "unauthorized") return lock(error.message);
       pane.setState("lost", error.code === "unreachable" ? "no answer" : "trouble");
       pane.setOutage(`${problemText(error)} The list shows what was there last. Trying again every few seconds.`);
-      if (error.code === "unauthorized") return lock(error.message);
       wait = Math.min(wait * 2, pollMillisMax);
     }
   };
@@ -164,10 +166,10 @@ function serverFacts(server, info, client) {
     ["Protocol", `MCP ${protocolVersion}`],
     ["Round trip", `${client.lastMillis.toFixed(1)} ms`],
   ];
-}
-
   if (info.backend) facts.push(["Hash", info.backend]); // not told to those without a token
   return facts;
+}
+
 /** Shows what a client's configuration needs, with a button that copies it. */
 function showConfig({ endpoint, auth }) {
   const server = { type: "http", url: new URL(endpoint, location.href).href };

@@ -13,17 +13,15 @@ export async function openTab() {
 }
 
 class Tab {
-  #store;
-
   constructor(store) {
-    this.#store = store;
+    this.store = store;
     this.source = new TabSource(store);
   }
 
   /** Calls fn after changes, once for those that come together, until the engine ends. */
   async watch(fn) {
     let due = false;
-    for await (const _ of this.#store.watch({ keyType: "bytes" })) {
+    for await (const _ of this.store.watch({ keyType: "bytes" })) {
       if (due) continue;
       due = true;
       setTimeout(() => {
@@ -35,11 +33,11 @@ class Tab {
 
   /** Frees what has expired. It throws once the engine has failed. */
   tick() {
-    this.#store.tick();
+    this.store.tick();
   }
 
   facts() {
-    const { keys, bytes, version } = this.#store.stats();
+    const { keys, bytes, version } = this.store.stats();
     return [
       ["Keys", countText(keys)],
       ["Memory", `${sizeText(bytes)} of ${sizeText(bytesMax)}`],

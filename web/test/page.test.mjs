@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { after, before, describe, test } from "node:test";
 import { PaneDriver, axePath, call, launch, serve } from "./ingot.mjs";
 
@@ -284,6 +285,74 @@ describe("what a server may answer", () => {
     prepare: rewriting(() => ({ contentType: "text/html", body: "<h1>A proxy's page</h1>" })),
   }, async ({ remote }) => {
     await textIs(remote.outage, "The server answered 200 OK: <h1>A proxy's page</h1>");
+  }));
+});
+
+describe("a tool in this tab", () => {
+  const guest = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  const probe = guest("js/test/guests/probe.wasm");
+
+  /** Opens the part, grants something, and loads a file. */
+  async function load(page, file, policy = {}) {
+    const part = page.locator("#tool");
+    if (!(await part.evaluate((e) => e.open))) await part.locator("summary").click();
+    await part.getByLabel("Grants, as JSON").fill(JSON.stringify(policy));
+    await part.getByLabel("Tool", { exact: true }).setInputFiles(file);
+    return part;
+  }
+
+  /** Runs the loaded tool; resolves to what it shows. */
+  async function run(part, args) {
+    await part.locator(".loaded").waitFor();
+    await part.getByLabel("Arguments, as JSON").fill(JSON.stringify(args));
+    await part.getByRole("button", { name: "Run" }).click();
+    await part.getByRole("status").filter({ hasText: /Done|failed/ }).waitFor();
+    return (await part.getByLabel("Result").textContent()) + (await part.getByRole("alert").textContent());
+  }
+
+  test("the tool that wasm-host serves runs here, and looks right", () => withPage({}, async ({ page }) => {
+    const part = await load(page, guest("guest/examples/c-sha256/sha256.wasm"));
+    await part.getByRole("heading", { name: "SHA-256" }).waitFor();
+    assert.match(await run(part, { text: "abc" }), /ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad/);
+    await part.scrollIntoViewIfNeeded();
+    await page.screenshot({ path: join(screenshots, "tool.png"), fullPage: true });
+    await page.evaluate(axeSource);
+    const { violations } = await page.evaluate(() => axe.run());
+    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((n) => n.html)]), []);
+    await page.setViewportSize(phone);
+    await page.screenshot({ path: join(screenshots, "tool-phone.png"), fullPage: true });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, "nothing sticks out");
+  }));
+
+  test("it uses the keys that it was granted, and no others", () => withPage({}, async ({ page, tab }) => {
+    const part = await load(page, probe, { state: [{ prefix: "notes/", access: "write" }] });
+    assert.match(await run(part, { do: "state-set", key: "notes/a", value: "kept" }), /"version": 1/);
+    await textIs(tab.entry("notes/a"), /kept/);
+    assert.match(await run(part, { do: "state-set", key: "user:1", value: "x" }), /grant state: \[\{prefix: "user:1", access: "write"\}\].*denied/);
+  }));
+
+  test("a loop without end ends, and the page lives on", () => withPage({}, async ({ page, tab }) => {
+    const part = await load(page, probe);
+    assert.match(await run(part, { do: "spin" }), /ERR_TOOL_FUEL/);
+    assert.match(await run(part, { do: "grow" }), /ERR_TOOL_MEMORY/);
+    assert.match(await run(part, { do: "keep" }), /"kept": 0/);
+    await tab.set("after", "1");
+    await textIs(tab.entry("after"), /v1/);
+  }));
+
+  test("HTTP waits for the answer, from a host that was granted", () => withPage({}, async ({ page, server }) => {
+    const { host } = new URL(server.origin);
+    const part = await load(page, probe, { http: [{ host }] });
+    assert.match(await run(part, { do: "http", method: "GET", url: `${server.origin}/info.json` }), /"status": 200[\s\S]*endpoint/);
+    assert.match(await run(part, { do: "http", method: "POST", url: `${server.origin}/mcp` }), /may not use POST/);
+    assert.match(await run(part, { do: "http", method: "GET", url: "http://169.254.169.254/" }), /may not reach 169.254.169.254/);
+  }));
+
+  test("what is no tool, and grants that are none", () => withPage({}, async ({ page }) => {
+    const part = await load(page, guest("js/README.md"));
+    await textIs(part.getByRole("alert"), /ERR_TOOL_MODULE/);
+    await load(page, probe, { files: [] });
+    await textIs(part.getByRole("alert"), /policy has no "files"/);
   }));
 });
 
