@@ -217,9 +217,14 @@ func (e *emitter) take(amount []byte) {
 }
 
 // bulk charges an instruction whose last operand is a length, in front of it. A
-// constant length is in the plan.
+// constant length is charged there too, and not with the code around it: a row
+// of such instructions would run for seconds after one charge.
 func (e *emitter) bulk(i instruction, lengthFree uint32, shift int64) {
 	if e.last.op == opI32Const {
+		if e.last.index > lengthFree {
+			e.flush(i.at)
+			e.charge(uint64(e.last.index >> shift))
+		}
 		return
 	}
 	e.flush(i.at)

@@ -126,10 +126,6 @@ func (p *plan) step(i instruction) {
 		p.call()
 	case opCall:
 		p.callFunction(i.index)
-	case opMemoryInit, opMemoryCopy, opMemoryFill:
-		p.bulk(bytesFree, bytesPerFuelLog2)
-	case opTableInit, opTableCopy, opTableFill:
-		p.bulk(elementsFree, 0)
 	}
 }
 
@@ -319,12 +315,5 @@ func (p *plan) callFunction(index uint32) {
 		p.add(p.c.functions[index-imported].cost)
 	default:
 		p.call()
-	}
-}
-
-// bulk adds what a bulk instruction of a constant length costs.
-func (p *plan) bulk(lengthFree uint32, shift int) {
-	if p.last[1].op == opI32Const && p.last[1].index > lengthFree {
-		p.add(uint64(p.last[1].index >> shift))
 	}
 }
