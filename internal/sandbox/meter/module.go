@@ -19,15 +19,16 @@ const (
 type writer struct {
 	options Options
 	out     []byte
+	held    []byte // sections that are not to be the last
 	m       Module
 
-	types     []funcType
-	typesRead bool     // all of them
-	yieldType uint32   // the type () -> (), noType before it is known
-	functions []uint32 // the types of all functions, the module's imports first
-	globals   []globalType
-	exported  map[uint32]string // a name of each exported global
-	exports   []bool            // which functions are exported
+	types       []funcType
+	importsRead bool
+	yieldType   uint32   // the type () -> (), noType before it is known
+	functions   []uint32 // the types of all functions, the module's imports first
+	globals     []globalType
+	exported    map[uint32]string // a name of each exported global
+	exports     []bool            // which functions are exported
 
 	reasons []string // why it is not resettable
 }
@@ -75,8 +76,7 @@ func (w *writer) section(id byte, content []byte) error {
 	var err error
 	switch id {
 	case sectionCustom:
-		w.custom(content)
-		return nil
+		return sectionError(id, w.custom(content))
 	case sectionType:
 		content, err = w.typeSection(content)
 	case sectionImport:
@@ -97,8 +97,12 @@ func (w *writer) section(id byte, content []byte) error {
 		content, err = w.elementSection(content)
 	case sectionCode:
 		content, err = w.codeSection(content)
+	case sectionData:
+		err = w.dataSection(content)
+	case sectionTag:
+		err = w.tagSection(content)
 	}
-	w.out = appendSection(w.out, id, content)
+	w.write(id, content)
 	return sectionError(id, err)
 }
 
@@ -153,7 +157,6 @@ func (w *writer) typeSection(content []byte) ([]byte, error) {
 			w.yieldType = index
 		}
 	}
-	w.typesRead = true
 	if err := r.done(); err != nil || w.yieldType != noType {
 		return content, err
 	}
@@ -177,11 +180,12 @@ func (w *writer) readType(r *reader) {
 	w.types = append(w.types, funcType{params})
 }
 
-// checkValueType reads a value type and returns its first byte. Inside the type
-// section it may refer to a type that comes later.
+// checkValueType reads a value type and returns its first byte. It is not checked
+// where wazero does not: inside of the type section, where it may refer to a type
+// that comes later, and in imports.
 func (w *writer) checkValueType(r *reader) byte {
 	kind, typeIndex := r.valueType()
-	if w.typesRead && typeIndex > int64(len(w.types)) {
+	if w.importsRead && typeIndex > int64(len(w.types)) {
 		r.fail("there is no type %d", typeIndex-1)
 	}
 	return kind
@@ -206,7 +210,7 @@ func (w *writer) importSection(content []byte) ([]byte, error) {
 	if err := r.done(); err != nil {
 		return nil, err
 	}
-	w.m.ImportedFunctions = uint32(len(w.functions))
+	w.m.ImportedFunctions, w.importsRead = uint32(len(w.functions)), true
 	out := append(appendU32(nil, entries+1), content[start:]...)
 	out = append(appendName(appendName(out, ImportModule), ImportYield), byte(KindFunction))
 	return appendU32(out, w.yieldType), nil
@@ -299,6 +303,9 @@ func (w *writer) readTable(r *reader) (t table) {
 	at := r.at
 	w.checkValueType(r)
 	t.kind = r.b[at:r.at]
+	if r.more() && r.b[r.at] > 1 {
+		r.fail("a table that is shared, or of an unknown form")
+	}
 	t.min, t.max, t.hasMax = r.limits()
 	if t.hasOwn {
 		t.init = w.constant(nil, r, isTyped(t.kind))
@@ -408,9 +415,7 @@ func (w *writer) constant(out []byte, r *reader, typed bool) []byte {
 		case opGlobalGet:
 			w.checkGlobal(r, r.u32())
 		case opRefNull:
-			t := r.u32()
-			w.checkHeapType(r, t)
-			if typed && t == 0x70 {
+			if t := r.u32(); typed && t == 0x70 {
 				r.fail("a null of any function where the type is of one function type")
 			}
 		case opRefFunc:
@@ -559,4 +564,34 @@ func (w *writer) segment(out []byte, r *reader) []byte {
 		}
 	}
 	return out
+}
+
+// dataSection sees that the lengths in the data segments are true: the compiler
+// would allocate what they say.
+func (w *writer) dataSection(content []byte) error {
+	r := reader{b: content}
+	for n := r.u32(); n > 0 && r.err == nil; n-- {
+		flags := r.u32()
+		if flags > 2 {
+			r.fail("a data segment of the unknown form %d", flags)
+		}
+		if flags == 2 {
+			r.u32() // the memory
+		}
+		if flags != 1 {
+			w.constant(nil, &r, false)
+		}
+		r.bytes(r.u32())
+	}
+	return r.done()
+}
+
+// tagSection does the same for the tags of exceptions.
+func (w *writer) tagSection(content []byte) error {
+	r := reader{b: content}
+	for n := r.u32(); n > 0 && r.err == nil; n-- {
+		r.byte()
+		w.checkType(&r, r.u32())
+	}
+	return r.done()
 }

@@ -1,25 +1,47 @@
 package meter
 
-import "strings"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
 
 // custom writes a custom section.
 //
 // The functions in the name section move. Sections that speak of places in the
 // code are dropped, since those move too: the debug sections of DWARF, maps to
 // the source, branch hints, and what a linker would need. All others stay.
-func (w *writer) custom(content []byte) {
+func (w *writer) custom(content []byte) error {
 	r := reader{b: content}
 	name := r.name()
 	switch {
-	case r.err != nil: // for the compiler to find
+	case r.err != nil:
+		return r.err
+	case !utf8.ValidString(name):
+		return errors.New("its name is not UTF-8")
 	case name == "name":
-		if moved, ok := w.names(content[r.at:]); ok {
-			content = append(appendName(nil, name), moved...)
+		moved, err := w.names(content[r.at:])
+		if err != nil {
+			return fmt.Errorf("names: %w", err)
 		}
+		content = append(appendName(nil, name), moved...)
 	case speaksOfCode(name):
-		return
+		return nil
+	case r.at == len(content):
+		w.held = appendSection(w.held, sectionCustom, content)
+		return nil
 	}
-	w.out = appendSection(w.out, sectionCustom, content)
+	w.write(sectionCustom, content)
+	return nil
+}
+
+// write appends a section to the module. An empty custom section waits for one
+// that is not: wazero 1.12 takes no module that ends in one.
+func (w *writer) write(id byte, content []byte) {
+	w.out = appendSection(append(w.out, w.held...), id, content)
+	w.held = w.held[:0]
 }
 
 // speaksOfCode says whether the custom section of this name holds offsets into
@@ -33,32 +55,37 @@ func speaksOfCode(name string) bool {
 	return name == "linking" || name == "sourceMappingURL" || name == "external_debug_info" || name == ".gnu_debugdata"
 }
 
-// Subsections of the name section whose maps have functions as keys.
+// Subsections of the name section. The maps have functions as keys.
 const (
+	nameOfModule     = 0
 	namesOfFunctions = 1
 	namesOfLocals    = 2
 	namesOfLabels    = 3
 )
 
-// names moves the functions in a name section. A section that is not well formed
-// is left to the compiler as it is.
-func (w *writer) names(content []byte) ([]byte, bool) {
+// names moves the functions in a name section.
+func (w *writer) names(content []byte) ([]byte, error) {
 	r := reader{b: content}
 	out := make([]byte, 0, len(content)+len(content)/16)
 	for r.more() {
 		id := r.byte()
 		sub := r.bytes(r.u32())
+		s := reader{b: sub}
 		switch id {
-		case namesOfFunctions, namesOfLocals, namesOfLabels:
-			s := reader{b: sub}
+		case nameOfModule:
+			s.name()
+			r.err = cmp.Or(r.err, s.done())
+		case namesOfFunctions, namesOfLocals:
 			sub = w.nameMap(&s, id == namesOfFunctions)
-			if s.done() != nil {
-				return nil, false
+			r.err = cmp.Or(r.err, s.done())
+		case namesOfLabels: // which the compiler does not read
+			if sub = w.nameMap(&s, false); s.done() != nil {
+				continue
 			}
 		}
 		out = appendSection(out, id, sub)
 	}
-	return out, r.err == nil
+	return out, r.err
 }
 
 // nameMap copies a map from functions to names, or to maps of names.
