@@ -14,9 +14,12 @@ require (
 	github.com/tidwall/btree v1.8.2
 	github.com/zeebo/xxh3 v1.1.0
 	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.14.0
 	pgregory.net/rapid v1.3.0
 )
+
+require github.com/goccy/go-yaml v1.19.2 // indirect
 
 require (
 	github.com/coder/websocket v1.8.15 // indirect

@@ -7,6 +7,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ingot-run/ingot/internal/sandbox/meter"
 )
 
 // abi is how the host and one kind of guest talk. Its methods get an instance
@@ -29,7 +31,8 @@ const (
 	moduleWASI  = "wasi_snapshot_preview1"
 )
 
-// detectABI finds the ABI by the exports, and says what is missing if none fits.
+// detectABI finds the ABI by the imports and exports, and says what is missing if
+// none fits.
 func detectABI(m wazero.CompiledModule) (abi, error) {
 	exports := m.ExportedFunctions()
 	var missing []string
@@ -72,12 +75,27 @@ func (s signature) String() string {
 	return fmt.Sprintf("%s(%s) %s", s.name, list(s.params), list(s.results))
 }
 
+// checkForeignImports refuses modules that want a memory, table or global from
+// the host: there is none to give.
+func checkForeignImports(imports []meter.Import) error {
+	for _, i := range imports {
+		if i.Kind != meter.KindFunction {
+			return failf(ErrModule, "it imports the %s %q.%q, but the host offers functions only: define the %s in the module and export it (wasm-ld without --import-%s)",
+				i.Kind, clip(i.Module, 64), clip(i.Name, 64), i.Kind, i.Kind)
+		}
+	}
+	return nil
+}
+
 // checkFunctionImports refuses a module that wants a function which no host
 // module offers, before the engine says so less clearly.
 func checkFunctionImports(m wazero.CompiledModule, offered map[string]map[string]api.FunctionDefinition) ([]Import, error) {
 	var all []Import
 	for _, f := range m.ImportedFunctions() {
 		module, name, _ := f.Import()
+		if module == meter.ImportModule { // not the module's own
+			continue
+		}
 		all = append(all, Import{module, name})
 		functions, ok := offered[module]
 		if !ok {

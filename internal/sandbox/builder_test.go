@@ -23,8 +23,33 @@ type builder struct {
 	start             *uint32
 }
 
+// wasmHeader is what every core module starts with.
+var wasmHeader = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
+
+// Section ids that the tests write.
+const (
+	sectionImport = 2
+	sectionTable  = 4
+	sectionMemory = 5
+	sectionCode   = 10
+)
+
+// appendU32 appends v as LEB128.
+func appendU32(out []byte, v uint32) []byte {
+	for v >= 0x80 {
+		out = append(out, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(out, byte(v))
+}
+
 // Opcodes that the tests write.
 const (
+	opLoop        = 0x03
+	opIf          = 0x04
+	opEnd         = 0x0b
+	opBrIf        = 0x0d
+	opCall        = 0x10
 	opI32Const    = 0x41
 	opI64Const    = 0x42
 	opUnreachable = 0x00

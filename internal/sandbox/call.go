@@ -30,7 +30,11 @@ type call struct {
 	stdout   func([]byte)                                  // nil: what is written is logged
 
 	context callContext
+	logged  callLog
 	timeMax time.Duration
+	fuel    fuelUse
+	stack   [4]uint64 // parameters and results of invoke
+	failed  bool      // the guest did not come back from an export
 }
 
 // callKey finds the call in the context of a host function.
@@ -39,15 +43,17 @@ type callKey struct{}
 // callOf is the call that a host function serves; ctx is what wazero gave it.
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// begin starts a use of the instance, which ends after timeMax at the latest.
-// Its partner is end.
-func (i *instance) begin(caller context.Context, timeMax time.Duration, logger *slog.Logger) *call {
+// begin starts a use of the instance, which ends after timeMax and when it has
+// burnt fuelMax at the latest. Its partner is end.
+func (i *instance) begin(caller context.Context, logger *slog.Logger, timeMax time.Duration, fuelMax uint64) *call {
 	c := &call{instance: i, policy: &i.owner.policy, timeMax: timeMax}
-	c.log = newCallLog(caller, logger, c.policy.Limits)
+	c.log = &c.logged
+	c.log.open(caller, logger, &c.policy.Limits)
 	c.context = callContext{Context: caller, call: c, deadline: time.Now().Add(timeMax)}
 	c.ctx = &c.context
 	i.call = c
 	i.memory.refused = 0
+	c.fill(fuelMax)
 	return c
 }
 
@@ -55,6 +61,7 @@ func (i *instance) begin(caller context.Context, timeMax time.Duration, logger *
 func (c *call) end() {
 	c.context.end()
 	c.log.flush()
+	c.instance.owner.stats.fuel.Add(c.burnt())
 	c.instance.call = nil
 }
 
@@ -64,17 +71,20 @@ func (c *call) memory() api.Memory { return c.instance.module.Memory() }
 // invoke runs an exported function that has at most one result. The error, if
 // any, says why the guest did not come back; the instance must not be used again.
 func (c *call) invoke(export string, params ...uint64) (uint64, error) {
-	f := c.instance.module.ExportedFunction(export)
+	f := c.instance.function(export)
 	if f == nil {
 		return 0, failf(ErrABI, "it does not export %s", export)
 	}
-	var stack [4]uint64
-	copy(stack[:], params)
-	err := guard(func() error { return f.CallWithStack(c.ctx, stack[:]) })
+	clear(c.stack[:])
+	copy(c.stack[:], params)
+	f.busy = true
+	err := guard(func() error { return f.CallWithStack(c.ctx, c.stack[:]) })
+	f.busy = false
 	if err != nil {
+		c.failed = true
 		return 0, c.explain(export, err)
 	}
-	return stack[0], nil
+	return c.stack[0], nil
 }
 
 // explain says why a guest did not come back from doing.
@@ -82,12 +92,13 @@ func (c *call) explain(doing string, err error) error {
 	var exit *sys.ExitError
 	var f *failure
 	exited := errors.As(err, &exit)
+	stopped := errors.Is(err, errStopped) || exited && c.ctx.Err() != nil
 	switch {
 	case errors.As(err, &f): // a host function refused
 		return f
-	case exited && c.context.Context.Err() != nil:
+	case stopped && c.context.Context.Err() != nil:
 		return &failure{ErrCanceled, "stopped in " + doing + " because the caller gave up", context.Cause(c.context.Context)}
-	case exited && c.ctx.Err() != nil:
+	case stopped:
 		return failf(ErrDeadline, "still running in %s at its time limit of %v and was stopped; look for a loop that does not end, or raise the limit",
 			doing, c.timeMax)
 	case c.instance.memory.refused > 0:

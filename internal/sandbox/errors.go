@@ -24,8 +24,11 @@ var (
 var (
 	// ErrInput: the arguments are not JSON, or too long.
 	ErrInput = errors.New("bad input")
-	// ErrBusy: all instances were in use for as long as the caller could wait.
+	// ErrBusy: all instances were in use for as long as the caller could wait, or
+	// too many calls waited already. The call has not begun.
 	ErrBusy = errors.New("busy")
+	// ErrFuel: the guest burnt the fuel of its call.
+	ErrFuel = errors.New("fuel used up")
 	// ErrDeadline: the guest was stopped at its time limit.
 	ErrDeadline = errors.New("deadline exceeded")
 	// ErrCanceled: the caller's context ended first; wraps its error.
@@ -39,6 +42,10 @@ var (
 	// ErrABI: the guest does not keep to the ABI: missing exports, a result
 	// outside its memory, text that is not JSON.
 	ErrABI = errors.New("ABI violation")
+	// ErrRefused: the host did not do what the guest asked, and the guest has no way
+	// to hear of it: an HTTP request of an Extism plug-in that is not granted or got
+	// no answer.
+	ErrRefused = errors.New("refused")
 	// ErrOutput: the result is longer than it may be.
 	ErrOutput = errors.New("output too long")
 	// ErrClosed: the module was closed; the call has not begun.

@@ -264,7 +264,7 @@ func TestOtherCallsGoOn(t *testing.T) {
 
 func TestConcurrencyIsBounded(t *testing.T) {
 	tool := loadFile(t, hostilePath, Policy{Limits: Limits{TimeMax: time.Second, ConcurrencyMax: 1}})
-	tool.slots <- struct{}{} // a call that never ends
+	tool.pool.slots <- struct{}{} // a call that never ends
 	_, err := hostile(tool, "remember", 0)
 	require.ErrorIs(t, err, ErrBusy)
 	require.ErrorContains(t, err, "all 1 instances")
@@ -272,7 +272,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	cancel()
 	_, err = tool.Call(ctx, CallRequest{Arguments: []byte(`{"mode":"remember"}`)})
 	require.ErrorIs(t, err, ErrCanceled)
-	<-tool.slots
+	<-tool.pool.slots
 	healthy(t, tool)
 }
 
@@ -299,7 +299,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 func TestBuiltGuests(t *testing.T) {
 	loop := []byte{opLoop, opVoid, opBr, 0, opEnd}
 	empty := i64Const(uint64(512)<<32 | 2)
-	hasty := Limits{TimeMax: 300 * time.Millisecond, LoadTimeMax: 500 * time.Millisecond}
+	hasty := Limits{TimeMax: 300 * time.Millisecond, LoadTimeMax: 500 * time.Millisecond, FuelMax: 1 << 60}
 	withEmpty := func(b *builder) *builder { b.text(512, "{}"); return b }
 	load := func(t *testing.T, b *builder, l Limits) (*Module, error) {
 		host := New(Options{})

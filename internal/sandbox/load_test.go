@@ -3,11 +3,8 @@ package sandbox
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,15 +27,6 @@ func tryLoad(t testing.TB, module []byte, l Limits) error {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		require.Less(t, len(err.Error()), 2048)
-	}
-	return err
-}
-
-// wasmProblem is the error of rewrite, for the package's own reader.
-func wasmProblem(module []byte) error {
-	limits, err := Limits{}.complete()
-	if err == nil {
-		_, _, err = rewrite(module, limits)
 	}
 	return err
 }
@@ -70,14 +58,14 @@ func TestModulesThatPanicTheCompiler(t *testing.T) {
 
 		err := tryLoad(t, module, Limits{})
 		require.ErrorIs(t, err, ErrModule, name)
-		require.ErrorContains(t, err, "function section: there is no type ", name)
+		require.ErrorContains(t, err, ": there is no type ", name)
 
 		// Our own reader finds these; past it, the guard holds.
-		tool := &Module{logger: slog.New(slog.DiscardHandler)}
+		tool := newModule(New(Options{}), "panics.wasm", Policy{})
 		err = tool.compile(context.Background(), module)
 		require.ErrorIs(t, at("x", "load", err), ErrModule, name)
 		require.ErrorContains(t, err, "the compiler cannot take this module (the engine panicked: runtime error: index out of range", name)
-		tool.release(context.Background())
+		tool.release()
 	}
 }
 
@@ -98,9 +86,9 @@ func TestFilesThatAreNoModules(t *testing.T) {
 		"only the magic":            {[]byte("\x00asm"), "cut short"},
 		"cut in half":               {good[:len(good)/2], "goes past the end"},
 		"a byte too many":           {big(good, 0), "unexpected end"},
-		"section id 99":             {big(good, 99, 0), "not valid WebAssembly"},
+		"section id 99":             {big(good, 99, 0), "there is no section with id 99"},
 		"a section size of 2^35":    {big(good, 0, 0xff, 0xff, 0xff, 0xff, 0x7f), "longer than 32 bits"},
-		"a section twice":           {big(good, 7, 1, 0), "not valid WebAssembly"},
+		"a section twice":           {big(good, 7, 1, 0), "the export section is out of order, or there a second time"},
 		"a function type that is 0": {[]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x00\x00\x00"), "is not a function type"},
 		"a function of no type":     {[]byte("\x00asm\x01\x00\x00\x00\x03\x02\x01\x05"), "there is no type 5"},
 		"code without functions":    {[]byte("\x00asm\x01\x00\x00\x00\x0a\x04\x01\x02\x00\x0b"), "0 are declared"},
@@ -256,75 +244,10 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// The rewrite must take everything that the compiler takes. wazero's own spec
-// tests are such modules; they are read from the module cache.
-func TestRewriteTakesWhatWazeroTakes(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
-	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "internal/integration_test/spectest/v2/testdata/*.wasm"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		t.Skip("this module cache holds wazero without its spec tests (vendored or trimmed)")
-	}
-	ctx := context.Background()
-	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithDebugInfoEnabled(false))
-	defer runtime.Close(ctx)
-	limits := DefaultLimits()
-	limits.TableElementsMax = 1 << 27
-	taken := 0
-	for _, file := range files {
-		module, err := os.ReadFile(file)
-		require.NoError(t, err)
-		compiled, err := runtime.CompileModule(ctx, module)
-		if err != nil {
-			continue
-		}
-		require.NoError(t, compiled.Close(ctx))
-		rewritten, _, err := rewrite(module, limits)
-		if err != nil && strings.Contains(err.Error(), "but the host offers functions only") {
-			continue
-		}
-		require.NoError(t, err, file)
-		compiled, err = runtime.CompileModule(ctx, rewritten)
-		require.NoError(t, err, file)
-		require.NoError(t, compiled.Close(ctx))
-		taken++
-	}
-	t.Logf("%d of %d modules are valid and import functions only", taken, len(files))
-	require.Greater(t, taken, 100)
-}
-
-// What the rewrite does to code, byte by byte.
-func TestCheckpointPlaces(t *testing.T) {
-	const call, fill = "\x10\x05", "\xfc\x0b\x00"
-	const check = "\x10\x09"
-	for name, c := range map[string]struct{ in, out string }{
-		"a leaf stays":                 {"\x00\x41\x01\x1a\x0b", "\x00\x41\x01\x1a\x0b"},
-		"a caller is checked":          {"\x00" + call + "\x0b", "\x00" + check + call + "\x0b"},
-		"after the locals":             {"\x01\x02\x7f" + call + "\x0b", "\x01\x02\x7f" + check + call + "\x0b"},
-		"an indirect caller":           {"\x00\x41\x00\x11\x00\x00\x0b", "\x00" + check + "\x41\x00\x11\x00\x00\x0b"},
-		"a loop at the entry checks":   {"\x00\x03\x40" + call + "\x0b\x0b", "\x00\x03\x40" + call + "\x0b\x0b"},
-		"bulk instructions":            {"\x00\x41\x00\x41\x00\x41\x00" + fill + "\x0b", "\x00\x41\x00\x41\x00\x41\x00" + check + fill + "\x0b"},
-		"a constant that looks like 1": {"\x00\x41\x10\x1a\x0b", "\x00\x41\x10\x1a\x0b"},
-	} {
-		out, _, err := checkpoints(nil, []byte(c.in), []byte(check), 0)
-		require.NoError(t, err, name)
-		require.Equal(t, fmt.Sprintf("%x", c.out), fmt.Sprintf("%x", out), name)
-	}
-	for name, in := range map[string]string{
-		"cut": "\x00\x41", "unknown": "\x00\xff\x0b", "unknown bulk": "\x00\xfc\x20\x0b", "unknown vector": "\x00\xfd\x80\x7f\x0b",
-		"too many locals": "\x01\xff\xff\xff\xff\x0f\x7f\x0b", "a long br_table": "\x00\x0e\xff\xff\xff\xff\x0f",
-	} {
-		_, _, err := checkpoints(nil, []byte(in), []byte(check), 0)
-		require.Error(t, err, name)
-	}
-}
-
-func TestTheRewriteKeepsTheTool(t *testing.T) {
+func TestTheMeterKeepsTheTool(t *testing.T) {
 	tool := loadFile(t, sha256Path, Policy{})
 	// FIPS 180-4 examples and the lengths around a block, against crypto/sha256.
 	for n := range 200 {
 		checkSHA256(t, tool, strings.Repeat("é", n/2)+strings.Repeat("x", n%2))
 	}
-	require.NoError(t, wasmProblem(new(builder).native(i64Const(0)...).bytes()))
 }

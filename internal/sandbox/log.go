@@ -26,7 +26,7 @@ const (
 type callLog struct {
 	ctx    context.Context
 	logger *slog.Logger
-	limits Limits
+	limits *Limits
 
 	lines, bytes uint64
 	truncated    bool
@@ -35,12 +35,11 @@ type callLog struct {
 	stdout, stderr lineWriter
 }
 
-// newCallLog returns the log of one call.
-func newCallLog(ctx context.Context, logger *slog.Logger, limits Limits) *callLog {
-	l := &callLog{ctx: ctx, logger: logger, limits: limits}
+// open makes l the log of one call.
+func (l *callLog) open(ctx context.Context, logger *slog.Logger, limits *Limits) {
+	*l = callLog{ctx: ctx, logger: logger, limits: limits}
 	l.stdout = lineWriter{log: l, level: levelInfo}
 	l.stderr = lineWriter{log: l, level: levelWarn}
-	return l
 }
 
 // line logs one line, or drops it when the call has logged enough.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/ingot-run/ingot/internal/sandbox/meter"
 )
 
 // Module is one loaded file of WebAssembly with the tools it holds. It is safe
@@ -28,8 +30,14 @@ type Module struct {
 	abi      abi
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
-	slots    chan struct{} // one element for each call that runs
-	done     chan struct{} // closed by Close
+	mutable  []meter.Global // what a reset writes beside the memory
+	snapshot *snapshot      // nil: it cannot be reset
+	loaded   time.Time
+	pool     *pool
+	stats    counters
+	life     context.Context // ends when the module is freed
+	endLife  context.CancelFunc
+	freed    chan struct{} // closed at the end of Close
 
 	closing sync.Once
 }
@@ -55,12 +63,16 @@ type Info struct {
 	MemoryBytesMin, MemoryBytesMax uint64
 	// TableElements is how many elements its tables start with.
 	TableElements uint64
+	// NotResettable says why each call of the module takes a new instance at the
+	// isolation "call"; it is empty for most modules, whose instances are reset.
+	NotResettable string
 }
 
-// shape takes over what the rewrite found.
-func (i *Info) shape(s shape) {
-	i.Functions, i.CompileWork, i.TableElements = len(s.functions), s.compileWork, s.tableElements
-	i.MemoryBytesMin, i.MemoryBytesMax = s.memoryBytesMin, s.memoryBytesMax
+// shape takes over what the meter found.
+func (i *Info) shape(m *meter.Module) {
+	i.Functions, i.CompileWork, i.TableElements = int(m.Functions), m.CompileWork, m.TableElements
+	i.MemoryBytesMin, i.MemoryBytesMax = m.MemoryBytesMin, m.MemoryBytesMax
+	i.NotResettable = m.NotResettable
 }
 
 // CallRequest is one call of a tool.
@@ -87,6 +99,17 @@ type Result struct {
 	MCP []byte
 }
 
+// newModule is a module that is still to be loaded. Its partner is release.
+func newModule(h *Host, file string, p Policy) *Module {
+	m := &Module{
+		host: h, policy: p, logger: h.logger.With("module", file), info: Info{File: file},
+		loaded: time.Now(), freed: make(chan struct{}),
+	}
+	m.life, m.endLife = context.WithCancel(context.Background())
+	m.pool = newPool(m)
+	return m
+}
+
 // Info is what can be said about the module without running it.
 func (m *Module) Info() Info {
 	i := m.info
@@ -101,18 +124,37 @@ func (m *Module) Tools() []Description { return slices.Clone(m.tools) }
 // Policy is the policy in force, with its defaults filled in.
 func (m *Module) Policy() Policy { return m.policy }
 
-// readDescription asks an instance what it is.
-func (m *Module) readDescription(caller context.Context) error {
-	i, err := m.newInstance(caller, m.policy.Limits.LoadTimeMax)
+// prepare starts the first instance, takes the snapshot that further ones start
+// from, asks it what tools there are, and keeps it for the first call.
+func (m *Module) prepare(caller context.Context) error {
+	limits := &m.policy.Limits
+	i, err := m.newInstance(caller, limits.LoadTimeMax)
 	if err != nil {
 		return err
 	}
-	defer i.close()
-	c := i.begin(caller, m.policy.Limits.LoadTimeMax, m.logger)
-	defer c.end()
-	if m.tools, err = m.abi.describe(c); err != nil {
+	if m.info.NotResettable == "" {
+		if m.snapshot, err = i.snapshot(); err != nil {
+			m.info.NotResettable = err.Error()
+		}
+	}
+	c := i.begin(caller, m.logger, limits.LoadTimeMax, limits.fuelOf(limits.LoadTimeMax))
+	m.tools, err = m.abi.describe(c)
+	c.end()
+	if err == nil && !c.failed && m.snapshot != nil && i.reset(m.snapshot) {
+		m.pool.add(i)
+		return m.nameTools()
+	}
+	i.close()
+	if err != nil {
 		return err
 	}
+	m.stats.discarded.Add(1)
+	m.pool.makeAhead()
+	return m.nameTools()
+}
+
+// nameTools checks the names of the tools and makes their loggers.
+func (m *Module) nameTools() error {
 	if len(m.tools) == 0 {
 		return failf(ErrABI, "it describes no tool")
 	}
@@ -142,6 +184,7 @@ func (m *Module) Call(ctx context.Context, r CallRequest) (Result, error) {
 		return Result{}, at(m.info.File, "call", failf(ErrInput, "the module has no tool %q: it has %s", clip(r.Tool, nameBytesMax), m.toolNames()))
 	}
 	out, err := m.run(ctx, logger, r)
+	m.stats.count(err)
 	return out, at(r.Tool, "call", err)
 }
 
@@ -154,92 +197,72 @@ func (m *Module) toolNames() string {
 	return clip(strings.Join(names, ", "), 512)
 }
 
-func (m *Module) run(caller context.Context, logger *slog.Logger, r CallRequest) (Result, error) {
-	limits := m.policy.Limits
+func (m *Module) run(caller context.Context, logger *slog.Logger, r CallRequest) (out Result, err error) {
+	err = m.use(caller, logger, r, func(c *call, args []byte) error {
+		out, err = m.abi.call(c, r.Tool, args)
+		return err
+	})
+	return out, err
+}
+
+// use checks the arguments of a request and does something with them on an
+// instance of the pool.
+func (m *Module) use(caller context.Context, logger *slog.Logger, r CallRequest, do func(c *call, args []byte) error) error {
+	limits := &m.policy.Limits
 	if r.Arguments == nil {
 		r.Arguments = []byte("{}")
 	}
 	if uint64(len(r.Arguments)) > limits.InputBytesMax {
-		return Result{}, failf(ErrInput, "the arguments have %d bytes, at most %d are allowed: send less, or raise the input limit", len(r.Arguments), limits.InputBytesMax)
+		return failf(ErrInput, "the arguments have %d bytes, at most %d are allowed: send less, or raise the input limit", len(r.Arguments), limits.InputBytesMax)
 	}
 	if fault := objectFault(r.Arguments); fault != "" {
-		return Result{}, failf(ErrInput, "the arguments %s", fault)
+		return failf(ErrInput, "the arguments %s", fault)
 	}
-	if err := m.acquire(caller); err != nil {
-		return Result{}, err
-	}
-	defer func() { <-m.slots }() // partner: acquire
-	i, err := m.newInstance(caller, limits.TimeMax)
+	l, err := m.pool.take(caller, r.Session)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	defer i.close()
-	c := i.begin(caller, limits.TimeMax, logger)
+	fit := false // a panic of the host leaves it so
+	defer func() { m.pool.give(l, fit) }()
+	c := l.begin(caller, logger, limits.TimeMax, limits.FuelMax)
 	defer c.end()
 	c.progress = r.Progress
-	return m.abi.call(c, r.Tool, r.Arguments)
-}
-
-// acquire takes one of the module's slots; its partner is a receive from slots.
-func (m *Module) acquire(ctx context.Context) error {
-	select {
-	case <-m.done:
-		return failf(ErrClosed, "the module was closed; load it again")
-	case m.slots <- struct{}{}:
-		return m.stillOpen()
-	default:
-	}
-	patience := time.NewTimer(m.policy.Limits.TimeMax)
-	defer patience.Stop()
-	select {
-	case m.slots <- struct{}{}:
-		return m.stillOpen()
-	case <-m.done:
-		return failf(ErrClosed, "the module was closed; load it again")
-	case <-ctx.Done():
-		return &failure{ErrCanceled, "the caller gave up while waiting for a free instance", context.Cause(ctx)}
-	case <-patience.C:
-		return failf(ErrBusy, "all %d instances were in use for %v; try again later, or raise the concurrency limit", cap(m.slots), m.policy.Limits.TimeMax)
-	}
-}
-
-// stillOpen gives the slot back when Close came first.
-func (m *Module) stillOpen() error {
-	select {
-	case <-m.done:
-		<-m.slots
-		return failf(ErrClosed, "the module was closed; load it again")
-	default:
-		return nil
-	}
-}
-
-// Close refuses further calls, waits for those that run (each ends at its own
-// deadline, or when ctx ends: then its error is returned and the calls go on to
-// their deadlines), and frees the module.
-func (m *Module) Close(ctx context.Context) error {
-	var err error
-	m.closing.Do(func() {
-		close(m.done)
-		for range cap(m.slots) {
-			select {
-			case m.slots <- struct{}{}:
-			case <-ctx.Done():
-				err = at(m.info.File, "close", &failure{ErrCanceled, "calls were still running", context.Cause(ctx)})
-				return
-			}
-		}
-		m.release(ctx)
-		m.host.mu.Lock()
-		delete(m.host.modules, m)
-		m.host.mu.Unlock()
-	})
+	err = do(c, r.Arguments)
+	fit = !c.failed
 	return err
 }
 
-// release frees the compiled module and the runtime, if they were made.
-func (m *Module) release(ctx context.Context) {
+// Close refuses further calls, waits for those that run (each ends at its own
+// deadline), and frees the module. When ctx ends first its error is returned;
+// the module is freed all the same when the last call has ended.
+func (m *Module) Close(ctx context.Context) error {
+	m.closing.Do(func() {
+		go func() { // until the last call's deadline at most
+			m.pool.drain()
+			m.release()
+			m.host.forget(m)
+			close(m.freed)
+		}()
+	})
+	select {
+	case <-m.freed:
+		return nil
+	default:
+	}
+	select {
+	case <-m.freed:
+		return nil
+	case <-ctx.Done():
+		return at(m.info.File, "close", &failure{ErrCanceled, "calls were still running", context.Cause(ctx)})
+	}
+}
+
+// release frees what the module holds; no call runs any more.
+func (m *Module) release() {
+	m.endLife()
+	m.pool.free()
+	m.snapshot.free()
 	if m.runtime != nil {
-		_ = m.runtime.Close(context.WithoutCancel(ctx)) // memory only: nothing to lose
+		_ = m.runtime.Close(context.Background()) // memory only: nothing to lose
 	}
 }

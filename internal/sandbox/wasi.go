@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"io"
 	mathrand "math/rand/v2"
 	"time"
 
@@ -26,13 +25,15 @@ func (p *Policy) moduleConfig(i *instance) wazero.ModuleConfig {
 		WithStdin(guestStdin{i}).
 		WithStdout(guestStdout{i}).
 		WithStderr(guestStderr{i}).
-		WithRandSource(i.random)
+		WithRandSource(&i.random)
 }
 
 // withClock sets the clocks and the sleep.
 func (p *Policy) withClock(i *instance, c wazero.ModuleConfig) wazero.ModuleConfig {
 	if p.Clock == ClockReal {
-		start := time.Now()
+		// One origin for all instances, since they start from one snapshot: the
+		// clock must not go back behind what _initialize saw.
+		start := i.owner.loaded
 		return c.WithSysWalltime().
 			WithNanotime(func() int64 { return int64(time.Since(start)) }, sys.ClockResolution(1)).
 			WithNanosleep(func(nanos int64) { sleep(i.call.ctx, time.Duration(nanos)) })
@@ -81,10 +82,25 @@ func (v *virtualClock) sleep(nanos int64) {
 	}
 }
 
-// random is the guest's random source.
-func (p *Policy) random() io.Reader {
+// guestRandom is a guest's random source. It is copied into a snapshot and back,
+// so that each call draws the same numbers from a seed.
+type guestRandom struct {
+	seeded bool
+	source mathrand.ChaCha8
+}
+
+// random is the random source of a new instance.
+func (p *Policy) random() guestRandom {
 	if p.RandomSeed == nil {
-		return rand.Reader
+		return guestRandom{}
 	}
-	return mathrand.NewChaCha8(sha256.Sum256(p.RandomSeed))
+	return guestRandom{true, *mathrand.NewChaCha8(sha256.Sum256(p.RandomSeed))}
+}
+
+// Read implements io.Reader.
+func (r *guestRandom) Read(p []byte) (int, error) {
+	if !r.seeded {
+		return rand.Read(p)
+	}
+	return r.source.Read(p)
 }
