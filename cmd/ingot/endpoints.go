@@ -17,6 +17,7 @@ import (
 	"github.com/ingot-run/ingot/mcp/sse"
 	"github.com/ingot-run/ingot/mcp/streamable"
 	"github.com/ingot-run/ingot/mcp/websocket"
+	"github.com/ingot-run/ingot/state"
 	"github.com/ingot-run/ingot/web"
 )
 
@@ -40,7 +41,9 @@ type endpoints struct {
 // everybody is let in.
 func newEndpoints(store *engine.Store, a *accessFlags, guard httpguard.Authenticator, logger *slog.Logger) (*endpoints, error) {
 	var tools []string
+	m := state.Embed(store)
 	server := mcp.NewServer(mcp.Options{
+		Tasks:        statetools.NewTasks(m),
 		Name:         "ingot",
 		Title:        "ingot",
 		Version:      command.Version(),
@@ -51,7 +54,8 @@ func newEndpoints(store *engine.Store, a *accessFlags, guard httpguard.Authentic
 			return a.wrapTool(t, h)
 		},
 	})
-	statetools.Register(server, store)
+	statetools.Register(server, state.Public(m))
+	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{Allow: a.allow, Logger: logger})
 	if err := a.checkTools(tools); err != nil {
 		return nil, err
 	}
@@ -110,7 +114,10 @@ func (e *endpoints) drain() {
 	e.socket.Drain()
 }
 
-// close ends sessions and connections, and waits for handlers until ctx ends.
+// close ends sessions, connections and tasks, and waits for handlers: those of the
+// connections until ctx ends.
 func (e *endpoints) close(ctx context.Context) error {
-	return errors.Join(e.socket.Close(ctx), e.main.Close(ctx))
+	err := errors.Join(e.socket.Close(ctx), e.main.Close(ctx))
+	e.server.Close()
+	return err
 }

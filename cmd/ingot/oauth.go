@@ -68,6 +68,19 @@ func (f *oauthFlags) wrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
 	}
 }
 
+// allow returns an error where a tool that is read-only asks for a scope that the
+// caller's token lacks: for what is not that tool and gives the same.
+func (f *oauthFlags) allow(ctx context.Context, tool string) error {
+	scope := f.ToolScopes[tool]
+	if scope == "" {
+		return nil
+	}
+	if err := oauth.Allow(ctx, scope); err != nil {
+		return &mcp.Error{Code: mcp.CodeInvalidRequest, Message: err.Error()}
+	}
+	return nil
+}
+
 // checkTools returns an error for a scope of a tool that there is not.
 func (f *oauthFlags) checkTools(tools []string) error {
 	for name := range f.ToolScopes {

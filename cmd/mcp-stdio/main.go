@@ -29,6 +29,7 @@ import (
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/statetools"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
 // options is the command line of mcp-stdio.
@@ -81,9 +82,13 @@ func serve(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
 	defer command.StartTicking(store)()
+	m := state.Embed(store)
 	server := mcp.NewServer(mcp.Options{
 		Name: "ingot", Title: "ingot state", Version: command.Version(), Instructions: instructions, Logger: logger,
+		Tasks: statetools.NewTasks(m),
 	})
-	statetools.Register(server, store)
+	defer server.Close()
+	statetools.Register(server, state.Public(m))
+	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{Logger: logger})
 	return server.ServeStdio(ctx, stdin, stdout)
 }

@@ -7,22 +7,22 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
-// tools are the handlers on one store.
-type tools struct{ store *engine.Store }
+// tools are the handlers on one part of the state.
+type tools struct{ state state.Manager }
 
-func (t tools) get(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) get(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key string `json:"key"`
 	}
 	if err := mcp.DecodeArguments(req.Arguments, &args); err != nil {
 		return nil, err
 	}
-	e, err := t.store.Get(args.Key)
-	if err != nil {
+	e, err := t.state.Get(ctx, args.Key)
+	if err != nil && err != state.ErrNotFound {
 		return nil, explain(err, "key")
 	}
 	out := make([]byte, 0, 96+len(e.Value))
@@ -31,7 +31,7 @@ func (t tools) get(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, er
 	return mcp.StructuredJSON(append(t.appendEntry(out, e), '}')), nil
 }
 
-func (t tools) set(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) set(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key       string   `json:"key"`
 		Value     *string  `json:"value"`
@@ -47,7 +47,7 @@ func (t tools) set(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, er
 	if err != nil {
 		return nil, err
 	}
-	o := engine.SetOptions{IfAbsent: args.IfAbsent}
+	o := state.SetOptions{IfAbsent: args.IfAbsent}
 	if o.TTL, err = ttlOf(args.TTL); err != nil {
 		return nil, err
 	}
@@ -58,11 +58,11 @@ func (t tools) set(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, er
 	if o.IfAbsent && o.IfVersion != 0 {
 		return nil, &mcp.ArgumentError{Argument: "if_version", Problem: "contradicts if_absent; give one of them"}
 	}
-	version, err := t.store.Set(args.Key, value, o)
+	version, err := t.state.Set(ctx, args.Key, value, o)
 	return changed("stored", version, true, err)
 }
 
-func (t tools) delete(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) delete(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key       string  `json:"key"`
 		IfVersion *uint64 `json:"if_version"`
@@ -70,32 +70,32 @@ func (t tools) delete(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult,
 	if err := mcp.DecodeArguments(req.Arguments, &args); err != nil {
 		return nil, err
 	}
-	var o engine.DeleteOptions
+	var o state.DeleteOptions
 	if args.IfVersion != nil {
 		if *args.IfVersion == 0 {
 			return nil, &mcp.ArgumentError{Argument: "if_version", Problem: "must be 1 or more: version 0 means an absent key"}
 		}
 		o.IfVersion = *args.IfVersion
 	}
-	version, deleted, err := t.store.Delete(args.Key, o)
+	version, deleted, err := t.state.Delete(ctx, args.Key, o)
 	return changed("deleted", version, deleted, err)
 }
 
-func (t tools) exists(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) exists(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key string `json:"key"`
 	}
 	if err := mcp.DecodeArguments(req.Arguments, &args); err != nil {
 		return nil, err
 	}
-	exists, err := t.store.Exists(args.Key)
+	exists, err := t.state.Exists(ctx, args.Key)
 	if err != nil {
 		return nil, explain(err, "key")
 	}
 	return mcp.StructuredJSON(fmt.Appendf(nil, `{"exists":%t}`, exists)), nil
 }
 
-func (t tools) increment(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) increment(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key   string `json:"key"`
 		Delta *int64 `json:"delta"`
@@ -107,14 +107,14 @@ func (t tools) increment(_ context.Context, req *mcp.CallRequest) (*mcp.CallResu
 	if args.Delta != nil {
 		delta = *args.Delta
 	}
-	sum, version, err := t.store.Increment(args.Key, delta)
+	sum, version, err := t.state.Increment(ctx, args.Key, state.IncrementOptions{Delta: delta})
 	if err != nil {
 		return nil, explain(err, "key")
 	}
 	return mcp.StructuredJSON(fmt.Appendf(nil, `{"value":%d,"version":%d}`, sum, version)), nil
 }
 
-func (t tools) compareAndSwap(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) compareAndSwap(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Key     string  `json:"key"`
 		Version uint64  `json:"version"`
@@ -128,11 +128,11 @@ func (t tools) compareAndSwap(_ context.Context, req *mcp.CallRequest) (*mcp.Cal
 	if err != nil {
 		return nil, err
 	}
-	version, swapped, err := t.store.CompareAndSwap(args.Key, args.Version, value)
+	version, swapped, err := t.state.CompareAndSwap(ctx, args.Key, args.Version, value)
 	return changed("swapped", version, swapped, err)
 }
 
-func (t tools) list(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) list(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Prefix string `json:"prefix,omitzero"`
 		Cursor string `json:"cursor,omitzero"`
@@ -141,25 +141,25 @@ func (t tools) list(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, e
 	if err := mcp.DecodeArguments(req.Arguments, &args); err != nil {
 		return nil, err
 	}
-	o := engine.ListOptions{Prefix: args.Prefix, Limit: listLimit}
+	o := state.ListOptions{Prefix: args.Prefix, Limit: listLimit}
 	if args.Limit != nil {
 		if o.Limit = *args.Limit; o.Limit < 1 || o.Limit > listLimitMax {
 			return nil, &mcp.ArgumentError{Argument: "limit", Problem: fmt.Sprintf("must be between 1 and %d", listLimitMax)}
 		}
 	}
-	after, err := base64.RawURLEncoding.DecodeString(args.Cursor)
+	cursor, err := base64.RawURLEncoding.DecodeString(args.Cursor)
 	if err != nil {
 		return nil, &mcp.ArgumentError{Argument: "cursor", Problem: "is not a next_cursor of this tool; leave it out to start at the first key"}
 	}
-	o.After = string(after)
-	page, err := t.store.List(o)
+	o.Cursor = string(cursor)
+	page, err := t.state.List(ctx, o)
 	if err != nil {
 		return nil, explain(err, "prefix")
 	}
 	return mcp.StructuredJSON(t.encodePage(page)), nil
 }
 
-func (t tools) batchGet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) batchGet(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Keys []string `json:"keys"`
 	}
@@ -174,7 +174,7 @@ func (t tools) batchGet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResul
 			return nil, err
 		}
 	}
-	entries, err := t.store.GetMany(args.Keys)
+	entries, err := t.state.GetMany(ctx, args.Keys)
 	if err != nil {
 		return nil, explain(err, "keys")
 	}
@@ -190,7 +190,7 @@ func (t tools) batchGet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResul
 	return mcp.StructuredJSON(append(out, "]}"...)), nil
 }
 
-func (t tools) batchSet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
+func (t tools) batchSet(ctx context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var args struct {
 		Entries []struct {
 			Key    string   `json:"key"`
@@ -205,7 +205,7 @@ func (t tools) batchSet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResul
 	if len(args.Entries) > batchMax {
 		return nil, tooMany("entries", len(args.Entries))
 	}
-	items := make([]engine.Item, len(args.Entries))
+	items := make([]state.Item, len(args.Entries))
 	seen := make(map[string]int, len(items))
 	for i, a := range args.Entries {
 		where := fmt.Sprintf("entries[%d].", i)
@@ -225,7 +225,7 @@ func (t tools) batchSet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResul
 		}
 		items[i].Key = a.Key
 	}
-	versions, err := t.store.SetMany(items)
+	versions, err := t.state.SetMany(ctx, items)
 	if err != nil {
 		return nil, explain(err, "entries")
 	}
@@ -244,7 +244,7 @@ func (t tools) batchSet(_ context.Context, req *mcp.CallRequest) (*mcp.CallResul
 // changed is the answer of a conditional write. A condition that does not hold
 // is an answer, not an error.
 func changed(what string, version uint64, done bool, err error) (*mcp.CallResult, error) {
-	if conflict, ok := errors.AsType[*engine.ConflictError](err); ok {
+	if conflict, ok := errors.AsType[*state.ConflictError](err); ok {
 		version, done, err = conflict.Version, false, nil
 	}
 	if err != nil {

@@ -1,8 +1,8 @@
 package statetools
 
 import (
-	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
 // Limits of one call. They keep an answer readable and its cost bounded.
@@ -12,10 +12,11 @@ const (
 	listLimit    = 100
 )
 
-// Register adds the state tools on store to server. It panics when the server
-// has a tool of the same name already.
-func Register(server *mcp.Server, store *engine.Store) {
-	t := tools{store: store}
+// Register adds the state tools on m to server. It panics when the server has a
+// tool of the same name already. Clients can do to m whatever the tools can: give
+// state.Public of a store that the server keeps things of its own in.
+func Register(server *mcp.Server, m state.Manager) {
+	t := tools{state: m}
 	for _, d := range t.all() {
 		server.AddTool(mcp.Tool{
 			Name:         d.name,
@@ -25,6 +26,7 @@ func Register(server *mcp.Server, store *engine.Store) {
 			OutputSchema: []byte(d.output),
 			Annotations:  d.hints.annotations(),
 			Inline:       d.inline,
+			Task:         d.task,
 		}, d.handler)
 	}
 }
@@ -35,6 +37,7 @@ type description struct {
 	input, output            string
 	hints                    hints
 	inline                   bool // takes microseconds whatever the store holds
+	task                     mcp.TaskMode
 	handler                  mcp.Handler
 }
 
@@ -124,6 +127,12 @@ func (t tools) several() []description {
 		output: object(`"entries":{"type":"array","items":`+object(
 			`"key":{"type":"string"},"key_base64":{"type":"string","description":"The key in base64, in place of key, when it is not text."},"version":{"type":"integer","minimum":1},"size":{"type":"integer","minimum":0,"description":"Length of the value in bytes."},"ttl_seconds":{"type":"integer","minimum":1}`,
 			`"version","size"`)+`},"next_cursor":{"type":"string"}`, `"entries"`),
+	}, {
+		name: "state_wait", title: "Wait for a change", hints: hints{readOnly: true}, handler: t.wait, task: mcp.TaskOptional,
+		description: "Wait until a key is no longer at a version (0: until it exists), and return what is there then. After timeout_seconds without a change, changed is false. A client that knows tasks gets a task.",
+		input: object(`"key":`+keySchema+`,"version":{"type":"integer","minimum":0,"description":"The version that is known; 0 for an absent key."}`+
+			`,"timeout_seconds":{"type":"number","exclusiveMinimum":0,"maximum":3600,"description":"How long to wait; 30 when left out."}`, `"key","version"`),
+		output: object(`"changed":{"type":"boolean"},"found":{"type":"boolean"},`+entryFields, `"changed","found"`),
 	}, {
 		name: "state_batch_get", title: "Get several values", hints: hints{readOnly: true, idempotent: true}, handler: t.batchGet,
 		description: "Read several keys in one call; the answers come in the order of the keys.",

@@ -12,29 +12,31 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/internal/statetools"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
 // fixture is a server on a store whose clock the test moves.
 type fixture struct {
 	t       *testing.T
-	store   *engine.Store
+	store   *state.Embedded
 	millis  int64
 	server  *mcp.Server
 	outputs map[string]*jsonschema.Schema
 }
 
-func newFixture(t *testing.T, o engine.Options) *fixture {
+func newFixture(t *testing.T, o state.Options) *fixture {
 	f := &fixture{t: t, millis: 1_700_000_000_000, outputs: map[string]*jsonschema.Schema{}}
 	o.Now = func() int64 { return f.millis }
 	var err error
-	f.store, err = engine.Open(o)
+	f.store, err = state.Open(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.store.Close()) })
-	f.server = mcp.NewServer(mcp.Options{Name: "test", Version: "1"})
-	statetools.Register(f.server, f.store)
+	f.server = mcp.NewServer(mcp.Options{Name: "test", Version: "1", Tasks: statetools.NewTasks(f.store)})
+	t.Cleanup(f.server.Close)
+	statetools.Register(f.server, state.Public(f.store))
+	statetools.RegisterResources(f.server, state.Public(f.store), statetools.ResourceOptions{})
 	return f
 }
 
@@ -115,9 +117,9 @@ func (f *fixture) list() []listed {
 }
 
 func TestListing(t *testing.T) {
-	f := newFixture(t, engine.Options{})
+	f := newFixture(t, state.Options{})
 	tools := f.list()
-	require.Len(t, tools, 9)
+	require.Len(t, tools, 10)
 	for _, tool := range tools {
 		require.NotEmpty(t, tool.Title, tool.Name)
 		require.NotEmpty(t, tool.Description, tool.Name)
@@ -142,7 +144,7 @@ func TestAnswers(t *testing.T) {
 	const file = "testdata/answers.txt"
 	script, err := os.ReadFile(file)
 	require.NoError(t, err)
-	f := newFixture(t, engine.Options{BytesMax: 100_000})
+	f := newFixture(t, state.Options{BytesMax: 100_000})
 	var got strings.Builder
 	for line := range strings.Lines(string(script)) {
 		line = strings.TrimSuffix(line, "\n")
@@ -169,24 +171,24 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestBinaryKeysAreListed(t *testing.T) {
-	f := newFixture(t, engine.Options{})
-	_, err := f.store.Set("a\xff", []byte("v"), engine.SetOptions{})
+	f := newFixture(t, state.Options{})
+	_, err := f.store.Set(t.Context(), "a\xff", []byte("v"), state.SetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, `{"entries":[{"key_base64":"Yf8=","version":1,"size":1}]}`, f.call("state_list", "{}"))
 }
 
 func TestBatchLimits(t *testing.T) {
-	f := newFixture(t, engine.Options{})
+	f := newFixture(t, state.Options{})
 	keys := strings.TrimSuffix(strings.Repeat(`"k",`, 1001), ",")
 	require.Equal(t, `error: argument "keys": has 1001 items; at most 1000 fit in one call`, f.call("state_batch_get", `{"keys":[`+keys+`]}`))
 	entries := strings.TrimSuffix(strings.Repeat(`{"key":"k","value":""},`, 1001), ",")
 	require.Equal(t, `error: argument "entries": has 1001 items; at most 1000 fit in one call`, f.call("state_batch_set", `{"entries":[`+entries+`]}`))
-	long := strings.Repeat("k", engine.KeyBytesMax+1)
+	long := strings.Repeat("k", state.KeyBytesMax+1)
 	require.Contains(t, f.call("state_get", fmt.Sprintf(`{"key":%q}`, long)), `error: argument "key": a key must have 1 to 65536 bytes, not 65537`)
 }
 
 func TestFullStore(t *testing.T) {
-	f := newFixture(t, engine.Options{BytesMax: 1000})
+	f := newFixture(t, state.Options{BytesMax: 1000})
 	got := f.call("state_set", fmt.Sprintf(`{"key":"k","value":%q}`, strings.Repeat("v", 2000)))
 	require.Equal(t, "error: the byte budget is used up: 0 of the store's 1000 bytes are in use", got)
 	require.Equal(t, `{"found":false}`, f.call("state_get", `{"key":"k"}`))

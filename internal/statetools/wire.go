@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
 // valueOf is the value that a call gives as text or as base64.
@@ -38,18 +38,18 @@ func ttlOf(seconds *float64) (time.Duration, error) {
 	if seconds == nil {
 		return 0, nil
 	}
-	if !(*seconds > 0 && *seconds <= engine.TTLMax.Seconds()) {
-		return 0, &mcp.ArgumentError{Argument: "ttl_seconds", Problem: fmt.Sprintf("must be above 0 and at most %.0f; leave it out for an entry that lives for ever", engine.TTLMax.Seconds())}
+	if !(*seconds > 0 && *seconds <= state.TTLMax.Seconds()) {
+		return 0, &mcp.ArgumentError{Argument: "ttl_seconds", Problem: fmt.Sprintf("must be above 0 and at most %.0f; leave it out for an entry that lives for ever", state.TTLMax.Seconds())}
 	}
 	// Rounded to the millisecond, which is what the caller can mean; a float's
 	// last digits would otherwise round 0.1 s up to 101 ms.
 	return max(time.Duration(*seconds*1000+0.5), 1) * time.Millisecond, nil
 }
 
-// checkKey refuses a key that the engine would refuse, naming the argument.
+// checkKey refuses a key that the state would refuse, naming the argument.
 func checkKey(key, argument string) error {
-	if key == "" || len(key) > engine.KeyBytesMax {
-		return &mcp.ArgumentError{Argument: argument, Problem: fmt.Sprintf("must have 1 to %d bytes, not %d", engine.KeyBytesMax, len(key))}
+	if key == "" || len(key) > state.KeyBytesMax {
+		return &mcp.ArgumentError{Argument: argument, Problem: fmt.Sprintf("must have 1 to %d bytes, not %d", state.KeyBytesMax, len(key))}
 	}
 	return nil
 }
@@ -63,15 +63,15 @@ func within(err error, where string) error {
 	return &mcp.ArgumentError{Argument: where + argument.Argument, Problem: argument.Problem}
 }
 
-// explain turns an error of the engine into one for the caller of a tool:
+// explain turns an error of the state into one for the caller of a tool:
 // argument is the one to name when the fault is in the key.
 func explain(err error, argument string) error {
-	text := strings.TrimPrefix(err.Error(), "engine: ")
-	if errors.Is(err, engine.ErrValueSize) {
+	text := strings.TrimPrefix(err.Error(), "state: ")
+	if errors.Is(err, state.ErrValueSize) {
 		argument = "value"
 	}
 	for _, fault := range []error{
-		engine.ErrKeySize, engine.ErrValueSize, engine.ErrNotNumber, engine.ErrOverflow, engine.ErrTTL, engine.ErrOptions,
+		state.ErrKey, state.ErrValueSize, state.ErrNotNumber, state.ErrOverflow, state.ErrTTL, state.ErrOptions,
 	} {
 		if errors.Is(err, fault) {
 			return &mcp.ArgumentError{Argument: argument, Problem: text}
@@ -82,7 +82,7 @@ func explain(err error, argument string) error {
 
 // appendEntry appends the members that tell of an entry, each with a leading
 // comma; nothing for an absent one.
-func (t tools) appendEntry(out []byte, e engine.Entry) []byte {
+func (t tools) appendEntry(out []byte, e state.Entry) []byte {
 	if !e.Found() {
 		return out
 	}
@@ -96,18 +96,18 @@ func (t tools) appendEntry(out []byte, e engine.Entry) []byte {
 }
 
 // appendMeta appends version and remaining lifetime.
-func (t tools) appendMeta(out []byte, m engine.Meta) []byte {
+func (t tools) appendMeta(out []byte, m state.Meta) []byte {
 	out = strconv.AppendUint(append(out, `,"version":`...), m.Version, 10)
 	if m.ExpiresAt != 0 {
 		// At least 1: the entry was there when it was read.
-		left := max(m.ExpiresAt-t.store.Now(), 1)
+		left := max(m.ExpiresAt-t.state.Now(), 1)
 		out = strconv.AppendInt(append(out, `,"ttl_seconds":`...), (left+999)/1000, 10)
 	}
 	return out
 }
 
 // encodePage is the answer of state_list.
-func (t tools) encodePage(page engine.Page) []byte {
+func (t tools) encodePage(page state.Page) []byte {
 	out := []byte(`{"entries":[`)
 	for i, e := range page.Entries {
 		if i > 0 {
