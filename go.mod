@@ -14,7 +14,6 @@ require (
 	github.com/tidwall/btree v1.8.2
 	github.com/zeebo/xxh3 v1.1.0
 	golang.org/x/sys v0.49.0
-	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.14.0
 	pgregory.net/rapid v1.3.0
 )
