@@ -76,6 +76,17 @@ func (h *handle) finish() {
 // when it did not.
 func (c *Call) Principal() string { return c.from.link.principal }
 
+// Session names the session that the call belongs to, or the connection where
+// the transport has no sessions: the same name for all its calls, and another
+// one for every other of this process. It is "" where each request stands
+// alone, as in modern streamable HTTP.
+func (c *Call) Session() string {
+	if c.from.link.session == nil {
+		return ""
+	}
+	return strconv.FormatUint(c.from.link.session.number, 36)
+}
+
 // ClientInfo returns what the client says its name and version are, as a JSON
 // object; nil when it says nothing.
 func (c *Call) ClientInfo() []byte { return c.from.client.info }

@@ -1,6 +1,8 @@
 package mcp
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +67,25 @@ func TestExchangeAnswers(t *testing.T) {
 		assert.Equal(t, ">"+c.want, got, c.name)
 		assert.Equal(t, c.code, code, c.name)
 	}
+}
+
+func TestCallKnowsItsSession(t *testing.T) {
+	s := NewServer(Options{})
+	s.AddTool(Tool{Name: "who", InputSchema: []byte(`{"type":"object"}`)}, func(_ context.Context, req *CallRequest) (*CallResult, error) {
+		return TextResult("<" + req.Call().Session() + ">"), nil
+	})
+	answer := func(e *Exchange) string {
+		_, rest, _ := strings.Cut(string(e.Answer(t.Context(), VersionLegacy, nil)), `"text":"<`)
+		name, _, _ := strings.Cut(rest, ">")
+		return name
+	}
+	frame := []byte(call(1, "who", `{}`, false))
+	first, second := s.NewSession(SessionOptions{}), s.NewSession(SessionOptions{})
+	defer first.Close()
+	defer second.Close()
+	name := answer(first.NewExchange(frame))
+	assert.NotEmpty(t, name)
+	assert.Equal(t, name, answer(first.NewExchange(frame)))
+	assert.NotEqual(t, name, answer(second.NewExchange(frame)))
+	assert.Empty(t, answer(s.NewExchange(frame)), "a request that stands alone has no session")
 }

@@ -24,6 +24,7 @@ type SessionOptions struct {
 // session id. It is safe for concurrent use.
 type Session struct {
 	server    *Server
+	number    uint64 // no other session of the process has it
 	principal string
 	ctx       context.Context // ends when the session is closed
 	stop      context.CancelFunc
@@ -44,13 +45,16 @@ type Session struct {
 	detach chan struct{} // closed when another stream is attached; guarded by Server.mu
 }
 
+// sessionsBegun numbers sessions.
+var sessionsBegun atomic.Uint64
+
 // NewSession begins a session, which its transport must close.
 func (s *Server) NewSession(o SessionOptions) *Session {
 	return newSession(context.Background(), s, o.Principal)
 }
 
 func newSession(ctx context.Context, s *Server, principal string) *Session {
-	c := &Session{server: s, principal: principal, deaf: make(chan struct{})}
+	c := &Session{server: s, number: sessionsBegun.Add(1), principal: principal, deaf: make(chan struct{})}
 	c.ctx, c.stop = context.WithCancel(ctx)
 	c.client.Store(unknownClient)
 	level := LogInfo
