@@ -8,7 +8,7 @@
  * const store = await open();
  * const tool = await loadTool(new URL("./counter.wasm", import.meta.url), {
  *   store,
- *   policy: { state: [{ prefix: "counter/", access: "write" }] },
+ *   policy: { state: [{ prefix: "counter/", access: "read-write" }] },
  * });
  * const { result } = await tool.call({ name: "visits" });
  * ```
@@ -58,8 +58,8 @@ export interface StateGrant {
   /** Keys that begin with it; not empty. */
   prefix: string;
   /** Default "read". */
-  access?: "read" | "write";
-  /** Bytes of keys and values that one call may move. Default 1 MiB. */
+  access?: "read" | "read-write";
+  /** Bytes of keys and values that one call may move. Default 4 MiB. */
   bytes?: number;
   /** Operations of one call. Default 1000. */
   ops?: number;

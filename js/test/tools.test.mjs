@@ -113,14 +113,14 @@ const trips = {
   state: async (t) => {
     const store = await withStore(t);
     store.set("other/a", "secret");
-    const tool = await probe({ state: [{ prefix: "own/", access: "write" }, { prefix: "shared/", access: "read" }] }, { store });
+    const tool = await probe({ state: [{ prefix: "own/", access: "read-write" }, { prefix: "shared/", access: "read" }] }, { store });
     await tool.call({ do: "state-set", key: "own/a", value: "1" });
     assert.equal(store.getString("own/a"), "1");
     for (const key of ["other/a", "", "own", "Own/a"]) await failsWith(tool, { do: "state-get", key }, "ERR_TOOL_FAILED", /grant state: \[\{prefix: /);
-    await failsWith(tool, { do: "state-set", key: "shared/a", value: "1" }, "ERR_TOOL_FAILED", /access: "write"/);
+    await failsWith(tool, { do: "state-set", key: "shared/a", value: "1" }, "ERR_TOOL_FAILED", /access: "read-write"/);
     await failsWith(tool, { do: "state-list", key: "" }, "ERR_TOOL_FAILED", /outside what the tool may read/);
     await failsWith(tool, { do: "state-list", key: "o" }, "ERR_TOOL_FAILED", /outside what the tool may read/);
-    const bounded = await probe({ state: [{ prefix: "own/", access: "write", bytes: 100, ops: 1 }] }, { store });
+    const bounded = await probe({ state: [{ prefix: "own/", access: "read-write", bytes: 100, ops: 1 }] }, { store });
     await failsWith(bounded, { do: "state-set", key: "own/b", value: "v".repeat(200) }, "ERR_TOOL_FAILED", /more than its 100 bytes/);
     assert.equal(store.has("own/b"), false);
     const none = await probe({}, { store });
@@ -208,7 +208,7 @@ describe("what the policy says, holds", () => {
 
 test("state: versions, conditions, counters, lists", async (t) => {
   const store = await withStore(t);
-  const tool = await probe({ state: [{ prefix: "p/", access: "write" }] }, { store });
+  const tool = await probe({ state: [{ prefix: "p/", access: "read-write" }] }, { store });
   const ask = async (args) => (await tool.call(args)).result;
   assert.deepEqual(await ask({ do: "state-set", key: "p/a", value: "1", ifVersion: 0 }), { version: 1 });
   assert.equal((await failsWith(tool, { do: "state-set", key: "p/a", value: "2", ifVersion: 0 }, "ERR_TOOL_FAILED", /./)).guestCode, "conflict");
@@ -228,10 +228,10 @@ test("state: versions, conditions, counters, lists", async (t) => {
 
 test("operations of one call are counted", async (t) => {
   const store = await withStore(t);
-  const tool = await probe({ state: [{ prefix: "p/", access: "write", ops: 1 }] }, { store });
+  const tool = await probe({ state: [{ prefix: "p/", access: "read-write", ops: 1 }] }, { store });
   await tool.call({ do: "state-set", key: "p/a", value: "1" });
   await tool.call({ do: "state-get", key: "p/a" });
-  const host = fakeHost({ state: [{ prefix: "p/", access: "write", ops: 1 }] }, store);
+  const host = fakeHost({ state: [{ prefix: "p/", access: "read-write", ops: 1 }] }, store);
   const { state_increment: increment } = ingotImports(host);
   host.put("p/n");
   assert.equal(increment(0, 3, 1n, 0n) >> 32n, 0n);

@@ -104,7 +104,7 @@ void accepted;
 void refused;
 
 async function tools(store: Store): Promise<void> {
-  const policy: ToolPolicy = { state: [{ prefix: "a/", access: "write" }], http: [{ host: "example.org" }], clock: "real", limits: { fuel: 1 } };
+  const policy: ToolPolicy = { state: [{ prefix: "a/", access: "read-write" }], http: [{ host: "example.org" }], clock: "real", limits: { fuel: 1 } };
   const tool = await loadTool(new Uint8Array(0), { policy, store, onLog: ({ text }) => void text.length });
   const { result, fuel } = await tool.call({ a: 1 }, { onProgress: ({ total }) => same<typeof total, number | undefined>(true) });
   same<typeof fuel, number>(true);

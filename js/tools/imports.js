@@ -109,9 +109,9 @@ function grantFor(host, key, write, bytes, what) {
   const covering = host.policy.state.filter(({ prefixBytes }) => startsWith(key, prefixBytes));
   const grant = covering.find((g) => g.write || !write);
   if (host.store === undefined || grant === undefined) {
-    const access = write ? "write" : "read";
+    const access = write ? "read-write" : "read";
     const wanted = covering[0]?.prefix ?? decoder.decode(key);
-    throw new Refusal(CODE.DENIED, `${what} ${name} is outside what the tool may ${access}: grant state: [{prefix: ${JSON.stringify(wanted)}, access: "${access}"}]`);
+    throw new Refusal(CODE.DENIED, `${what} ${name} is outside what the tool may ${write ? "write" : "read"}: grant state: [{prefix: ${JSON.stringify(wanted)}, access: "${access}"}]`);
   }
   charge(host, grant, 1, bytes);
   return grant;

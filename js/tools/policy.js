@@ -18,7 +18,7 @@ export const DEFAULT_LIMITS = Object.freeze({
 });
 
 /** The bytes and operations of a state grant that names none, for one call. */
-const STATE_DEFAULTS = { bytes: MIB, ops: 1000 };
+const STATE_DEFAULTS = { bytes: 4 * MIB, ops: 1000 };
 
 const POLICY_FIELDS = new Set(["state", "http", "env", "clock", "seed", "limits"]);
 const STATE_FIELDS = new Set(["prefix", "access", "bytes", "ops"]);
@@ -79,7 +79,7 @@ function stateGrant(grant, i) {
   return {
     prefix,
     prefixBytes: encoder.encode(prefix),
-    write: oneOf(`${where}.access`, grant.access, ["read", "write"]) === "write",
+    write: oneOf(`${where}.access`, grant.access, ["read", "read-write"]) === "read-write",
     bytes: count(`${where}.bytes`, grant.bytes ?? STATE_DEFAULTS.bytes),
     ops: count(`${where}.ops`, grant.ops ?? STATE_DEFAULTS.ops),
   };

@@ -325,10 +325,10 @@ describe("a tool in this tab", () => {
   }));
 
   test("it uses the keys that it was granted, and no others", () => withPage({}, async ({ page, tab }) => {
-    const part = await load(page, probe, { state: [{ prefix: "notes/", access: "write" }] });
+    const part = await load(page, probe, { state: [{ prefix: "notes/", access: "read-write" }] });
     assert.match(await run(part, { do: "state-set", key: "notes/a", value: "kept" }), /"version": 1/);
     await textIs(tab.entry("notes/a"), /kept/);
-    assert.match(await run(part, { do: "state-set", key: "user:1", value: "x" }), /grant state: \[\{prefix: "user:1", access: "write"\}\].*denied/);
+    assert.match(await run(part, { do: "state-set", key: "user:1", value: "x" }), /grant state: \[\{prefix: "user:1", access: "read-write"\}\].*denied/);
   }));
 
   test("a loop without end ends, and the page lives on", () => withPage({}, async ({ page, tab }) => {
