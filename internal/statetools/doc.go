@@ -1,7 +1,7 @@
 // Package statetools serves state over MCP: as tools (state_get, state_set,
 // state_delete, state_exists, state_list, state_increment, state_compare_and_swap,
 // state_batch_get, state_batch_set and state_wait), as resources (each key is one,
-// state://{+key}), and as the place where a server keeps its tasks.
+// state:///{+key}), and as the place where a server keeps its tasks.
 //
 // Register and RegisterResources add them to a server, NewTasks is for its options:
 //

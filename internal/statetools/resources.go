@@ -16,9 +16,9 @@ import (
 )
 
 // Every key is a resource of this template (RFC 6570, level 2: slashes and the like
-// stand as they are).
+// stand as they are). The authority is empty: a key such as user:ada could be none.
 const (
-	uriStart    = "state://"
+	uriStart    = "state:///"
 	uriTemplate = uriStart + "{+key}"
 	keyVariable = "key"
 )
