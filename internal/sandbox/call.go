@@ -28,6 +28,7 @@ type call struct {
 	reply    []byte                                        // what waits for ingot.reply
 	stdin    []byte                                        // what fd_read has not read yet
 	stdout   func([]byte)                                  // nil: what is written is logged
+	grants   grantUse
 
 	context callContext
 	logged  callLog

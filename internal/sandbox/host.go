@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/ingot-run/ingot/internal/sandbox/meter"
+	"github.com/ingot-run/ingot/state"
 )
 
 // Options configure a [Host]. The zero value works.
@@ -22,11 +23,14 @@ type Options struct {
 	// Logger gets what guests log and print, with the tool's name (before it is
 	// known, the module's file); nil discards.
 	Logger *slog.Logger
+	// State is the store that state grants are for; nil: there is none.
+	State state.Manager
 }
 
 // Host loads modules and closes them. It is safe for concurrent use.
 type Host struct {
 	logger *slog.Logger
+	state  state.Manager
 
 	mu      sync.Mutex
 	modules map[*Module]struct{}
@@ -38,7 +42,7 @@ func New(o Options) *Host {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Host{logger: o.Logger, modules: map[*Module]struct{}{}}
+	return &Host{logger: o.Logger, state: o.State, modules: map[*Module]struct{}{}}
 }
 
 // Load compiles a module, checks it, and asks it what tools it holds. file is its name
@@ -53,6 +57,10 @@ func (h *Host) Load(ctx context.Context, file string, module []byte, p Policy) (
 	}
 	m := newModule(h, file, p)
 	m.info.ModuleBytes = len(module)
+	if err := m.grants.open(&m.policy, h.state); err != nil {
+		m.release()
+		return nil, at(file, "load", &failure{ErrPolicy, err.Error(), err})
+	}
 	if err := m.load(ctx, module); err != nil {
 		m.release()
 		return nil, at(file, "load", err)
@@ -190,6 +198,7 @@ func exportIngot(b wazero.HostModuleBuilder) {
 		WithGoModuleFunction(api.GoModuleFunc(hostLog), []api.ValueType{i32, i32, i32}, nil).
 		WithParameterNames("level", "ptr", "len").
 		Export("log")
+	exportGrants(b)
 }
 
 // hostLog is ingot.log(level, ptr, len).

@@ -35,6 +35,7 @@ type Module struct {
 	loaded   time.Time
 	pool     *pool
 	stats    counters
+	grants   granted
 	life     context.Context // ends when the module is freed
 	endLife  context.CancelFunc
 	freed    chan struct{} // closed at the end of Close
@@ -265,4 +266,5 @@ func (m *Module) release() {
 	if m.runtime != nil {
 		_ = m.runtime.Close(context.Background()) // memory only: nothing to lose
 	}
+	m.grants.close()
 }

@@ -142,6 +142,13 @@ const (
 	envBytesMax    = 256 << 10 // all names and values; config alike
 )
 
+// Validate says what is wrong with the policy, if anything. Folders are not looked
+// at before a module is loaded.
+func (p Policy) Validate() error {
+	_, err := p.complete()
+	return err
+}
+
 // complete checks the policy, fills in the defaults and copies what it holds.
 func (p Policy) complete() (Policy, error) {
 	var err error

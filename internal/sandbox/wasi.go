@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"maps"
 	mathrand "math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -19,13 +21,21 @@ import (
 // moduleConfig is the configuration of one instance. An instance outlives its
 // calls: what must be fresh in each call is reached through i.call.
 func (p *Policy) moduleConfig(i *instance) wazero.ModuleConfig {
-	return p.withClock(i, wazero.NewModuleConfig()).
+	return i.withMounts(p.withClock(i, p.withEnv(wazero.NewModuleConfig()))).
 		WithName("").         // anonymous, so that any number can live side by side
 		WithStartFunctions(). // newInstance runs _initialize itself
 		WithStdin(guestStdin{i}).
 		WithStdout(guestStdout{i}).
 		WithStderr(guestStderr{i}).
 		WithRandSource(&i.random)
+}
+
+// withEnv sets the environment, in the order of names.
+func (p *Policy) withEnv(c wazero.ModuleConfig) wazero.ModuleConfig {
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		c = c.WithEnv(name, p.Env[name])
+	}
+	return c
 }
 
 // withClock sets the clocks and the sleep.
