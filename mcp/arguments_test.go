@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -177,4 +178,36 @@ func TestNearest(t *testing.T) {
 	} {
 		assert.Equal(t, want, nearest(name, names), name)
 	}
+}
+
+// What arguments are decoded into may be on a stack that moves: all kinds of
+// fields hold what they were given afterwards.
+func TestDecodeArgumentsOntoAStack(t *testing.T) {
+	args := []byte(`{"text":"t","count":1,"maybe":7,"keys":["a","b"],"entries":[{"key":"k"}],"nested":{"key":"n"},
+		"bytes":"AAEC","raw":[1],"labels":{"a":1},"when":"2026-07-28T00:00:00Z","any":{"x":"y"}}`)
+	var got allArguments
+	require.NoError(t, DecodeArguments(args, &got))
+	moveStack(1000)
+	runtime.GC()
+	assert.Equal(t, []string{"a", "b"}, got.Keys)
+	assert.Equal(t, []entryArguments{{Key: "k"}}, got.Entries)
+	assert.Equal(t, 7, *got.Maybe)
+	assert.Equal(t, map[string]int{"a": 1}, got.Labels)
+	assert.Equal(t, []byte{0, 1, 2}, got.Bytes)
+	assert.Equal(t, 2026, got.When.Year())
+	assert.Equal(t, map[string]any{"x": "y"}, got.Any)
+}
+
+// moveStack has the stack grow, which moves it.
+//
+//go:noinline
+func moveStack(depth int) (sum byte) {
+	var room [1024]byte
+	if depth > 0 {
+		room[depth%len(room)] = moveStack(depth - 1)
+	}
+	for _, b := range room {
+		sum += b
+	}
+	return sum
 }

@@ -3,6 +3,7 @@ package mcp
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"strconv"
 	"strings"
@@ -16,7 +17,13 @@ var eras = map[string]bool{"legacy": false, "modern": true}
 
 func benchServer(inline bool) *Server {
 	s := NewServer(Options{Name: "bench", Version: "1"})
-	s.AddTool(Tool{Name: "echo", InputSchema: []byte(echoSchema), Inline: inline}, echo)
+	s.AddTool(Tool{Name: "echo", InputSchema: []byte(echoSchema), Inline: inline}, func(_ context.Context, req *CallRequest) (*CallResult, error) {
+		var in echoArguments
+		if err := req.Decode(&in); err != nil {
+			return nil, err
+		}
+		return req.Text(in.Message), nil
+	})
 	return s
 }
 

@@ -118,6 +118,7 @@ func (p *callPool) newJob(r *request, key string) *job {
 		j, p.spare = p.spare[n-1], p.spare[:n-1]
 	}
 	*j = job{request: *r, key: key, held: slices.Grow(j.held[:0], r.size())}
+	j.scanned = nil // the reader goes on with it
 	for _, part := range [...]*[]byte{&j.id, &j.arguments, &j.meta, &j.retry} {
 		if *part != nil { // nil says that there is none
 			from := len(j.held)

@@ -97,6 +97,8 @@ type request struct {
 	link   *link
 	level  uint8 // modern: the rank of the lowest level of log messages to send, or 0
 
+	scanned *scanner // whose arguments are those of a tools/call; nil when it has moved on
+
 	tool      *tool  // actToolsCall
 	arguments []byte // actToolsCall: a JSON object; actBatch: the frame
 	meta      []byte // the raw _meta, or nil
@@ -202,6 +204,9 @@ func (c *reader) readName(r *request, m *message, member string) *wireError {
 // marks, each pointer that is written costs a barrier.
 func (r *request) reset(l *link, m *message) {
 	r.id, r.act, r.modern, r.inline, r.level = m.id, 0, false, false, 0
+	if r.scanned != m.scanner {
+		r.scanned = m.scanner
+	}
 	if r.link != l {
 		r.link = l
 	}

@@ -161,7 +161,11 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 	if r.modern {
 		out = append(out, ',')
 	}
-	return s.appendOutcome(ctx, r, result, err, out)
+	out, bad := s.appendOutcome(ctx, r, result, err, out)
+	if call.text.Content != nil {
+		call.text = textResult{} // its text may be long
+	}
+	return out, bad
 }
 
 // reset readies the request for a call; see request.reset for how.

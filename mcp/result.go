@@ -6,14 +6,7 @@ import (
 
 // TextResult returns a result with one text block.
 func TextResult(text string) *CallResult {
-	// One allocation for the result and its only block.
-	r := &struct {
-		CallResult
-		only [1]Content
-	}{}
-	r.only[0] = Content{Type: ContentText, Text: text}
-	r.Content = r.only[:]
-	return &r.CallResult
+	return new(textResult).set(text) // one allocation for the result and its block
 }
 
 // ErrorResult returns a result with one text block and IsError set.

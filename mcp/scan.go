@@ -17,10 +17,10 @@ import (
 // and nesting stops at depthMax. Nothing is decoded and, for texts of a shape
 // seen before, nothing is allocated.
 //
-// What it notes: the members of the outermost object (top), and those of the
-// object that is the value of the outermost member "params" (params), as
-// offsets: they stay good until the next scan, and the garbage collector has
-// no pointers to follow.
+// What it notes: the members of the outermost object (top), those of the object
+// that is the value of the outermost member "params" (params), and those of the
+// object "arguments" in there (arguments), as offsets: they stay good until the
+// next scan, and the garbage collector has no pointers to follow.
 type scanner struct {
 	depthMax int
 	// known, when not nil, is the text of a params._meta that an earlier scan
@@ -28,13 +28,15 @@ type scanner struct {
 	// scanned again: an object's text ends with itself.
 	known []byte
 
-	data     []byte
-	top      []member
-	params   []member
-	inParams bool
-	names    []span // names of the open objects, innermost last
-	scratch  []byte // names that had escapes, unescaped
-	fault    fault
+	data        []byte
+	top         []member
+	params      []member
+	arguments   []member
+	inParams    bool
+	inArguments bool
+	names       []span // names of the open objects, innermost last
+	scratch     []byte // names that had escapes, unescaped
+	fault       fault
 }
 
 // scanners are for texts outside a connection; each keeps its slices.
@@ -93,13 +95,13 @@ func (s *scanner) scan(text []byte) bool {
 
 // reset readies s for text. Room made for an unusual text is given back.
 func (s *scanner) reset(text []byte) {
-	if cap(s.names)+cap(s.top)+cap(s.params) > membersKeptMax || cap(s.scratch) > bufferKeptMax {
-		s.names, s.top, s.params, s.scratch = nil, nil, nil, nil
+	if cap(s.names)+cap(s.top)+cap(s.params)+cap(s.arguments) > membersKeptMax || cap(s.scratch) > bufferKeptMax {
+		s.names, s.top, s.params, s.arguments, s.scratch = nil, nil, nil, nil, nil
 	}
 	s.data = text
-	s.top, s.params, s.names = s.top[:0], s.params[:0], s.names[:0]
+	s.top, s.params, s.arguments, s.names = s.top[:0], s.params[:0], s.arguments[:0], s.names[:0]
 	s.scratch = s.scratch[:0]
-	s.inParams = false
+	s.inParams, s.inArguments = false, false
 	s.fault = fault{}
 }
 
@@ -201,7 +203,7 @@ func (s *scanner) object(i, depth int) int {
 }
 
 // member scans a member's value and keeps it where it is one that callers ask
-// for: the outermost object's, and those of its params.
+// for: the outermost object's, those of its params, and of the arguments there.
 func (s *scanner) member(start, depth int, name []byte) (end int) {
 	at := s.names[len(s.names)-1]
 	switch {
@@ -216,10 +218,16 @@ func (s *scanner) member(start, depth int, name []byte) (end int) {
 		if s.known != nil && string(name) == "_meta" && bytes.HasPrefix(s.data[start:], s.known) {
 			end = start + len(s.known)
 		} else {
+			s.inArguments = string(name) == "arguments"
 			end = s.value(start, depth)
+			s.inArguments = false
 		}
 		if end >= 0 {
 			s.params = append(s.params, member{at, span{int32(start), int32(end)}})
+		}
+	case depth == 3 && s.inArguments:
+		if end = s.value(start, depth); end >= 0 {
+			s.arguments = append(s.arguments, member{at, span{int32(start), int32(end)}})
 		}
 	default:
 		end = s.value(start, depth)

@@ -223,6 +223,7 @@ func (*started) Error() string { return "the call has become a task" }
 // clone returns a copy of r that shares no memory with the reader.
 func (r *request) clone() *request {
 	own := *r
+	own.scanned = nil
 	for _, part := range [...]*[]byte{&own.id, &own.arguments, &own.meta, &own.retry} {
 		*part = slices.Clone(*part)
 	}

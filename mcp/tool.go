@@ -66,7 +66,25 @@ type CallRequest struct {
 	ProtocolVersion string
 
 	handle
+	text textResult // of Text
 }
+
+// textResult is a result with one text block.
+type textResult struct {
+	CallResult
+	only [1]Content
+}
+
+func (t *textResult) set(text string) *CallResult {
+	t.only[0] = Content{Type: ContentText, Text: text}
+	t.CallResult = CallResult{Content: t.only[:]}
+	return &t.CallResult
+}
+
+// Text is [TextResult] in the request's own memory, for a handler that runs often:
+// the result is good as this call's only, and not after the handler has returned
+// it. (A wrapper that keeps results copies it.)
+func (r *CallRequest) Text(text string) *CallResult { return r.text.set(text) }
 
 // Call returns the handle of this call: what to report progress with, log to
 // the client, and ask it. Get it from the handler's own goroutine; it may then

@@ -49,7 +49,7 @@ func AddTool[In, Out any](to Adder, t Tool, h TypedHandler[In, Out]) {
 	shapeOf(reflect.TypeFor[In]()) // panics now, not at the first call
 	to.AddTool(t, func(ctx context.Context, req *CallRequest) (*CallResult, error) {
 		in := new(In)
-		if err := DecodeArguments(req.Arguments, in); err != nil {
+		if err := req.Decode(in); err != nil {
 			return nil, err
 		}
 		out, err := h(ctx, req, in)

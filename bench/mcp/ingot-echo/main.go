@@ -12,7 +12,7 @@ import (
 const inputSchema = `{"type":"object","properties":{"message":{"type":"string"}},"required":["message"]}`
 
 type echoArguments struct {
-	Message string `json:"message"` // required: DecodeArguments refuses a call without it
+	Message string `json:"message"` // required: Decode refuses a call without it
 }
 
 func main() {
@@ -36,8 +36,8 @@ func run(ctx context.Context) int {
 
 func echo(_ context.Context, req *mcp.CallRequest) (*mcp.CallResult, error) {
 	var in echoArguments
-	if err := mcp.DecodeArguments(req.Arguments, &in); err != nil {
+	if err := req.Decode(&in); err != nil {
 		return nil, err
 	}
-	return mcp.TextResult(in.Message), nil
+	return req.Text(in.Message), nil
 }
