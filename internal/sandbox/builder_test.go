@@ -17,9 +17,11 @@ type builder struct {
 	bodies    [][]byte
 	tables    [][]byte
 	data      [][]byte
+	globals   [][]byte
 
 	importedFunctions uint32
 	pagesMin          uint32
+	pagesMax          uint32 // 0: none
 	start             *uint32
 }
 
@@ -97,6 +99,12 @@ func (b *builder) text(address uint32, s string) uint64 {
 	return uint64(address)<<32 | uint64(len(s))
 }
 
+// counter adds a mutable i32 global that starts at 0 and returns its index.
+func (b *builder) counter() byte {
+	b.globals = append(b.globals, []byte{i32, 1, opI32Const, 0, opEnd})
+	return byte(len(b.globals) - 1)
+}
+
 // exportMemory exports the memory under its usual name.
 func (b *builder) exportMemory() {
 	b.exports = append(b.exports, append(appendName(nil, "memory"), 2, 0))
@@ -136,7 +144,13 @@ func (b *builder) bytes() []byte {
 	vector(sectionImport, b.imports)
 	vector(3, functions)
 	vector(sectionTable, b.tables)
-	vector(sectionMemory, [][]byte{appendU32([]byte{0}, max(b.pagesMin, 1))})
+	memory := appendU32([]byte{0}, max(b.pagesMin, 1))
+	if b.pagesMax > 0 {
+		memory[0] = 1
+		memory = appendU32(memory, b.pagesMax)
+	}
+	vector(sectionMemory, [][]byte{memory})
+	vector(6, b.globals)
 	vector(7, b.exports)
 	if b.start != nil {
 		content := appendU32(nil, *b.start)

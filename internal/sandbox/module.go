@@ -185,8 +185,9 @@ func (m *Module) Call(ctx context.Context, r CallRequest) (Result, error) {
 		return Result{}, at(m.info.File, "call", failf(ErrInput, "the module has no tool %q: it has %s", clip(r.Tool, nameBytesMax), m.toolNames()))
 	}
 	out, err := m.run(ctx, logger, r)
+	err = at(r.Tool, "call", err)
 	m.stats.count(err)
-	return out, at(r.Tool, "call", err)
+	return out, err
 }
 
 // toolNames lists the tools for an error.
