@@ -70,6 +70,8 @@ type task struct {
 	ctx       context.Context // ends when the task is cancelled, or its TTL has passed
 	stop      context.CancelFunc
 
+	storing sync.Mutex // held from making a record until it is stored: the last one stays
+
 	mu        sync.Mutex
 	status    taskStatus
 	message   string
@@ -235,6 +237,8 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	defer t.stop()
 	status, outcome := taskCompleted, []byte(nil)
 	members, bad := s.appendOutcome(t.ctx, r, result, err, []byte(`,"result":{"resultType":"complete",`))
+	t.storing.Lock()
+	defer t.storing.Unlock()
 	t.mu.Lock()
 	t.message = "" // it told of the work
 	switch {
@@ -381,6 +385,8 @@ func (t *task) take(responses []byte) {
 
 // save stores the task as it is now, and tells who listens to it.
 func (t *task) save() {
+	t.storing.Lock()
+	defer t.storing.Unlock()
 	t.mu.Lock()
 	record := t.recordLocked()
 	t.mu.Unlock()
@@ -388,6 +394,20 @@ func (t *task) save() {
 		t.server.options.Logger.ErrorContext(t.ctx, "a task could not be stored", "task", t.id, "error", err)
 	}
 	t.server.tellTask(t.id)
+}
+
+// told returns the members of the task for a client. An end is told when it is
+// stored, so that a client that has seen it never sees the task run or fail later.
+func (t *task) told() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.status.ended() {
+		t.mu.Unlock()
+		t.storing.Lock() // waits for finishTask
+		t.mu.Lock()
+		defer t.storing.Unlock()
+	}
+	return t.appendLocked(nil)
 }
 
 // findTask returns the members of a task as they are now, and the task itself
@@ -400,9 +420,7 @@ func (s *Server) findTask(ctx context.Context, id, principal string) ([]byte, *t
 		if t.principal != principal {
 			return nil, nil, ErrNoTask
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.appendLocked(nil), t, nil
+		return t.told(), t, nil
 	}
 	if len(id) > keyLengthMax {
 		return nil, nil, ErrNoTask
