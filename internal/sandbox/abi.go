@@ -31,9 +31,12 @@ const (
 	moduleWASI  = "wasi_snapshot_preview1"
 )
 
-// detectABI finds the ABI by the imports and exports, and says what is missing if
-// none fits.
-func detectABI(m wazero.CompiledModule) (abi, error) {
+// detectABI finds the ABI of a module by its imports and exports, and says what is
+// missing if none fits. module is the file.
+func detectABI(m wazero.CompiledModule, module []byte) (abi, error) {
+	if importsExtism(m) {
+		return detectExtism(m)
+	}
 	exports := m.ExportedFunctions()
 	var missing []string
 	for _, want := range nativeExports {
@@ -50,11 +53,17 @@ func detectABI(m wazero.CompiledModule) (abi, error) {
 	switch {
 	case len(missing) == 0:
 		return native{}, nil
-	case exports["_start"] != nil:
-		return nil, failf(ErrABI, "it is a WASI command (it exports _start), not a tool: build a reactor that exports %s as well (Go: -buildmode=c-shared with the guest SDK; see docs/ABI.md)", strings.Join(missing, ", "))
+	case isCommand(m):
+		return command{customSection(module, commandSection)}, nil
 	default:
-		return nil, failf(ErrABI, "it does not export %s: a tool exports all of memory, alloc, describe and call (docs/ABI.md)", strings.Join(missing, ", "))
+		return nil, failf(ErrABI, "it does not export %s: a tool exports all of memory, alloc, describe and call, or _start alone (docs/ABI.md)", strings.Join(missing, ", "))
 	}
+}
+
+// isCommand says whether a module is a WASI command.
+func isCommand(m wazero.CompiledModule) bool {
+	start := m.ExportedFunctions()[commandExport]
+	return start != nil && len(start.ParamTypes())+len(start.ResultTypes()) == 0 && m.ExportedMemories()["memory"] != nil
 }
 
 // signature is an exported function that an ABI asks for.

@@ -26,8 +26,10 @@ type call struct {
 	log      *callLog
 	progress func(progress, total float64, message string) // nil: nobody listens
 	reply    []byte                                        // what waits for ingot.reply
+	args     []string                                      // what args_get answers; a command has some
 	stdin    []byte                                        // what fd_read has not read yet
 	stdout   func([]byte)                                  // nil: what is written is logged
+	extism   *extismUse                                    // what an Extism guest has in a call; nil outside one
 	grants   grantUse
 
 	context callContext

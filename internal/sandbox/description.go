@@ -46,28 +46,33 @@ func parseDescription(raw []byte) (Description, error) {
 	if err := json.Unmarshal(raw, &d, json.RejectUnknownMembers(true)); err != nil {
 		return d, failf(ErrABI, "the description is not as docs/ABI.md has it: %v", err)
 	}
+	return d, d.check()
+}
+
+// check refuses a description that is incomplete or too long.
+func (d *Description) check() error {
 	if fault := nameFault(d.Name); fault != "" {
-		return d, failf(ErrABI, "the description's name %q %s", clip(d.Name, nameBytesMax), fault)
+		return failf(ErrABI, "the description's name %q %s", clip(d.Name, nameBytesMax), fault)
 	}
 	switch {
 	case len(d.Title) > titleBytesMax:
-		return d, failf(ErrABI, "the title of tool %s has %d bytes, at most %d are allowed", d.Name, len(d.Title), titleBytesMax)
+		return failf(ErrABI, "the title of tool %s has %d bytes, at most %d are allowed", d.Name, len(d.Title), titleBytesMax)
 	case strings.TrimSpace(d.Description) == "":
-		return d, failf(ErrABI, `tool %s has no "description": say in a sentence or two what it does, it is what a model chooses by`, d.Name)
+		return failf(ErrABI, `tool %s has no "description": say in a sentence or two what it does, it is what a model chooses by`, d.Name)
 	case len(d.Description) > descriptionTextsMax:
-		return d, failf(ErrABI, "the description of tool %s has %d bytes, at most %d are allowed", d.Name, len(d.Description), descriptionTextsMax)
+		return failf(ErrABI, "the description of tool %s has %d bytes, at most %d are allowed", d.Name, len(d.Description), descriptionTextsMax)
 	case len(d.InputSchema) == 0:
-		return d, failf(ErrABI, `tool %s has no "inputSchema": a tool without arguments has {"type":"object","additionalProperties":false}`, d.Name)
+		return failf(ErrABI, `tool %s has no "inputSchema": a tool without arguments has {"type":"object","additionalProperties":false}`, d.Name)
 	}
 	if fault := schemaFault(d.InputSchema); fault != "" {
-		return d, failf(ErrABI, "the inputSchema of tool %s %s", d.Name, fault)
+		return failf(ErrABI, "the inputSchema of tool %s %s", d.Name, fault)
 	}
 	if len(d.OutputSchema) > 0 {
 		if fault := schemaFault(d.OutputSchema); fault != "" {
-			return d, failf(ErrABI, "the outputSchema of tool %s %s", d.Name, fault)
+			return failf(ErrABI, "the outputSchema of tool %s %s", d.Name, fault)
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // nameFault says what is wrong with a tool's name, or "".

@@ -160,7 +160,7 @@ func (m *Module) compile(ctx context.Context, module []byte) error {
 	if m.info.Imports, err = checkFunctionImports(m.compiled, offered); err != nil {
 		return err
 	}
-	m.abi, err = detectABI(m.compiled)
+	m.abi, err = detectABI(m.compiled, module)
 	if err == nil {
 		m.info.ABI = m.abi.name()
 	}
@@ -171,9 +171,12 @@ func (m *Module) compile(ctx context.Context, module []byte) error {
 // are Go module functions, not reflected ones: 35 ns a call instead of 1,200.
 var hostModuleBuilders = map[string]func(wazero.HostModuleBuilder){
 	moduleIngot:        exportIngot,
+	moduleExtism:       exportExtism,
+	moduleExtismUser:   exportExtismUser,
 	meter.ImportModule: exportMeter,
 	moduleWASI: func(b wazero.HostModuleBuilder) {
 		wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
+		exportCommand(b)
 	},
 }
 

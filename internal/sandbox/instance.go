@@ -24,6 +24,7 @@ type instance struct {
 	descriptors descriptors
 	call        *call // the one it serves, or nil
 
+	vars      map[string][]byte // of an Extism guest
 	functions []*exportedFunction
 	idleSince time.Time // while it idles
 	resting   bool      // it idled long enough to rest

@@ -140,7 +140,7 @@ func TestGuestsThatMissTheABI(t *testing.T) {
 		says  string
 	}{
 		"nothing exported":        {new(builder), ErrABI, "does not export alloc(i32) i32, describe() i64, call(i32, i32) i64, memory"},
-		"a WASI command":          {command, ErrABI, "it exports _start"},
+		"a bare command":          {command, ErrABI, "or _start alone"},
 		"another signature":       {wrong, ErrABI, "must be alloc(i32) i32"},
 		"no memory":               {noMemory, ErrABI, "memory"},
 		"an unknown host module":  {imports("env", "abort", nil, nil), ErrABI, `imports env.abort, but there is no host module "env"`},

@@ -78,6 +78,7 @@ func (i *instance) writeBack(s *snapshot) {
 		g.Set(s.globals[n])
 	}
 	i.clock, i.random = s.clock, s.random
+	clear(i.vars)
 }
 
 // free gives the snapshot's memory back, when no instance needs it any more.
