@@ -71,9 +71,10 @@ soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then c
 crash: ## simulate power failures and kill processes for an hour and more, 500 kills among them (CRASH=20m ends each test after that long)
 	@INGOT_SOAK=$(CRASH) $(GO) test ./engine/crashtest -v -count=1 -timeout 0
 
-fuzz: ## fuzz the engine's index and its files for 5 minutes each (FUZZ=1h for longer)
-	@for target in FuzzIndex FuzzLogRecord FuzzLogBlocks FuzzLogFile; do \
-		$(GO) test ./engine -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x || exit 1; \
+fuzz: ## fuzz the engine's index, its files and the HTTP transports for 5 minutes each (FUZZ=1h for longer)
+	@for target in engine/FuzzIndex engine/FuzzLogRecord engine/FuzzLogBlocks engine/FuzzLogFile \
+		mcp/streamable/FuzzRequest mcp/streamable/FuzzWire mcp/websocket/FuzzFrames mcp/websocket/FuzzHandshake; do \
+		$(GO) test ./$${target%/*} -run '^$$' -fuzz "^$${target##*/}$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x || exit 1; \
 	done
 
 bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)

@@ -37,13 +37,14 @@ func gcCheck() suite {
 	return s
 }
 
-// fuzzSmoke fuzzes the parsers of a store's files: for five minutes in CI, for a
-// moment elsewhere.
+// fuzzSmoke fuzzes what reads the bytes of strangers: a store's files for some five
+// minutes in CI, and the wire for half a minute each; elsewhere for a moment.
 func fuzzSmoke() suite {
-	const script = `for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do
-	go test ./engine -run '^$' -fuzz "^$target$" -fuzztime "${CI:+9}5s" -fuzzminimizetime 10x || exit 1
-done`
-	return suite{name: "fuzz", what: "the log's parsers, fuzzed", command: []string{"sh", "-c", script}}
+	const script = `fuzz() { go test "./$1" -run '^$' -fuzz "^$2$" -fuzztime "$3s" -fuzzminimizetime 10x || exit 1; }
+for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do fuzz engine $target "${CI:+9}5"; done
+for target in FuzzRequest FuzzWire; do fuzz mcp/streamable $target "${CI:+3}5"; done
+for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+3}5"; done`
+	return suite{name: "fuzz", what: "the log's parsers and the HTTP transports, fuzzed", command: []string{"sh", "-c", script}}
 }
 
 // otherMachines runs hash and engine where the command itself does not.

@@ -17,11 +17,13 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -108,17 +110,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.end()
-	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	taken := &hijacker{ResponseWriter: w}
+	socket, err := websocket.Accept(taken, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
 		InsecureSkipVerify: true, // the gate has checked the Origin, by the rules of all transports
 	})
 	if err != nil {
 		return // Accept has answered
 	}
-	defer socket.CloseNow()
+	c := &connection{handler: h, socket: socket, below: taken.conn}
+	defer c.cut()
 	ctx, leave := httpguard.UntilExpiry(r.Context())
 	defer leave()
-	c := &connection{handler: h, socket: socket}
 	c.conn = h.server.Connect(ctx, c, mcp.ConnOptions{Principal: httpguard.Principal(r.Context())})
 	defer c.conn.Close()
 	watched := make(chan struct{})
@@ -130,6 +133,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	leave()
 	<-watched
 	h.options.Logger.Debug("a connection ended", slog.Any("reason", err))
+}
+
+// hijacker keeps the connection that is taken out of a response.
+type hijacker struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+// Hijack is http.Hijacker's.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.conn = conn
+	return conn, buffered, err
 }
 
 // offers reports whether r offers the subprotocol.
@@ -206,6 +222,7 @@ func (h *Handler) Close(ctx context.Context) error {
 type connection struct {
 	handler *Handler
 	socket  *websocket.Conn
+	below   net.Conn // of the socket
 	conn    *mcp.Conn
 	handled atomic.Int64 // twice the messages handled; odd while one is
 }
@@ -222,6 +239,27 @@ func (c *connection) Send(ctx context.Context, frame []byte) error {
 	return err
 }
 
+// cut ends the connection at once. The socket's CloseNow alone would wait for a
+// Close that is under way.
+func (c *connection) cut() {
+	// Errors are that the connection is closed already.
+	_ = c.below.Close()
+	_ = c.socket.CloseNow()
+}
+
+// goodbyeMax bounds the wait for the client's part of a close handshake.
+const goodbyeMax = 5 * time.Second
+
+// goodbye ends the connection and tells the client why. The library itself would
+// read the rest of an unfinished frame without bound (coder/websocket 1.8.15,
+// waitCloseHandshake): a client that announces a long one and sends it never
+// would keep its place.
+func (c *connection) goodbye(code websocket.StatusCode, reason string) error {
+	bound := time.AfterFunc(min(goodbyeMax, c.handler.options.WriteTimeout), func() { c.below.Close() })
+	defer bound.Stop()
+	return c.socket.Close(code, reason)
+}
+
 var errTooLong = errors.New("a message is too long")
 
 // read hands messages to the server until the connection ends.
@@ -229,7 +267,7 @@ func (c *connection) read(ctx context.Context) error {
 	bytesMax := c.handler.server.MaxMessageBytes()
 	c.socket.SetReadLimit(-1) // it is checked here, so that the client is told by an answer
 	buffer := make([]byte, 0, 4<<10)
-	late := time.AfterFunc(time.Hour, func() { c.socket.CloseNow() })
+	late := time.AfterFunc(time.Hour, func() { c.below.Close() })
 	defer late.Stop()
 	late.Stop()
 	for {
@@ -238,14 +276,14 @@ func (c *connection) read(ctx context.Context) error {
 			return err
 		}
 		if kind != websocket.MessageText {
-			return c.socket.Close(websocket.StatusUnsupportedData, "messages are text")
+			return c.goodbye(websocket.StatusUnsupportedData, "messages are text")
 		}
 		late.Reset(c.handler.options.ReadTimeout)
 		buffer, err = readAll(message, buffer[:0], bytesMax)
 		late.Stop()
 		if errors.Is(err, errTooLong) {
 			c.conn.RefuseTooLong()
-			return c.socket.Close(websocket.StatusMessageTooBig, fmt.Sprintf("a message is longer than the limit of %d bytes", bytesMax))
+			return c.goodbye(websocket.StatusMessageTooBig, fmt.Sprintf("a message is longer than the limit of %d bytes", bytesMax))
 		}
 		if err != nil {
 			return err
@@ -287,17 +325,17 @@ func (c *connection) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-c.conn.Done():
-			c.socket.CloseNow()
+			c.cut()
 			return
 		case <-c.handler.draining:
 			c.conn.Drain()
 			// Its error is that the client has gone before.
-			_ = c.socket.Close(websocket.StatusGoingAway, "the server is stopping")
+			_ = c.goodbye(websocket.StatusGoingAway, "the server is stopping")
 			return
 		case <-every.C:
 			if !c.ping(ctx) {
 				c.handler.options.Logger.Info("cut off a client that answers no ping")
-				c.socket.CloseNow()
+				c.cut()
 				return
 			}
 		}
