@@ -549,7 +549,9 @@ static inline void ingot_progress(double progress, double total, const char *mes
     ingot_host_progress(progress, total, message, ingot_length(message));
 }
 
-/* ---- the exports ---- */
+/* ---- the exports; INGOT_NO_EXPORTS leaves them out, for a module of another ABI ---- */
+
+#ifndef INGOT_NO_EXPORTS
 
 /* INGOT_DESCRIBE gives the tool's description, a JSON object. */
 #define INGOT_DESCRIBE(json)                                                       \
@@ -579,4 +581,5 @@ INGOT_EXPORT(call) int64_t ingot_export_call(uint32_t at, uint32_t size)
     return (int64_t)((uint64_t)(uintptr_t)out.at << 32 | failed << 31 | out.size);
 }
 
+#endif /* INGOT_NO_EXPORTS */
 #endif
