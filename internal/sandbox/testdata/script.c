@@ -271,7 +271,12 @@ static struct report keys(struct ingot_text op, struct ingot_text *t, int *known
     }
     if (ingot_same(op, "http")) {
         struct ingot_text body = cut(t, '\t');
-        return answered(ingot_answer(ingot_host_http_request(key.at, key.size, body.at, body.size)));
+        struct report r = answered(ingot_answer(ingot_host_http_request(key.at, key.size, body.at, body.size)));
+        if (r.code == 0) { /* without the length of the head */
+            r.at += 4;
+            r.size -= 4;
+        }
+        return r;
     }
     if (ingot_same(op, "progress")) {
         int64_t at = 0, of = integer(t);
