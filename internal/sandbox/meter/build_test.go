@@ -14,6 +14,7 @@ type builder struct {
 	functions []uint32
 	tables    [][]byte
 	memories  [][]byte
+	tags      [][]byte
 	globals   [][]byte
 	exports   [][]byte
 	start     *uint32
@@ -97,6 +98,7 @@ func (b *builder) bytes() []byte {
 	vector(sectionFunction, functions)
 	vector(sectionTable, b.tables)
 	vector(sectionMemory, b.memories)
+	vector(sectionTag, b.tags)
 	vector(sectionGlobal, b.globals)
 	vector(sectionExport, b.exports)
 	if b.start != nil {
