@@ -43,8 +43,9 @@ func fuzzSmoke() suite {
 	const script = `fuzz() { go test "./$1" -run '^$' -fuzz "^$2$" -fuzztime "$3s" -fuzzminimizetime 10x || exit 1; }
 for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do fuzz engine $target "${CI:+9}5"; done
 for target in FuzzRequest FuzzWire; do fuzz mcp/streamable $target "${CI:+3}5"; done
-for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+3}5"; done`
-	return suite{name: "fuzz", what: "the log's parsers and the HTTP transports, fuzzed", command: []string{"sh", "-c", script}}
+for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+3}5"; done
+fuzz internal/sandbox/meter FuzzInstrument "${CI:+3}5"`
+	return suite{name: "fuzz", what: "the log's parsers, the HTTP transports and the meter of guests, fuzzed", command: []string{"sh", "-c", script}}
 }
 
 // otherMachines runs hash and engine where the command itself does not.
