@@ -26,11 +26,11 @@ func buildIngot(t *testing.T) string {
 	return program
 }
 
-// serve starts ingot serve and returns its origin. When the test ends it is told
-// to stop, and must then have ended with exit code 0.
-func serve(t *testing.T, program string) string {
+// serve starts ingot serve, with further arguments, and returns its origin. When
+// the test ends it is told to stop, and must then have ended with exit code 0.
+func serve(t *testing.T, program string, more ...string) string {
 	t.Helper()
-	server := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--memory")
+	server := exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--memory"}, more...)...)
 	server.Stderr = t.Output()
 	stdout, err := server.StdoutPipe()
 	require.NoError(t, err)
