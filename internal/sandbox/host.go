@@ -25,12 +25,18 @@ type Options struct {
 	Logger *slog.Logger
 	// State is the store that state grants are for; nil: there is none.
 	State state.Manager
+	// CacheDir is a folder for compiled modules, which makes loading them again
+	// some 30 times faster; it is made with mode 0700 if it is not there. Empty:
+	// none is kept. [DefaultCacheDir] is the one that commands use. A folder that
+	// others can write to is not used, and a line in the log says so.
+	CacheDir string
 }
 
 // Host loads modules and closes them. It is safe for concurrent use.
 type Host struct {
 	logger *slog.Logger
 	state  state.Manager
+	cache  *cache // nil: nothing is kept
 
 	mu      sync.Mutex
 	modules map[*Module]struct{}
@@ -42,7 +48,7 @@ func New(o Options) *Host {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Host{logger: o.Logger, state: o.State, modules: map[*Module]struct{}{}}
+	return &Host{logger: o.Logger, state: o.State, cache: openCache(o.CacheDir, o.Logger), modules: map[*Module]struct{}{}}
 }
 
 // Load compiles a module, checks it, and asks it what tools it holds. file is its name
@@ -119,11 +125,10 @@ func (m *Module) load(ctx context.Context, module []byte) error {
 	if err := m.policy.checkModule(module, sum); err != nil {
 		return err
 	}
-	metered, err := meter.Instrument(module, meter.Options{
-		ModuleBytesMax: limits.ModuleBytesMax, CompileWorkMax: limits.CompileWorkMax, TableElementsMax: limits.TableElementsMax,
-	})
+	m.cached = m.host.cache.entry(sum, &limits)
+	metered, err := m.instrument(module)
 	if err != nil {
-		return &failure{ErrModule, err.Error() + "; the file is damaged or not for this host: build it again", err}
+		return err
 	}
 	if err := checkForeignImports(metered.Imports); err != nil {
 		return err
@@ -133,22 +138,42 @@ func (m *Module) load(ctx context.Context, module []byte) error {
 	}
 	m.info.shape(metered)
 	m.mutable = metered.Globals
-	return m.compile(ctx, metered.Bytes)
+	if err := m.compile(ctx, metered.Bytes); err != nil {
+		return err
+	}
+	m.cached.commit(metered)
+	return nil
+}
+
+// instrument is the metered module, from the cache if it is there.
+func (m *Module) instrument(module []byte) (*meter.Module, error) {
+	limits := &m.policy.Limits
+	if m.cached != nil && m.cached.metered != nil {
+		metered := m.cached.metered
+		if metered.CompileWork > limits.CompileWorkMax {
+			return nil, failf(ErrModule, "compiling it would take more work than the %d units allowed: raise the compile limit", limits.CompileWorkMax)
+		}
+		return metered, nil
+	}
+	metered, err := meter.Instrument(module, meter.Options{
+		ModuleBytesMax: limits.ModuleBytesMax, CompileWorkMax: limits.CompileWorkMax, TableElementsMax: limits.TableElementsMax,
+	})
+	if err != nil {
+		return nil, &failure{ErrModule, err.Error() + "; the file is damaged or not for this host: build it again", err}
+	}
+	return metered, nil
 }
 
 // compile compiles the metered module and links it against the host modules.
 func (m *Module) compile(ctx context.Context, module []byte) error {
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
-		// Debug information is the guest's and need not be sound: leave it unread.
-		WithDebugInfoEnabled(false))
-	offered, err := m.hostModules(ctx)
-	if err != nil {
-		return err
+	offered, err := m.build(ctx, module)
+	if m.cached != nil && isCacheFault(err) {
+		m.logger.Warn("the module is compiled without the cache", "error", err)
+		_ = m.runtime.Close(ctx) // it holds nothing yet
+		m.cached.close()
+		m.cached = nil
+		offered, err = m.build(ctx, module)
 	}
-	err = guard(func() (err error) {
-		m.compiled, err = m.runtime.CompileModule(ctx, module)
-		return err
-	})
 	var crash *enginePanic
 	switch {
 	case errors.As(err, &crash):
@@ -165,6 +190,26 @@ func (m *Module) compile(ctx context.Context, module []byte) error {
 		m.info.ABI = m.abi.name()
 	}
 	return err
+}
+
+// build makes the runtime with the host modules, whose functions it returns, and
+// the module's code.
+func (m *Module) build(ctx context.Context, module []byte) (map[string]map[string]api.FunctionDefinition, error) {
+	config := wazero.NewRuntimeConfig().
+		// Debug information is the guest's and need not be sound: leave it unread.
+		WithDebugInfoEnabled(false)
+	if m.cached != nil {
+		config = config.WithCompilationCache(m.cached.code)
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	offered, err := m.hostModules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return offered, guard(func() (err error) {
+		m.compiled, err = m.runtime.CompileModule(ctx, module)
+		return err
+	})
 }
 
 // hostModuleBuilders are the modules of the host, by name. All their functions

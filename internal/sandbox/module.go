@@ -30,6 +30,7 @@ type Module struct {
 	abi      abi
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
+	cached   *cached        // nil: not in the cache
 	mutable  []meter.Global // what a reset writes beside the memory
 	snapshot *snapshot      // nil: it cannot be reset
 	loaded   time.Time
@@ -267,5 +268,6 @@ func (m *Module) release() {
 	if m.runtime != nil {
 		_ = m.runtime.Close(context.Background()) // memory only: nothing to lose
 	}
+	m.cached.close()
 	m.grants.close()
 }

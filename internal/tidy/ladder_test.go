@@ -41,7 +41,7 @@ var ladder = map[string][]string{
 	"internal/schema":       {},
 	"internal/statetools":   {"state", "mcp"},
 	"internal/netguard":     {},
-	"internal/sandbox":      {"internal/netguard", "internal/sandbox/signature", "internal/schema", "state"},
+	"internal/sandbox":      {"hash", "internal/netguard", "internal/sandbox/signature", "internal/schema", "state"},
 	"internal/sandbox/...":  {"internal/sandbox"},
 	"internal/command":      {"engine", "engine/storage", "engine/seal", "hash"},
 	"internal/grants":       {"internal/netguard", "internal/sandbox", "internal/sandbox/signature"},
