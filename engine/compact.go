@@ -18,11 +18,19 @@ import (
 )
 
 const (
-	// compactSlots is how many slots of a shard are walked under its lock: some
-	// 0.2 ms.
-	compactSlots = 1024
+	// compactSlots is how many slots of a shard are walked under its lock, some
+	// 0.2 ms, and compactBytes how much is copied: then the lock is let go, behind the
+	// entry that went over. Where the table is replaced under the walk again and again,
+	// a hold may have compactSlotsMax.
+	compactSlots    = 1024
+	compactSlotsMax = 8 * compactSlots
+	compactBytes    = 256 << 10
 	// compactTickBytes is how much one Tick writes.
 	compactTickBytes = 1 << 20
+	// syncAheadBytes is how little a sync that writers wait for may have before it, and
+	// syncAheadMax how often that is tried: they go on writing.
+	syncAheadBytes = 1 << 20
+	syncAheadMax   = 5
 	// snapshotSyncBytes is how much of a snapshot is written between syncs, so that
 	// none of them keeps the log's syncs waiting for long.
 	snapshotSyncBytes = 8 << 20
@@ -82,6 +90,9 @@ func (c *compaction) failed(err error) error {
 // has l.compacting.
 func (s *Store) beginCompaction() (*compaction, error) {
 	l := s.log
+	if err := l.syncAhead(); err != nil {
+		return nil, err
+	}
 	if err := l.take(); err != nil {
 		return nil, err
 	}
@@ -118,7 +129,7 @@ func (c *compaction) step() (done bool, err error) {
 func (c *compaction) walk(sh *shard) error {
 	var slots []uint64
 	mark, count := c.w.buffer.mark(), c.w.count
-	next, piece := 0, compactSlots/2
+	next, most := 0, compactSlots/2
 	for {
 		sh.mu.Lock()
 		if c.s.closed.Load() {
@@ -126,16 +137,14 @@ func (c *compaction) walk(sh *shard) error {
 			return errStopped
 		}
 		if now := sh.table.slots(); len(slots) == 0 || &slots[0] != &now[0] {
-			slots, next, piece = now, 0, 2*piece
+			slots, next, most = now, 0, min(2*most, compactSlotsMax)
 			c.w.buffer.backTo(mark)
-			c.w.count = count
+			c.w.count, c.w.large = count, nil
 		}
-		end := min(next+piece, len(slots))
-		c.w.addSlots(sh, slots[next:end], c.s.lastTime.Load())
-		next = end
+		next += c.w.addSlots(sh, slots[next:min(next+most, len(slots))], c.s.lastTime.Load())
 		sh.mu.Unlock()
 		if next == len(slots) {
-			return nil
+			return c.w.addLarge()
 		}
 	}
 }
@@ -143,10 +152,17 @@ func (c *compaction) walk(sh *shard) error {
 // end shows the snapshot and removes what it replaces.
 func (c *compaction) end() error {
 	l := c.s.log
-	if err := l.take(); err != nil {
+	err := l.syncAhead()
+	if err == nil {
+		err = l.take()
+	}
+	if errors.Is(err, ErrClosed) {
 		return errStopped
 	}
-	err := l.lead(true)
+	if err != nil {
+		return err
+	}
+	err = l.lead(true)
 	needs := logPosition{l.active.header.number, l.active.synced}
 	l.give()
 	if err != nil {
@@ -165,6 +181,60 @@ func (c *compaction) end() error {
 	return nil
 }
 
+// syncAhead syncs what is written of the log without the token, until little is left
+// for the sync that needs it: what a store with SyncNever wrote since the last sync can
+// take longer to sync than writers may wait. The caller has l.compacting, which keeps
+// the files open.
+func (l *wal) syncAhead() error {
+	if l.options.sync == SyncAlways {
+		return nil
+	}
+	for range syncAheadMax {
+		if err := l.take(); err != nil {
+			return err
+		}
+		loose, ends, bytes := l.loose()
+		l.give()
+		if bytes < syncAheadBytes {
+			return nil
+		}
+		var failure error
+		for _, s := range loose {
+			if err := s.file.Sync(); err != nil && failure == nil {
+				failure = fmt.Errorf("%w: %w", errSyncFailed, err)
+			}
+		}
+		if err := l.take(); err != nil {
+			return err
+		}
+		if failure == nil {
+			for i, s := range loose {
+				s.synced = max(s.synced, ends[i])
+				l.counts.syncs.Add(1)
+			}
+		}
+		failure = l.judge(failure)
+		l.give()
+		if failure != nil {
+			return failure
+		}
+	}
+	return nil
+}
+
+// loose is the segments that are not synced to their ends, and how many bytes that is.
+// The caller has the token.
+func (l *wal) loose() (list []*segment, ends []int64, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range append(l.segments[:len(l.segments):len(l.segments)], l.active) {
+		if s.synced != s.end {
+			list, ends, bytes = append(list, s), append(ends, s.end), bytes+s.end-s.synced
+		}
+	}
+	return list, ends, bytes
+}
+
 // snapshotFile is a snapshot that is being written, under a temporary name.
 type snapshotFile struct {
 	l        *wal
@@ -178,6 +248,7 @@ type snapshotFile struct {
 	at       int64
 	unsynced int64
 	count    uint64
+	large    []logRecord // that are not in the buffer yet: they alias cells
 }
 
 // newSnapshotFile begins the snapshot that goes before the segment of a number.
@@ -194,10 +265,13 @@ func (l *wal) newSnapshotFile(number uint64) (*snapshotFile, error) {
 	return w, err
 }
 
-// addSlots adds the entries in some slots of a shard, but for those that have ended.
-func (w *snapshotFile) addSlots(sh *shard, slots []uint64, now int64) {
-	for _, s := range slots {
-		r := ref(s & refMask)
+// addSlots adds the entries in some slots of a shard, but for those that have ended,
+// until it has copied compactBytes. It returns how many slots it has done. Large
+// values wait for addLarge: such a cell has its memory for itself and is never written
+// again, so it is good without the lock.
+func (w *snapshotFile) addSlots(sh *shard, slots []uint64, now int64) (done int) {
+	for before := len(w.buffer.bytes); done < len(slots) && len(w.buffer.bytes)-before < compactBytes; done++ {
+		r := ref(slots[done] & refMask)
 		if r == 0 || r == refTombstone {
 			continue
 		}
@@ -210,9 +284,38 @@ func (w *snapshotFile) addSlots(sh *shard, slots []uint64, now int64) {
 			}
 			rec.kind = recordSetEnds
 		}
+		if len(rec.value) > compactBytes {
+			w.large = append(w.large, rec)
+			continue
+		}
 		w.buffer.add(&rec)
 		w.count++
 	}
+	return done
+}
+
+// addLarge adds the large entries that addSlots has met.
+func (w *snapshotFile) addLarge() error {
+	for i := range w.large {
+		w.buffer.add(&w.large[i])
+		w.count++
+		if err := w.flush(logBlockBytesTarget); err != nil {
+			return err
+		}
+	}
+	w.large = nil
+	return nil
+}
+
+// addShard adds and writes all entries of a shard that nobody else changes.
+func (w *snapshotFile) addShard(sh *shard, now int64) error {
+	for slots := sh.table.slots(); len(slots) > 0; {
+		slots = slots[w.addSlots(sh, slots, now):]
+	}
+	if err := w.addLarge(); err != nil {
+		return err
+	}
+	return w.flush(logBlockBytesTarget)
 }
 
 // flush writes the buffer when it has this many bytes.
@@ -305,6 +408,10 @@ func (l *wal) compacted(w *snapshotFile) {
 	for _, s := range gone {
 		l.counts.logBytes.Add(-s.end)
 		l.counts.segments.Add(-1)
+		if s.file != nil {
+			_ = s.file.Close() // all of it is synced: nobody looks at it any more
+			s.file = nil
+		}
 		_ = l.dir.Remove(s.name)
 	}
 	if old != 0 && old != w.header.number {

@@ -56,8 +56,7 @@ func (l *wal) replaceBy(r *recovery) error {
 		return err
 	}
 	for i := range s.shards {
-		w.addSlots(&s.shards[i], s.shards[i].table.slots(), s.now())
-		if err := w.flush(logBlockBytesTarget); err != nil {
+		if err := w.addShard(&s.shards[i], s.now()); err != nil {
 			return err
 		}
 	}

@@ -22,8 +22,7 @@ func (s *Store) replaceLogged(staged []shard, records []record, version uint64) 
 		return fmt.Errorf("engine: restoring: %w", err)
 	}
 	for i := range staged {
-		w.addSlots(&staged[i], staged[i].table.slots(), s.now())
-		if err := w.flush(logBlockBytesTarget); err != nil {
+		if err := w.addShard(&staged[i], s.now()); err != nil {
 			w.drop()
 			return fmt.Errorf("engine: restoring: %w", err)
 		}
