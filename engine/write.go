@@ -33,9 +33,12 @@ type DeleteOptions struct {
 // ErrKeySize, ErrValueSize, ErrTTL, ErrOptions, ErrFull, ErrClosed, or a
 // *ConflictError when a condition does not hold; then nothing has changed.
 func (s *Store) Set(key string, value []byte, o SetOptions) (version uint64, err error) {
-	if fetches && s.log == nil && o == (SetOptions{}) && uint(len(key)-1) < KeyBytesMax {
-		if version := s.overwrite(key, value); version != 0 {
-			return version, nil
+	if fetches && o == (SetOptions{}) && uint(len(key)-1) < KeyBytesMax && (s.log == nil || s.log.state.Load() == nil) {
+		if version, logged := s.overwrite(key, value); version != 0 {
+			if logged != nil {
+				err = s.log.commit(logged)
+			}
+			return version, err
 		}
 	}
 	r, err := s.apply(&Op{
@@ -50,13 +53,13 @@ func (s *Store) Set(key string, value []byte, o SetOptions) (version uint64, err
 // returns 0 in every other case, with nothing done. The cell is found before the
 // lock is taken: with its head as it was, in a table that still stands, it is the
 // key's.
-func (s *Store) overwrite(key string, value []byte) (version uint64) {
+func (s *Store) overwrite(key string, value []byte) (version uint64, logged *commitGroup) {
 	h := s.hash(key)
 	f := s.front(h)
 	slots := f.slots.Load()
 	c, head, info := f.seek(h, key)
 	if c.p == nil || info&infoExpiry != 0 || infoValueLen(info) != len(value) || len(value) > overwriteBytesMax {
-		return 0
+		return 0, nil
 	}
 	sh := &s.shards[s.shardIndex(h)]
 	sh.mu.Lock()
@@ -64,9 +67,12 @@ func (s *Store) overwrite(key string, value []byte) (version uint64) {
 		version = s.version.Add(1)
 		c.overwrite(len(key), value, version)
 		sh.counts.sets++
+		if s.log != nil {
+			logged = s.log.append(&logRecord{kind: recordSet, key: key, value: value, Meta: Meta{Version: version}})
+		}
 	}
 	sh.mu.Unlock()
-	return version
+	return version, logged
 }
 
 // overwriteBytesMax is the longest value that overwrite copies.
