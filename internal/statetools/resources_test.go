@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,12 +164,12 @@ func TestWaitFor(t *testing.T) {
 		tools := tools{m}
 		var got state.Entry
 		var err error
-		ended := false
+		var ended atomic.Bool
 		wait := func(ctx context.Context, version uint64) {
-			ended = false
+			ended.Store(false)
 			go func() {
 				got, err = tools.waitFor(ctx, "k", version, time.Minute)
-				ended = true
+				ended.Store(true)
 			}()
 			synctest.Wait()
 		}
@@ -180,9 +181,9 @@ func TestWaitFor(t *testing.T) {
 		}
 		wait(t.Context(), 0)
 		set("k2")
-		require.False(t, ended)
+		require.False(t, ended.Load())
 		version := set("k")
-		require.True(t, ended)
+		require.True(t, ended.Load())
 		require.NoError(t, err)
 		require.Equal(t, version, got.Version)
 
@@ -190,21 +191,21 @@ func TestWaitFor(t *testing.T) {
 		for i := range 40 { // more than the watcher holds
 			set(strings.Repeat("k", i+2))
 		}
-		require.False(t, ended)
+		require.False(t, ended.Load())
 		_, _, deleteErr := m.Delete(t.Context(), "k", state.DeleteOptions{})
 		require.NoError(t, deleteErr)
 		synctest.Wait()
-		require.True(t, ended)
+		require.True(t, ended.Load())
 		require.NoError(t, err)
 		require.False(t, got.Found())
 
 		wait(t.Context(), 0)
 		time.Sleep(59 * time.Second) // of the bubble's clock
 		synctest.Wait()
-		require.False(t, ended)
+		require.False(t, ended.Load())
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		require.True(t, ended)
+		require.True(t, ended.Load())
 		require.NoError(t, err)
 		require.False(t, got.Found())
 
@@ -212,13 +213,13 @@ func TestWaitFor(t *testing.T) {
 		wait(ctx, 0)
 		cancel()
 		synctest.Wait()
-		require.True(t, ended)
+		require.True(t, ended.Load())
 		require.ErrorIs(t, err, context.Canceled)
 
 		wait(t.Context(), 0)
 		require.NoError(t, m.Close())
 		synctest.Wait()
-		require.True(t, ended)
+		require.True(t, ended.Load())
 		require.ErrorIs(t, err, state.ErrClosed)
 		require.Zero(t, watchers(t, m))
 	})
