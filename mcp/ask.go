@@ -105,6 +105,7 @@ func (c *Call) askBySession(ctx context.Context, questions map[string]Question) 
 		if err != nil {
 			return nil, err
 		}
+		c.expectVisit(q)
 		waiting.Go(func() {
 			raw, err := session.request(ctx, c.from.link.out, q.method(), params)
 			mu.Lock()

@@ -126,10 +126,7 @@ type Progress struct {
 // error (basic/patterns/progress). It waits for a slow client.
 func (c *Call) Progress(ctx context.Context, p *Progress) error {
 	if t := c.ofTask(); t != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.message = p.Message
-		t.changedLocked()
+		t.tell(p.Message)
 		return nil
 	}
 	if c.token == nil || c.from.link.out == nil || math.IsNaN(p.Progress) || math.IsInf(p.Progress, 0) {

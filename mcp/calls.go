@@ -174,6 +174,9 @@ func (p *callPool) run(j *job, frame []byte) []byte {
 		frame = append(frame, '\n')
 		p.out.write(frame)
 	}
+	if j.after != nil {
+		j.after()
+	}
 	p.mu.Lock()
 	return frame
 }

@@ -21,7 +21,7 @@ const (
 // entry is a thing that a server offers, by its name or URI.
 type entry interface {
 	key() string
-	listed(modern bool) []byte // its entry in a list
+	listed(version string) []byte // its entry in a list
 }
 
 // shelf holds the entries of one kind. Server.mu guards it.
@@ -118,7 +118,7 @@ func appendPage[E entry](out []byte, s *set[E], r *request, size int, kind listK
 		if i > 0 {
 			out = addByte(out, ',')
 		}
-		out = add(out, e.listed(r.modern))
+		out = add(out, e.listed(r.client.version))
 	}
 	out = addByte(out, ']')
 	if next != "" {
@@ -166,6 +166,7 @@ type servers struct {
 	callTask   func(s *Server, ctx context.Context, r *request) (*CallResult, *Call, error)
 	created    func(s *Server, err error) *wireError
 	listenTask func(l *listener, raw []byte, r *request) *wireError
+	wantsTask  func(r *request, raw []byte) *wireError // legacy
 }
 
 // Update changes what the server offers, in one step: requests see all of the
@@ -328,8 +329,8 @@ type snapshot struct {
 	templates  set[*template]
 	bySpecific []*template // those that say most about a URI first
 	serve      servers
-	legacy     []byte // the member capabilities
-	modern     []byte
+	legacy     []byte // the member capabilities, without the last brace
+	modern     []byte // the member capabilities
 }
 
 // offers returns what the server offers now.
@@ -352,7 +353,7 @@ func (s *Server) offersLocked() *snapshot {
 		serve: s.catalog.serve,
 	}
 	now.bySpecific = bySpecific(&now.templates)
-	now.legacy = addByte(now.appendCapabilities(nil), '}')
+	now.legacy = now.appendCapabilities(nil)
 	now.modern = now.appendCapabilities(nil)
 	if now.serve.task != nil {
 		now.modern = add(now.modern, `,"extensions":{"`+extensionTasks+`":{}}`)

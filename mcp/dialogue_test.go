@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,8 @@ type dialogue struct {
 	modern  map[string]bool
 	state   string // the last request state
 	task    string
+
+	unordered bool // what is said in one step comes in any order
 }
 
 func newDialogue(t *testing.T) *dialogue {
@@ -78,6 +81,8 @@ func (d *dialogue) play(script string) string {
 		line = strings.TrimSuffix(line, "\n")
 		if text, ok := strings.CutPrefix(line, "> "); ok {
 			d.say(text)
+		} else if line == "! unordered" {
+			d.unordered = true
 		} else if act, ok := strings.CutPrefix(line, "! "); ok {
 			d.stage.act(d.t, act)
 		}
@@ -119,7 +124,11 @@ var (
 // hear writes down what the server said once it can do no more.
 func (d *dialogue) hear(got *strings.Builder) {
 	synctest.Wait()
-	for _, frame := range d.out.take() {
+	frames := d.out.take()
+	if d.unordered {
+		frames = sortedStep(d.t, frames)
+	}
+	for _, frame := range frames {
 		d.validate(frame)
 		if m := statePattern.FindStringSubmatch(frame); m != nil {
 			d.state = m[1]
@@ -133,6 +142,28 @@ func (d *dialogue) hear(got *strings.Builder) {
 		}
 		got.WriteString("< " + frame + "\n")
 	}
+}
+
+// sortedStep brings what was said in one step into an order: of notifications about
+// a task's status the last one stays, since those before it may have been skipped.
+// A client hears of a task only when it has been given its name.
+func sortedStep(t *testing.T, frames []string) []string {
+	const status = `"method":"notifications/tasks/status"`
+	var kept []string
+	told, last := false, ""
+	for _, frame := range frames {
+		if strings.Contains(frame, status) {
+			told, last = true, frame
+			continue
+		}
+		require.False(t, told && strings.Contains(frame, `"result":{"task":{`), "told too early of %s", frame)
+		kept = append(kept, frame)
+	}
+	slices.Sort(kept)
+	if told {
+		kept = append(kept, last)
+	}
+	return kept
 }
 
 // resultDefinitions name the schemas of results that both eras have.
@@ -153,6 +184,11 @@ var resultDefinitions = map[string]string{
 	methodSubscribe:     "EmptyResult",
 	methodUnsubscribe:   "EmptyResult",
 	methodListen:        "SubscriptionsListenResult",
+
+	methodTasksGet:    "GetTaskResult",
+	methodTasksResult: "CallToolResult",
+	methodTasksList:   "ListTasksResult",
+	methodTasksCancel: "CancelTaskResult",
 }
 
 func (d *dialogue) validate(frame string) {
@@ -190,8 +226,11 @@ func (d *dialogue) validate(frame string) {
 		case "task":
 			return
 		}
-		if strings.HasPrefix(d.methods[string(m.ID)], "tasks/") {
+		if strings.HasPrefix(d.methods[string(m.ID)], "tasks/") && version == VersionModern {
 			return
+		}
+		if m.Result["task"] != nil {
+			name = "CreateTaskResult"
 		}
 	}
 	require.NotEmpty(d.t, name, "no schema for %s", frame)

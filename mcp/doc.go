@@ -35,8 +35,9 @@
 //
 // # Caveats
 //
-//   - The experimental tasks of version 2025-11-25 are not served; those of the
-//     extension io.modelcontextprotocol/tasks are, to modern clients.
+//   - Tasks are those of the extension io.modelcontextprotocol/tasks, and, for clients
+//     of version 2025-11-25, the experimental ones of that version, of which a session
+//     lists its own only. Requests to clients do not become tasks.
 //   - A server whose tools make tasks has to be closed ([Server.Close]): tasks go
 //     on when the connection that began them has ended.
 //   - A request's method without an id is a notification by JSON-RPC and is

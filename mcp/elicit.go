@@ -3,6 +3,8 @@ package mcp
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 )
 
 // ElicitParams asks the user for something, by a form or by a page to visit.
@@ -98,6 +100,60 @@ func (c *Call) Elicit(ctx context.Context, p *ElicitParams) (*ElicitResult, erro
 		return nil, err
 	}
 	return a.Elicit()
+}
+
+// ElicitationComplete tells the client that was asked to visit a URL with this
+// [ElicitParams.ID] that the visit has done what it was for: the client may call
+// again what had to wait for it (notifications/elicitation/complete, SEP-1036). It
+// does not wait for the client, and does nothing when none was asked: modern
+// clients find out when they come back.
+func (s *Server) ElicitationComplete(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.listeners {
+		if _, asked := l.visits[id]; !asked {
+			continue
+		}
+		delete(l.visits, id)
+		if l.visited == nil {
+			l.visited = make(map[string]struct{})
+		}
+		l.visited[id] = struct{}{}
+		s.wake(l)
+	}
+}
+
+// expectVisit notes that q has a legacy client visit a URL, if it does. Of what was
+// never completed a session keeps as much as of its subscriptions.
+func (c *Call) expectVisit(q Question) {
+	p, ok := q.(*ElicitParams)
+	if !ok || p.URL == "" || c.from.link.session == nil {
+		return
+	}
+	l := c.from.link.session.hear()
+	l.server.mu.Lock()
+	defer l.server.mu.Unlock()
+	if l.visits == nil {
+		l.visits = make(map[string]struct{})
+	}
+	for id := range l.visits {
+		if len(l.visits) < subscribedMax {
+			break
+		}
+		delete(l.visits, id)
+	}
+	l.visits[p.ID] = struct{}{}
+}
+
+// sendVisited sends notifications/elicitation/complete.
+func (l *listener) sendVisited(out sender, ids map[string]struct{}) error {
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		frame := appendString([]byte(`{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":`), id)
+		if err := out.send(l.ctx, add(frame, "}}")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RootsParams asks for the directories that the client works in.

@@ -166,6 +166,9 @@ func (e *Exchange) run(ctx context.Context, r *request, dst []byte) []byte {
 	}
 	before := len(dst)
 	dst = e.server.respond(ctx, r, &e.call, dst)
+	if r.after != nil {
+		r.after()
+	}
 	if ctx.Err() != nil || e.session != nil && e.session.ctx.Err() != nil {
 		return dst[:before]
 	}

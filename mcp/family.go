@@ -33,7 +33,7 @@ func (s *Server) appendFamilies(ctx context.Context, r *request, out []byte) ([]
 			return out, badCursor()
 		}
 		for _, e := range page {
-			out = append(appendComma(out, from), e.listed(r.modern)...)
+			out = append(appendComma(out, from), e.listed(r.client.version)...)
 		}
 		size, next, uriTemplate, cursor = size-len(page), more, now.firstFamily(""), ""
 	}

@@ -34,6 +34,9 @@ type listener struct {
 	taskNews  map[string]struct{}
 	principal string
 	sendTasks func(out sender, ids map[string]struct{}) error // nil unless it listens to tasks
+	begun     []string                                        // legacy: tasks of this session, the oldest first
+	visits    map[string]struct{}                             // legacy: elicitations by URL, by their IDs
+	visited   map[string]struct{}                             // of them, those that are complete
 	ending    bool                                            // the server takes the subscription down
 	sending   bool                                            // the goroutine runs
 	gone      bool
@@ -65,7 +68,7 @@ func (s *Server) begin(l *listener, out sender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.out = out
-	if l.news != 0 || len(l.updated)+len(l.taskNews) > 0 || l.ending {
+	if l.hasNews() || l.ending {
 		s.wake(l)
 	}
 }
@@ -215,13 +218,16 @@ func (l *listener) tell() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { l.sending = false }()
-	for !l.gone && (l.news != 0 || len(l.updated)+len(l.taskNews) > 0) {
-		news, updated, tasks, out := l.news, l.updated, l.taskNews, l.out
-		l.news, l.updated, l.taskNews = 0, nil, nil
+	for !l.gone && l.hasNews() {
+		news, updated, tasks, visited, out := l.news, l.updated, l.taskNews, l.visited, l.out
+		l.news, l.updated, l.taskNews, l.visited = 0, nil, nil, nil
 		s.mu.Unlock()
 		err := l.send(out, news, updated)
 		if err == nil && l.sendTasks != nil {
 			err = l.sendTasks(out, tasks)
+		}
+		if err == nil {
+			err = l.sendVisited(out, visited)
 		}
 		s.mu.Lock()
 		if err != nil {
@@ -244,6 +250,11 @@ func (l *listener) tell() {
 		}
 		close(l.done)
 	}
+}
+
+// hasNews reports whether there is something to tell. Server.mu is held.
+func (l *listener) hasNews() bool {
+	return l.news != 0 || len(l.updated)+len(l.taskNews)+len(l.visited) > 0
 }
 
 // send sends one round of notifications.
@@ -431,7 +442,7 @@ func (c *Session) hear() *listener {
 	defer c.mu.Unlock()
 	if c.listener == nil {
 		c.listener = &listener{
-			server: c.server, ctx: c.ctx, out: c.out, done: make(chan struct{}),
+			server: c.server, ctx: c.ctx, out: c.out, done: make(chan struct{}), principal: c.principal,
 			wants: listTools | listPrompts | listResources,
 		}
 		if !c.closed {
@@ -499,7 +510,7 @@ func (s *Server) unsubscribe(r *request) {
 }
 
 // Attach has the session's client told through out of what belongs to no
-// request: changes of lists and resources. What changed while nothing was
+// request: changes of lists, resources and tasks. What changed while nothing was
 // attached is told now. Attach returns when ctx ends, out fails, the session
 // is closed, or another Attach takes over; the error says which. It does not
 // use out afterwards.
@@ -515,7 +526,7 @@ func (c *Session) Attach(ctx context.Context, out Stream) error {
 	}
 	c.detach = replaced
 	l.out = own
-	if l.news != 0 || len(l.updated) > 0 {
+	if l.hasNews() {
 		s.wake(l)
 	}
 	s.mu.Unlock()

@@ -62,8 +62,8 @@ type prompt struct {
 	listing []byte
 }
 
-func (p *prompt) key() string        { return p.Name }
-func (p *prompt) listed(bool) []byte { return p.listing }
+func (p *prompt) key() string          { return p.Name }
+func (p *prompt) listed(string) []byte { return p.listing }
 
 func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 	if err := checkName(p.Name); err != nil {

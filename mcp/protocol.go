@@ -55,11 +55,16 @@ const (
 	methodTasksGet    = "tasks/get"
 	methodTasksUpdate = "tasks/update"
 	methodTasksCancel = "tasks/cancel"
+	methodTasksResult = "tasks/result" // legacy
+	methodTasksList   = "tasks/list"   // legacy
 
 	methodElicit = "elicitation/create"
 	methodSample = "sampling/createMessage"
 	methodRoots  = "roots/list"
 )
+
+// versionTasks is the only legacy version with tasks.
+const versionTasks = VersionLegacy
 
 // IsLegacyVersion reports whether v is a version served after initialize.
 func IsLegacyVersion(v string) bool {

@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // reader reads a connection's messages, or an Exchange's one. One goroutine
@@ -83,7 +84,9 @@ const (
 	actTasksGet
 	actTasksUpdate
 	actTasksCancel
-	actBatch // stands for the requests of a batch; see batch.go
+	actTasksResult // legacy
+	actTasksList   // legacy
+	actBatch       // stands for the requests of a batch; see batch.go
 )
 
 // request is one request that has passed every check that needs no tool.
@@ -104,6 +107,10 @@ type request struct {
 	meta      []byte // the raw _meta, or nil
 	retry     []byte // modern: the raw params when they answer questions, or nil
 	name      string // of a prompt, a resource; or a list's cursor
+
+	wantsTask bool          // legacy: a tools/call that is to become a task
+	taskTTL   time.Duration // of it; 0 leaves it to the server
+	after     func()        // called when the answer is written; nil: nothing
 
 	failed *wireError // what it was answered with, or nil
 }
@@ -130,7 +137,7 @@ func (c *reader) accept(m *message, r *request) *wireError {
 			return missingMeta(metaProtocolVersion)
 		}
 	}
-	if !ok || r.act >= actPromptsList && !c.server.offers().offered(r.act) {
+	if !ok || r.act >= actPromptsList && !c.server.offers().offered(r) {
 		return refuse(CodeMethodNotFound, "method not found: "+shown(m.method))
 	}
 	if r.act == actToolsCall {
@@ -155,8 +162,10 @@ func (c *reader) accept(m *message, r *request) *wireError {
 		return c.setLevel(m)
 	case actListen:
 		r.arguments = m.param("notifications")
-	case actTasksGet, actTasksUpdate, actTasksCancel:
+	case actTasksGet, actTasksUpdate, actTasksCancel, actTasksResult:
 		return c.readTask(r, m)
+	case actTasksList:
+		return c.readCursor(r, m)
 	case actComplete:
 		r.arguments = m.params
 	}
@@ -168,7 +177,7 @@ func (r *request) waits() bool {
 	switch r.act {
 	case actToolsCall:
 		return !r.tool.Inline || r.tool.demoted.Load()
-	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel:
+	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel, actTasksResult, actTasksList:
 		return true
 	case actResourcesList:
 		return r.link.server.offers().serve.family != nil
@@ -178,7 +187,7 @@ func (r *request) waits() bool {
 
 // readTask reads a request about a task.
 func (c *reader) readTask(r *request, m *message) *wireError {
-	if r.client.can&canTasks == 0 {
+	if r.modern && r.client.can&canTasks == 0 {
 		return errNeedsTasks()
 	}
 	if r.act == actTasksUpdate {
@@ -204,6 +213,10 @@ func (c *reader) readName(r *request, m *message, member string) *wireError {
 // marks, each pointer that is written costs a barrier.
 func (r *request) reset(l *link, m *message) {
 	r.id, r.act, r.modern, r.inline, r.level = m.id, 0, false, false, 0
+	r.wantsTask, r.taskTTL = false, 0
+	if r.after != nil {
+		r.after = nil
+	}
 	if r.scanned != m.scanner {
 		r.scanned = m.scanner
 	}
@@ -294,21 +307,29 @@ func legacyAction(method []byte) (action, bool) {
 		return actSubscribe, true
 	case methodUnsubscribe:
 		return actUnsubscribe, true
+	case methodTasksGet:
+		return actTasksGet, true
+	case methodTasksResult:
+		return actTasksResult, true
+	case methodTasksList:
+		return actTasksList, true
+	case methodTasksCancel:
+		return actTasksCancel, true
 	}
 	return commonAction(method)
 }
 
 // offered reports whether the server has the feature that r needs.
-func (n *snapshot) offered(act action) bool {
-	switch act {
+func (n *snapshot) offered(r *request) bool {
+	switch r.act {
 	case actPromptsList, actPromptsGet:
 		return n.prompts.used
 	case actResourcesList, actTemplatesList, actResourcesRead, actSubscribe, actUnsubscribe:
 		return n.hasResources()
 	case actComplete:
 		return n.serve.complete != nil
-	case actTasksGet, actTasksUpdate, actTasksCancel:
-		return n.serve.task != nil
+	case actTasksGet, actTasksUpdate, actTasksCancel, actTasksResult, actTasksList:
+		return n.serve.task != nil && (r.modern || r.client.version == versionTasks)
 	}
 	return true
 }
@@ -336,7 +357,7 @@ func (c *reader) initialize(r *request, m *message) *wireError {
 
 // resolve finds the tool of a tools/call and its arguments.
 func (c *reader) resolve(r *request, m *message) *wireError {
-	var name []byte
+	var name, task []byte
 	r.arguments = emptyObject
 	for _, p := range c.scanner.params {
 		switch value := c.scanner.at(p.value); string(c.scanner.at(p.name)) {
@@ -348,6 +369,8 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 			if r.modern {
 				r.retry = m.params
 			}
+		case "task":
+			task = value
 		}
 	}
 	if name == nil || name[0] != '"' {
@@ -364,6 +387,9 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	}
 	if r.arguments[0] != '{' {
 		return refuse(CodeInvalidParams, "tools/call: params.arguments is an object, not "+describe(r.arguments))
+	}
+	if serve := c.server.offers().serve.wantsTask; serve != nil && r.client.version == versionTasks && (task != nil || t.Task.kind != nil) {
+		return serve(r, task)
 	}
 	return nil
 }

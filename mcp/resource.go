@@ -156,8 +156,8 @@ type resource struct {
 	listing []byte
 }
 
-func (r *resource) key() string        { return r.URI }
-func (r *resource) listed(bool) []byte { return r.listing }
+func (r *resource) key() string          { return r.URI }
+func (r *resource) listed(string) []byte { return r.listing }
 
 func newResource(r Resource, h ReadHandler) (*resource, error) {
 	if err := checkURI(r.URI); err != nil {
@@ -180,8 +180,8 @@ type template struct {
 	match    func(uri string) (map[string]string, bool)
 }
 
-func (t *template) key() string        { return t.URITemplate }
-func (t *template) listed(bool) []byte { return t.listing }
+func (t *template) key() string          { return t.URITemplate }
+func (t *template) listed(string) []byte { return t.listing }
 
 func newTemplate(t ResourceTemplate, h ReadHandler) (*template, error) {
 	if err := checkURI(t.URITemplate); err != nil {

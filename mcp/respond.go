@@ -54,7 +54,12 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 func (s *Server) appendInitialize(out []byte, version string) []byte {
 	out = append(out, `"protocolVersion":"`...)
 	out = append(out, version...)
-	out = append(append(out, `",`...), s.offers().legacy...)
+	now := s.offers()
+	out = append(append(out, `",`...), now.legacy...)
+	if now.serve.task != nil && version == versionTasks {
+		out = append(out, `,"tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}`...)
+	}
+	out = append(out, '}')
 	out = append(out, `,"serverInfo":`...)
 	out = append(out, s.info...)
 	return s.appendInstructions(out)
@@ -106,7 +111,7 @@ func (s *servers) of(act action) serveFunc {
 		return s.complete
 	case actSubscribe, actUnsubscribe:
 		return s.subscribe
-	case actTasksGet, actTasksUpdate, actTasksCancel:
+	case actTasksGet, actTasksUpdate, actTasksCancel, actTasksResult, actTasksList:
 		return s.task
 	}
 	return s.list
@@ -140,7 +145,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 		handle *Call
 		err    error
 	)
-	if r.tool.Task.kind != nil && r.modern && r.client.can&canTasks != 0 {
+	if r.wantsTask || r.tool.Task.kind != nil && r.modern && r.client.can&canTasks != 0 {
 		serve := &s.offers().serve
 		result, handle, err = serve.callTask(s, ctx, r)
 		if task := serve.created(s, err); task != nil {

@@ -104,6 +104,8 @@ func (s *stage) act(t *testing.T, what string) {
 			c.RemoveTemplate("test://item/{id}/data{?part}")
 			c.RemoveTool("nobody")
 		})
+	case "visited":
+		s.ElicitationComplete(rest)
 	case "updated":
 		s.ResourceUpdated(rest)
 	case "shutdown":
@@ -149,6 +151,9 @@ func (s *stage) addTasks() {
 			return nil, err
 		}
 		return TextResult(fmt.Sprint(string(who.Content), roots, sure.Action)), nil
+	})
+	s.AddTool(Tool{Name: "task_none", Task: TaskOptional}, func(context.Context, *CallRequest) (*CallResult, error) {
+		return TextResult("at once"), nil
 	})
 	for name, fail := range map[string]func() (*CallResult, error){
 		"task_error": func() (*CallResult, error) { return nil, errors.New("it did not work") },

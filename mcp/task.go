@@ -10,9 +10,11 @@ import (
 	"time"
 )
 
-// TaskMode says whether calls of a tool may become tasks: work that a modern
-// client polls for instead of waiting (extension io.modelcontextprotocol/tasks,
-// SEP-2663). It is one of the three below; the zero value is TaskNever.
+// TaskMode says whether calls of a tool may become tasks: work that a client
+// polls for instead of waiting. Modern clients know them by the extension
+// io.modelcontextprotocol/tasks (SEP-2663), legacy ones of version 2025-11-25 ask
+// for them call by call (basic/utilities/tasks, experimental there). It is one of
+// the three below; the zero value is TaskNever.
 type TaskMode struct{ kind *taskKind }
 
 // The modes. They are variables, so that a build that names neither of the
@@ -20,17 +22,18 @@ type TaskMode struct{ kind *taskKind }
 var (
 	TaskNever    TaskMode
 	TaskOptional = TaskMode{&taskOptional} // for clients that know tasks; others wait
-	TaskRequired = TaskMode{&taskRequired} // modern clients that do not know tasks are refused
+	TaskRequired = TaskMode{&taskRequired} // clients that could ask for a task and do not are refused
 )
 
 type taskKind struct {
 	required bool
+	listing  string // the end of a tool's entry in legacy lists
 	serve    func(c *Catalog)
 }
 
 var (
-	taskOptional = taskKind{serve: (*Catalog).serveTasks}
-	taskRequired = taskKind{required: true, serve: (*Catalog).serveTasks}
+	taskOptional = taskKind{serve: (*Catalog).serveTasks, listing: `,"execution":{"taskSupport":"optional"}}`}
+	taskRequired = taskKind{serve: (*Catalog).serveTasks, listing: `,"execution":{"taskSupport":"required"}}`, required: true}
 )
 
 // TaskOptions says how long a task lives. The zero value works.
@@ -67,6 +70,7 @@ type task struct {
 	principal string
 	created   time.Time
 	options   TaskOptions
+	legacy    bool            // a client of 2025-11-25 began it
 	ctx       context.Context // ends when the task is cancelled, or its TTL has passed
 	stop      context.CancelFunc
 
@@ -78,10 +82,17 @@ type task struct {
 	updated   time.Time
 	cancelled bool              // the client has asked for it
 	asked     map[string][]byte // open questions by key: the members method and params
+	carried   map[string]bool   // legacy: of them, those that a tasks/result has sent
 	used      map[string]bool   // keys of all questions
-	answers   map[string][]byte
-	arrived   chan struct{} // closed and made anew when answers come
+	answers   map[string]taskAnswer
+	changed   chan struct{} // closed and made anew with each change
 	outcome   []byte        // the member result or error, when it has ended
+}
+
+// taskAnswer is a client's answer to a question of a task.
+type taskAnswer struct {
+	raw []byte
+	err error
 }
 
 // StartTask makes a task of this call, when its tool allows it and the client
@@ -107,7 +118,7 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 	case c.over || c.ctx.Err() != nil:
 		return nil, ErrClosed
 	}
-	t, err := c.from.link.server.newTask(c.from.link.principal, o)
+	t, err := c.from.link.server.newTask(c.from, o)
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +128,16 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 }
 
 // newTask registers a task, and stores it before anyone hears of it.
-func (s *Server) newTask(principal string, o *TaskOptions) (*task, error) {
+func (s *Server) newTask(r *request, o *TaskOptions) (*task, error) {
 	t := &task{
-		server: s, id: s.sealer.Name(), principal: principal, created: s.now(), status: taskWorking,
-		used: make(map[string]bool), answers: make(map[string][]byte), arrived: make(chan struct{}),
+		server: s, id: s.sealer.Name(), principal: r.link.principal, legacy: !r.modern, created: s.now(), status: taskWorking,
+		used: make(map[string]bool), answers: make(map[string]taskAnswer), changed: make(chan struct{}),
 	}
 	if o != nil {
 		t.options = *o
+	}
+	if wish := r.taskTTL; wish > 0 && (wish < t.options.TTL || t.options.TTL <= 0) {
+		t.options.TTL = wish
 	}
 	if t.options.TTL <= 0 {
 		t.options.TTL = taskTTLDefault
@@ -175,6 +189,7 @@ func (c *Catalog) serveTasks() {
 	}
 	c.serve.task, c.serve.callTask = (*Server).serveTask, (*Server).callTask
 	c.serve.created, c.serve.listenTask = (*Server).created, (*listener).readTasks
+	c.serve.wantsTask = readTaskWish
 }
 
 // callTask runs a tool whose calls may become tasks. The handler has a
@@ -204,16 +219,28 @@ func (s *Server) callTask(ctx context.Context, r *request) (*CallResult, *Call, 
 		req.finish()
 		done <- outcome{result, err}
 	}()
+	begun := func(t *task) (*CallResult, *Call, error) {
+		r.follow(t)
+		return nil, call, &started{t}
+	}
 	select {
 	case t := <-call.starts:
-		return nil, call, &started{t}
+		return begun(t)
 	case o := <-done:
 		select {
 		case t := <-call.starts: // it ended at once
-			return nil, call, &started{t}
+			return begun(t)
 		default:
+		}
+		if !own.wantsTask {
 			return o.result, call, o.err
 		}
+		t, err := s.newTask(own, nil) // the client is owed one
+		if err != nil {
+			return nil, call, err
+		}
+		s.finishTask(t, own, o.result, o.err)
+		return begun(t)
 	}
 }
 
@@ -240,9 +267,11 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	t.storing.Lock()
 	defer t.storing.Unlock()
 	t.mu.Lock()
-	t.message = "" // it told of the work
+	if !t.status.ended() {
+		t.message = "" // it told of the work
+	}
 	switch {
-	case t.cancelled && err != nil:
+	case t.status.ended(), t.cancelled && err != nil:
 		status = taskCancelled
 	case bad == nil && err != nil && t.ctx.Err() == context.DeadlineExceeded:
 		bad = refuse(CodeInternal, "the task ran longer than its "+t.options.TTL.String())
@@ -267,8 +296,12 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	s.tellTask(t.id)
 }
 
-// changedLocked notes that the task has changed.
-func (t *task) changedLocked() { t.updated = t.server.now() }
+// changedLocked notes that the task has changed, and wakes who waits for that.
+func (t *task) changedLocked() {
+	t.updated = t.server.now()
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
 
 // recordLocked is what the store keeps: the task as the wire has it, and its
 // principal.
@@ -306,9 +339,13 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 func (c *Call) askByTask(ctx context.Context, t *task, questions map[string]Question) (map[string]Answer, error) {
 	frames := make(map[string][]byte, len(questions))
 	for key, q := range questions {
-		params, err := q.appendParams(nil, true)
+		params, err := q.appendParams(nil, !t.legacy)
 		if err != nil {
 			return nil, err
+		}
+		if t.legacy {
+			params = relatedTo(t.id, params)
+			c.expectVisit(q)
 		}
 		frames[key] = appendQuestion([]byte{'{'}, q.method(), params)
 	}
@@ -320,17 +357,20 @@ func (c *Call) askByTask(ctx context.Context, t *task, questions map[string]Ques
 	for len(answers) < len(questions) {
 		t.mu.Lock()
 		for key := range questions {
-			if raw, ok := t.answers[key]; ok {
-				answers[key] = Answer{raw}
+			if a, ok := t.answers[key]; ok && a.err != nil {
+				t.mu.Unlock()
+				return nil, a.err
+			} else if ok {
+				answers[key] = Answer{a.raw}
 			}
 		}
-		arrived := t.arrived
+		changed := t.changed
 		t.mu.Unlock()
 		if len(answers) == len(questions) {
 			break
 		}
 		select {
-		case <-arrived:
+		case <-changed:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-t.ctx.Done():
@@ -369,18 +409,21 @@ func (t *task) take(responses []byte) {
 	t.mu.Lock()
 	for key, value := range membersOf(responses) {
 		if _, open := t.asked[key]; open && value[0] == '{' {
-			delete(t.asked, key)
-			t.answers[key] = slices.Clone(value)
+			t.answerLocked(key, taskAnswer{raw: slices.Clone(value)})
 		}
 	}
+	t.changedLocked()
+	t.mu.Unlock()
+	t.save()
+}
+
+// answerLocked closes a question.
+func (t *task) answerLocked(key string, a taskAnswer) {
+	delete(t.asked, key)
+	t.answers[key] = a
 	if t.status == taskAsking && len(t.asked) == 0 {
 		t.status = taskWorking
 	}
-	t.changedLocked()
-	close(t.arrived)
-	t.arrived = make(chan struct{})
-	t.mu.Unlock()
-	t.save()
 }
 
 // save stores the task as it is now, and tells who listens to it.
@@ -470,12 +513,12 @@ func abandoned(members []byte) []byte {
 
 // serveTask serves tasks/get, tasks/update and tasks/cancel.
 func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
+	if !r.modern {
+		return s.serveLegacyTask(ctx, r, out)
+	}
 	members, t, err := s.findTask(ctx, r.name, r.link.principal)
-	switch {
-	case errors.Is(err, ErrNoTask):
-		return out, refuse(CodeInvalidParams, "there is no task "+shown([]byte(r.name))+", or no longer")
-	case err != nil:
-		return out, refuse(CodeInternal, "the task cannot be read: "+err.Error())
+	if err != nil {
+		return out, noTask(r, err)
 	}
 	switch r.act {
 	case actTasksGet:
@@ -495,6 +538,14 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	return out, nil
 }
 
+// noTask is the answer when findTask has failed.
+func noTask(r *request, err error) *wireError {
+	if errors.Is(err, ErrNoTask) {
+		return refuse(CodeInvalidParams, "there is no task "+shown([]byte(r.name))+", or no longer")
+	}
+	return refuse(CodeInternal, "the task cannot be read: "+err.Error())
+}
+
 // created returns the result that hands out a task, when err says that the call
 // has become one.
 func (s *Server) created(err error) *wireError {
@@ -505,6 +556,9 @@ func (s *Server) created(err error) *wireError {
 	t := begun.task
 	// As it began, whatever has become of it: the rest is for tasks/get.
 	seed := &task{id: t.id, created: t.created, updated: t.created, options: t.options, status: taskWorking}
+	if t.legacy {
+		return &wireError{result: addByte(appendLegacyTask([]byte(`"task":{`), seed.appendLocked(nil)), '}')}
+	}
 	out := add([]byte(`"resultType":"task",`), s.metaMember)
 	return &wireError{result: seed.appendLocked(addByte(out, ','))}
 }

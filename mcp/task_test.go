@@ -125,7 +125,7 @@ func TestTaskThatCannotBeStored(t *testing.T) {
 	assert.Contains(t, ask(t, s, "", withTasks("tasks/get", `"taskId":"x"`)), `"code":-32603,"message":"the task cannot be read: no disk"`)
 }
 
-// In the legacy era there are no such tasks: the call waits.
+// A legacy client that asks for no task waits.
 func TestLegacyClientsWaitForTasks(t *testing.T) {
 	s := newStage()
 	defer s.Close()

@@ -112,6 +112,7 @@ type tool struct {
 	// listingLegacy is listing without an OutputSchema whose root is no object,
 	// which the legacy era does not know.
 	listingLegacy []byte
+	listingTasks  []byte                      // listingLegacy with what the version with tasks adds
 	checkOutput   func(document []byte) error // nil: not checked
 
 	slow    atomic.Int32 // see clock
@@ -120,9 +121,12 @@ type tool struct {
 
 func (t *tool) key() string { return t.Name }
 
-func (t *tool) listed(modern bool) []byte {
-	if modern {
+func (t *tool) listed(version string) []byte {
+	switch version {
+	case VersionModern:
 		return t.listing
+	case versionTasks:
+		return t.listingTasks
 	}
 	return t.listingLegacy
 }
@@ -182,6 +186,10 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	rest := appendIcons(t.Annotations.appendTo(nil), t.Icons)
 	made.listing = addByte(add(slices.Clip(out), rest), '}')
 	made.listingLegacy = addByte(add(slices.Clip(legacy), rest), '}')
+	made.listingTasks = made.listingLegacy
+	if t.Task.kind != nil {
+		made.listingTasks = add(slices.Clip(made.listingLegacy[:len(made.listingLegacy)-1]), t.Task.kind.listing)
+	}
 	return made, nil
 }
 
