@@ -3,25 +3,71 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/ingot-run/ingot/internal/grants"
 	"github.com/ingot-run/ingot/internal/sandbox"
+	"github.com/ingot-run/ingot/internal/wasmtools"
+	"github.com/ingot-run/ingot/state"
 )
 
-// run explains one module.
+type explainCommand struct {
+	policyFlags
+	Config string `placeholder:"FILE" help:"Explain the tools of type wasm of this forge.yaml."`
+	Path   string `arg:"" optional:"" help:"The module."`
+}
+
+// Validate is kong's hook: its error makes the command line wrong.
+func (c *explainCommand) Validate() error {
+	if (c.Config == "") == (c.Path == "") {
+		return errors.New("name one module, or a forge.yaml with --config")
+	}
+	return c.policyFlags.Validate()
+}
+
+// run explains one module, or those of a configuration.
 func (c *explainCommand) run(ctx context.Context, stdout io.Writer) error {
-	host := sandbox.New(sandbox.Options{})
-	defer host.Close(ctx)
-	module, err := load(ctx, host, c.Tool, c.policy())
+	manager, err := state.Open(state.Options{}) // so that what grants state can be loaded
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, explain(module))
-	return err
+	defer manager.Close()
+	host := sandbox.New(sandbox.Options{State: manager})
+	defer host.Close(ctx)
+	if c.Path != "" {
+		module, err := load(ctx, host, c.Path, c.policyFlags)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(stdout, explain(module))
+		return err
+	}
+	sources, err := wasmtools.Config(c.Config, grants.Options{}).Sources()
+	if err != nil {
+		return err
+	}
+	for i, s := range sources {
+		raw, policy, err := s.Open()
+		if err != nil {
+			return err
+		}
+		module, err := host.Load(ctx, s.Name, raw, policy)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			fmt.Fprintln(stdout)
+		}
+		if _, err := io.WriteString(stdout, explain(module)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explain is the report on a module.

@@ -1,19 +1,25 @@
 // Command wasm-host serves tools that are compiled to WebAssembly over MCP on
 // standard input and output, each in a sandbox of its own.
 //
-//	wasm-host serve TOOL.wasm [TOOL2.wasm …] [--timeout 2s] [--memory 64MiB] [--max-output 1MiB]
-//	wasm-host explain TOOL.wasm
+//	wasm-host [serve] PATH… [--timeout 2s] [--memory 64MiB] [--max-output 1MiB]
+//	wasm-host [serve] --config forge.yaml
+//	wasm-host explain PATH | --config forge.yaml
+//	wasm-host inspect PATH
+//	wasm-host bench PATH [--args JSON] [--for 2s]
 //	wasm-host version
 //
-// explain prints what a tool says it is, what its module asks for and what it
-// may do, without serving it. Only JSON-RPC goes to stdout while serving; logs,
-// the tools' own included, go to stderr. At the end of input the calls in flight
-// are answered and it exits with 0.
+// A path is a module, a folder of modules, or an OCI image layout. A module whose
+// file changes is replaced while it serves, without losing a call. explain says
+// in words what a tool is, asks for and may do, inspect the same as JSON; bench
+// measures its calls. Only JSON-RPC goes to stdout while serving; logs, the tools'
+// own included, go to stderr. At the end of input the calls in flight are answered
+// and it exits with 0.
 //
 // # Caveats
 //
-// The limits given hold for every tool of the command line. All tools must load,
-// or none is served.
+// The limits given hold for every tool of the command line; capabilities are
+// granted by a configuration only. At the start all tools must load, or none is
+// served.
 package main
 
 import (
@@ -21,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,24 +34,16 @@ import (
 
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/sandbox"
+	"github.com/ingot-run/ingot/internal/sandbox/signature"
 )
 
 // commandLine is what kong parses.
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" help:"Serve tools over MCP on stdin and stdout."`
-	Explain explainCommand `cmd:"" help:"Say what a tool is, asks for and may do."`
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve tools over MCP on stdin and stdout."`
+	Explain explainCommand `cmd:"" help:"Say what tools are, ask for and may do."`
+	Inspect inspectCommand `cmd:"" help:"Print what can be found out about a module, as JSON."`
+	Bench   benchCommand   `cmd:"" help:"Measure the calls of a tool."`
 	Version versionCommand `cmd:"" help:"Print the version."`
-}
-
-type serveCommand struct {
-	policyFlags
-	Tools    []string   `arg:"" name:"tool.wasm" help:"Modules to serve; each is one tool."`
-	LogLevel slog.Level `default:"info" placeholder:"LEVEL" help:"Least level that is logged to stderr: debug, info, warn or error. (${default})"`
-}
-
-type explainCommand struct {
-	policyFlags
-	Tool string `arg:"" name:"tool.wasm" help:"The module."`
 }
 
 type versionCommand struct{}
@@ -58,6 +55,7 @@ type policyFlags struct {
 	MaxOutput   command.ByteSize `default:"1MiB" placeholder:"SIZE" help:"Length of one result. (${default})"`
 	Concurrency int              `default:"4" placeholder:"N" help:"Calls of one tool that run at once; further ones wait. (${default})"`
 	Clock       string           `default:"virtual" enum:"virtual,real" help:"Time that tools see: virtual (from 1970, sleeping costs nothing) or real. (${default})"`
+	PublicKey   string           `placeholder:"FILE" type:"existingfile" help:"Serve only modules that are signed with the key whose public half this file holds (ingot keygen, ingot sign)."`
 	Seed        string           `placeholder:"TEXT" help:"Make the tools' random numbers repeatable from this text; without it they come from the operating system."`
 }
 
@@ -73,7 +71,7 @@ func (f policyFlags) Validate() error {
 }
 
 // policy is the sandbox policy of the flags.
-func (f policyFlags) policy() sandbox.Policy {
+func (f policyFlags) policy() (sandbox.Policy, error) {
 	p := sandbox.Policy{Limits: sandbox.Limits{
 		TimeMax:        f.Timeout,
 		MemoryBytesMax: uint64(f.Memory),
@@ -86,7 +84,16 @@ func (f policyFlags) policy() sandbox.Policy {
 	if f.Seed != "" {
 		p.RandomSeed = []byte(f.Seed)
 	}
-	return p
+	if f.PublicKey != "" {
+		text, err := os.ReadFile(f.PublicKey)
+		if err != nil {
+			return p, err
+		}
+		if p.PublicKey, err = signature.ParsePublicKey(text); err != nil {
+			return p, fmt.Errorf("%s: %w", f.PublicKey, err)
+		}
+	}
+	return p, nil
 }
 
 func main() {
@@ -104,10 +111,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var err error
 	switch parsed.Command() {
-	case "serve <tool.wasm>":
+	case "serve", "serve <path>":
 		err = line.Serve.run(ctx, stdin, stdout, stderr)
-	case "explain <tool.wasm>":
+	case "explain", "explain <path>":
 		err = line.Explain.run(ctx, stdout)
+	case "inspect <path>":
+		err = line.Inspect.run(ctx, stdout)
+	case "bench <path>":
+		err = line.Bench.run(ctx, stdout)
 	case "version":
 		_, err = fmt.Fprintln(stdout, command.VersionLine("wasm-host"))
 	default:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/internal/sandbox/guestbuild"
+	"github.com/ingot-run/ingot/internal/sandbox/signature"
 )
 
 const (
@@ -29,25 +31,51 @@ func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.wasm")
 	require.NoError(t, os.WriteFile(broken, []byte("no module"), 0o600))
+	module, err := os.ReadFile(sha256Path)
+	require.NoError(t, err)
+	twin := filepath.Join(t.TempDir(), "twin.wasm")
+	require.NoError(t, os.WriteFile(twin, module, 0o600))
+	empty := t.TempDir()
+	public, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	text, err := signature.MarshalPublicKey(public)
+	require.NoError(t, err)
+	key := filepath.Join(t.TempDir(), "author.pub")
+	require.NoError(t, os.WriteFile(key, text, 0o600))
 	for name, c := range map[string]struct {
 		args           []string
 		code           int
 		stdout, stderr string
 	}{
 		"version":            {args: []string{"version"}, stdout: "wasm-host "},
-		"help":               {args: []string{"--help"}, stdout: "explain <tool.wasm>"},
+		"help":               {args: []string{"--help"}, stdout: "explain [<path>]"},
 		"help of serve":      {args: []string{"serve", "--help"}, stdout: "--max-output"},
-		"no command":         {code: 2, stderr: "expected one of"},
-		"no tool":            {args: []string{"serve"}, code: 2, stderr: "tool.wasm"},
+		"no command":         {code: 2, stderr: "name modules, folders or OCI image layouts"},
+		"no tool":            {args: []string{"serve"}, code: 2, stderr: "name modules, folders or OCI image layouts"},
+		"without its name":   {args: []string{sha256Path}, stderr: "serving a tool"},
+		"bad reload":         {args: []string{"--reload=-1s", sha256Path}, code: 2, stderr: "--reload is -1s"},
 		"bad size":           {args: []string{"serve", "--memory", "big", sha256Path}, code: 2, stderr: `"big" is not a size`},
 		"bad clock":          {args: []string{"serve", "--clock", "atomic", sha256Path}, code: 2, stderr: "--clock"},
 		"bad timeout":        {args: []string{"serve", "--timeout", "0s", sha256Path}, code: 2, stderr: "--timeout is 0s"},
 		"bad concurrency":    {args: []string{"serve", "--concurrency=-1", sha256Path}, code: 2, stderr: "--concurrency is -1"},
 		"too much memory":    {args: []string{"serve", "--memory", "5GiB", sha256Path}, code: 1, stderr: "MemoryBytesMax is 5368709120"},
 		"a missing file":     {args: []string{"serve", filepath.Join(dir, "none.wasm")}, code: 1, stderr: "none.wasm: no such file"},
-		"a folder":           {args: []string{"serve", dir}, code: 1, stderr: "is a directory"},
+		"a folder":           {args: []string{"serve", dir}, code: 1, stderr: "broken.wasm: load: bad module"},
+		"an empty folder":    {args: []string{"serve", empty}, code: 1, stderr: "there is no module to serve"},
+		"unsigned":           {args: []string{"serve", "--public-key", key, sha256Path}, code: 1, stderr: "reading the signature of"},
+		"no key":             {args: []string{"serve", "--public-key", broken, sha256Path}, code: 1, stderr: "broken.wasm: "},
+		"no configuration":   {args: []string{"--config", broken}, code: 1, stderr: "broken.wasm:1:1: "},
+		"explain a folder":   {args: []string{"explain", dir}, code: 1, stderr: "is a directory"},
+		"explain nothing":    {args: []string{"explain"}, code: 2, stderr: "name one module, or a forge.yaml"},
+		"inspect":            {args: []string{"inspect", sha256Path}, stdout: `"abi": "native/1"`},
+		"inspect a broken":   {args: []string{"inspect", broken}, code: 1, stderr: "bad module"},
+		"bench":              {args: []string{"bench", sha256Path, "--args", `{"text":"a"}`, "--for", "10ms", "--parallel", "2"}, stdout: "fuel a call"},
+		"bench, bad args":    {args: []string{"bench", sha256Path}, code: 1, stderr: "--args: "},
+		"bench, a failure":   {args: []string{"bench", hostilePath, "--args", `{"mode":"trap"}`}, code: 1, stderr: "trap"},
+		"bench, no time":     {args: []string{"bench", sha256Path, "--for", "0s"}, code: 2, stderr: "--for (0s)"},
 		"no module":          {args: []string{"serve", sha256Path, broken}, code: 1, stderr: "broken.wasm: load: bad module"},
-		"one name twice":     {args: []string{"serve", hostilePath, sha256Path, hostilePath}, code: 1, stderr: `hostile.wasm and ` + hostilePath + ` both hold a tool named "hostile"`},
+		"one name twice":     {args: []string{"serve", hostilePath, sha256Path, hostilePath}, code: 1, stderr: hostilePath + " is named twice"},
+		"two with one name":  {args: []string{"serve", twin, sha256Path}, code: 1, stderr: "both hold the tool sha256"},
 		"too little memory":  {args: []string{"serve", "--memory", "64KiB", sha256Path}, code: 1, stderr: "raise the memory limit"},
 		"end of input":       {args: []string{"serve", sha256Path}, stderr: "serving a tool"},
 		"a quiet log":        {args: []string{"serve", "--log-level", "error", sha256Path}},
@@ -137,6 +165,7 @@ func (b *lockedBuffer) String() string {
 // message is what a frame on stdout may hold.
 type message struct {
 	JSONRPC string
+	Method  string
 	ID      *int
 	Result  *struct {
 		Content           []struct{ Type, Text string }
@@ -191,10 +220,13 @@ func (c *client) call(id int, tool, args string) {
 // next reads one frame; anything on stdout that is not one fails the test.
 func (c *client) next() message {
 	c.t.Helper()
-	require.True(c.t, c.lines.Scan(), "stdout ended: %s", c.stderr)
 	var m message
-	require.NoError(c.t, json.Unmarshal(c.lines.Bytes(), &m), "stdout carries something else: %s", c.lines.Text())
-	require.Equal(c.t, "2.0", m.JSONRPC)
+	for m.JSONRPC == "" || m.Method == "notifications/tools/list_changed" {
+		require.True(c.t, c.lines.Scan(), "stdout ended: %s", c.stderr)
+		m = message{}
+		require.NoError(c.t, json.Unmarshal(c.lines.Bytes(), &m), "stdout carries something else: %s", c.lines.Text())
+		require.Equal(c.t, "2.0", m.JSONRPC)
+	}
 	require.NotNil(c.t, m.ID, c.lines.Text())
 	require.True(c.t, (m.Result == nil) != (m.Error == nil), c.lines.Text())
 	return m

@@ -7,173 +7,153 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"sync"
+	"time"
 
 	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/grants"
 	"github.com/ingot-run/ingot/internal/sandbox"
-	"github.com/ingot-run/ingot/internal/schema"
+	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
+type serveCommand struct {
+	policyFlags
+	State    command.StoreFlags `embed:"" prefix:"state-" group:"state"`
+	Config   string             `placeholder:"FILE" help:"Serve the tools of type wasm of this forge.yaml, with the capabilities that it grants."`
+	Tools    []string           `arg:"" optional:"" name:"path" help:"Modules (*.wasm), folders of them, or OCI image layouts. They get the limits of the flags, and no capability."`
+	Reload   time.Duration      `default:"1s" placeholder:"DURATION" help:"How often to look for modules that changed; 0 is never. (${default})"`
+	LogLevel slog.Level         `default:"info" placeholder:"LEVEL" help:"Least level that is logged to stderr: debug, info, warn or error. (${default})"`
+}
+
+// Help ends "wasm-host serve --help".
+func (c *serveCommand) Help() string {
+	return `Examples:
+
+  wasm-host tool.wasm
+  wasm-host serve ./tools --timeout 500ms --memory 16MiB
+  wasm-host --config forge.yaml --state-data ./state`
+}
+
+// Validate is kong's hook: its error makes the command line wrong.
+func (c *serveCommand) Validate() error {
+	if c.Config == "" && len(c.Tools) == 0 {
+		return errors.New("name modules, folders or OCI image layouts to serve, or a forge.yaml with --config")
+	}
+	if c.Reload < 0 {
+		return fmt.Errorf("--reload is %v: it must not be negative", c.Reload)
+	}
+	return c.policyFlags.Validate()
+}
+
 // run serves the tools until the end of stdin or of ctx.
-func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
+func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) (err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	host := sandbox.New(sandbox.Options{Logger: logger})
+	origins, err := c.origins()
+	if err != nil {
+		return err
+	}
+	manager, closeState, err := c.state(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeState()) }()
+	host := sandbox.New(sandbox.Options{Logger: logger, State: manager})
 	defer host.Close(context.WithoutCancel(ctx)) // all calls have ended: nothing to wait for
 	server := mcp.NewServer(mcp.Options{
 		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger,
 	})
-	if err := addTools(ctx, server, host, c.policy(), c.Tools, logger); err != nil {
+	shelf := wasmtools.New(wasmtools.Options{Host: host, Server: server, Origins: origins, Logger: logger})
+	if err := shelf.Load(ctx); err != nil {
 		return err
 	}
+	defer c.watch(ctx, shelf)()
 	return server.ServeStdio(ctx, stdin, stdout)
 }
 
-// addTools loads each file and adds its tools to the server.
-func addTools(ctx context.Context, server *mcp.Server, host *sandbox.Host, policy sandbox.Policy, files []string, logger *slog.Logger) error {
-	fileOf := map[string]string{}
-	for _, file := range files {
-		module, err := load(ctx, host, file, policy)
+// watch looks for changed modules until stop is called.
+func (c *serveCommand) watch(ctx context.Context, shelf *wasmtools.Shelf) (stop func()) {
+	if c.Reload == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { shelf.Watch(ctx, c.Reload) })
+	return func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
+// origins are the places of the command line.
+func (c *serveCommand) origins() ([]wasmtools.Origin, error) {
+	var all []wasmtools.Origin
+	if c.Config != "" {
+		all = append(all, wasmtools.Config(c.Config, grants.Options{}))
+	}
+	policy, err := c.policy()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range c.Tools {
+		origin, err := wasmtools.Open(path, policy)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, d := range module.Tools() {
-			if first, taken := fileOf[d.Name]; taken {
-				return fmt.Errorf("%s and %s both hold a tool named %q: serve one of them, or give one another name in its description", first, file, d.Name)
-			}
-			fileOf[d.Name] = file
-			served, err := newServedTool(module, d, logger)
-			if err != nil {
-				return fmt.Errorf("%s: tool %s: %w", file, d.Name, err)
-			}
-			server.AddTool(served.listing(), served.call)
-			logger.Info("serving a tool", "tool", d.Name, "file", file, "sha256", module.Info().SHA256)
-		}
+		all = append(all, origin)
 	}
-	return nil
+	return all, nil
 }
 
-// load reads and loads one file.
-func load(ctx context.Context, host *sandbox.Host, file string, policy sandbox.Policy) (*sandbox.Module, error) {
-	f, err := os.Open(file)
+// state opens the store when the configuration grants some of it: what nobody
+// uses should neither be made nor be held against others.
+func (c *serveCommand) state(ctx context.Context, logger *slog.Logger) (state.Manager, func() error, error) {
+	nothing := func() error { return nil }
+	if c.Config == "" {
+		return nil, nothing, nil
+	}
+	file, err := grants.Read(c.Config, grants.Options{})
+	if err != nil {
+		return nil, nothing, err
+	}
+	for _, t := range file.Others {
+		logger.Warn("a tool that is not of type wasm is left out", "tool", t, "file", c.Config)
+	}
+	for _, t := range file.Tools {
+		if len(t.Policy.State) == 0 {
+			continue
+		}
+		store, closeStore, err := c.State.Open(ctx, "wasm-host", logger)
+		if err != nil {
+			return nil, nothing, err
+		}
+		stopTicking := command.StartTicking(store)
+		return state.Public(state.Embed(store)), func() error { stopTicking(); return closeStore() }, nil
+	}
+	return nil, nothing, nil
+}
+
+// load loads the one module at path, for the commands that look at it.
+func load(ctx context.Context, host *sandbox.Host, path string, f policyFlags) (*sandbox.Module, error) {
+	policy, err := f.policy()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	// One byte more than is allowed is enough for Load to refuse the rest.
-	module, err := io.ReadAll(io.LimitReader(f, int64(sandbox.DefaultLimits().ModuleBytesMax)+1))
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: name one module", path)
+	}
+	origin, err := wasmtools.Open(path, policy)
 	if err != nil {
 		return nil, err
 	}
-	return host.Load(ctx, file, module, policy)
-}
-
-// servedTool joins a sandboxed tool to the protocol.
-type servedTool struct {
-	module        *sandbox.Module
-	description   sandbox.Description
-	logger        *slog.Logger
-	input, output *schema.Schema // output is nil when the tool has none
-}
-
-func newServedTool(module *sandbox.Module, d sandbox.Description, logger *slog.Logger) (*servedTool, error) {
-	s := &servedTool{module: module, description: d, logger: logger}
-	var err error
-	if s.input, err = schema.Compile(d.InputSchema); err != nil {
-		return nil, fmt.Errorf("its inputSchema: %w", err)
+	sources, err := origin.Sources()
+	if err != nil {
+		return nil, err
 	}
-	if len(d.OutputSchema) > 0 {
-		if s.output, err = schema.Compile(d.OutputSchema); err != nil {
-			return nil, fmt.Errorf("its outputSchema: %w", err)
-		}
+	module, policy, err := sources[0].Open()
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
-}
-
-// listing is the tool as the protocol lists it. It has no Timeout: the sandbox
-// enforces one.
-func (s *servedTool) listing() mcp.Tool {
-	d := s.description
-	t := mcp.Tool{
-		Name: d.Name, Title: d.Title, Description: d.Description,
-		InputSchema: d.InputSchema, OutputSchema: d.OutputSchema,
-		Validate: s.input.Validate,
-	}
-	if a := d.Annotations; a != nil {
-		t.Annotations = &mcp.ToolAnnotations{
-			Title: a.Title, ReadOnlyHint: a.ReadOnlyHint, DestructiveHint: a.DestructiveHint,
-			IdempotentHint: a.IdempotentHint, OpenWorldHint: a.OpenWorldHint,
-		}
-	}
-	return t
-}
-
-// call runs the tool. Its error becomes an isError result: all of them are
-// about this one call, and the text says what the caller can do.
-func (s *servedTool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-	out, err := s.module.Call(ctx, sandbox.CallRequest{Tool: r.Name, Arguments: r.Arguments})
-	if err == nil && s.output != nil && out.JSON != nil {
-		err = s.checkResult(out.JSON)
-	}
-	var reported *sandbox.GuestError
-	switch {
-	case err == nil && out.MCP != nil:
-		return ownResult(out.MCP)
-	case err == nil:
-		return mcp.StructuredJSON(out.JSON), nil
-	case !errors.As(err, &reported) && ctx.Err() == nil:
-		s.logger.WarnContext(ctx, "a tool failed", "tool", r.Name, "error", err)
-	}
-	return nil, err
-}
-
-// ownResult is a result that the guest wrote itself. A block of a kind that is
-// not listed here goes out as its JSON text.
-func ownResult(raw []byte) (*mcp.CallResult, error) {
-	var guest struct {
-		Content    []jsontext.Value `json:"content"`
-		Structured jsontext.Value   `json:"structuredContent"`
-		IsError    bool             `json:"isError"`
-	}
-	if err := json.Unmarshal(raw, &guest); err != nil {
-		return nil, fmt.Errorf("reading the guest's result: %w", err)
-	}
-	result := &mcp.CallResult{Structured: guest.Structured, IsError: guest.IsError}
-	for _, block := range guest.Content {
-		var b struct {
-			Type     mcp.ContentType `json:"type"`
-			Text     string          `json:"text"`
-			Data     []byte          `json:"data"`
-			MIMEType string          `json:"mimeType"`
-		}
-		if err := json.Unmarshal(block, &b); err != nil {
-			return nil, fmt.Errorf("reading a content block of the guest's result: %w", err)
-		}
-		switch b.Type {
-		case mcp.ContentText, mcp.ContentImage, mcp.ContentAudio:
-			result.Content = append(result.Content, mcp.Content{Type: b.Type, Text: b.Text, Data: b.Data, MIMEType: b.MIMEType})
-		default:
-			result.Content = append(result.Content, mcp.Content{Type: mcp.ContentText, Text: string(block)})
-		}
-	}
-	return result, nil
-}
-
-// checkResult holds the tool to its own outputSchema: clients refuse results
-// that break it, and then nobody sees why.
-func (s *servedTool) checkResult(out []byte) error {
-	err := s.output.Validate(out)
-	var wrong *schema.Error
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	problems := make([]string, len(wrong.Problems))
-	for i, p := range wrong.Problems {
-		problems[i] = strings.TrimSpace(fmt.Sprintf("%s %s", p.Argument, p.Message))
-	}
-	return fmt.Errorf("tool %s returned a result that breaks its own outputSchema: %s; mend the tool or its schema",
-		s.description.Name, strings.Join(problems, "; "))
+	return host.Load(ctx, path, module, policy)
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// put replaces a file as careful writers do.
+func put(t *testing.T, path string, content []byte) {
+	t.Helper()
+	beside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	require.NoError(t, os.WriteFile(beside, content, 0o600))
+	require.NoError(t, os.Rename(beside, path))
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return content
+}
+
+// relabelled is the example with another digit in the name of its algorithm, of
+// the same length: what a new build of a tool is to the host.
+func relabelled(t *testing.T, digit byte) []byte {
+	t.Helper()
+	module := string(read(t, sha256Path))
+	require.Contains(t, module, `"sha-256"`)
+	return []byte(strings.ReplaceAll(module, `"sha-256"`, fmt.Sprintf(`"sha-25%c"`, digit)))
+}
+
+// A served process follows its files: changed, new and gone ones, and calls in
+// flight are answered all the while.
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tool.wasm")
+	put(t, path, read(t, sha256Path))
+	c := start(t, "--reload", "10ms", dir)
+	id := 0
+	algorithm := func() string {
+		id++
+		m := c.answer(id, "sha256", `{"text":"abc"}`)
+		require.False(t, m.Result.IsError, m.Result.Content)
+		return string(m.Result.StructuredContent)
+	}
+	require.Contains(t, algorithm(), `"sha-256"`)
+	for _, digit := range []byte("7890") {
+		put(t, path, relabelled(t, digit))
+		want := fmt.Sprintf(`"sha-25%c"`, digit)
+		for !strings.Contains(algorithm(), want) { // each of these calls must be answered
+			time.Sleep(time.Millisecond)
+		}
+	}
+	put(t, path, []byte("no module"))
+	require.Eventually(t, func() bool { return strings.Contains(c.stderr.String(), "not served as its file is now") }, time.Minute, time.Millisecond)
+	require.Contains(t, algorithm(), `"sha-250"`)
+	put(t, filepath.Join(dir, "hostile.wasm"), read(t, hostilePath))
+	require.Eventually(t, func() bool { return strings.Contains(c.stderr.String(), "hostile.wasm") }, time.Minute, time.Millisecond)
+	require.JSONEq(t, `{"seen":0}`, string(c.answer(9999, "hostile", `{"mode":"remember"}`).Result.StructuredContent))
+	require.Empty(t, c.finish())
+}
+
+// A configuration grants; what it does not grant is refused, by its name.
+func TestConfig(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "hostile.wasm"), read(t, hostilePath))
+	file := filepath.Join(dir, "forge.yaml")
+	put(t, file, []byte(`forge: {name: test, version: 1.0.0}
+tools:
+  - type: wasm
+    module: hostile.wasm
+    timeout: 300ms
+    capabilities:
+      clock: real
+      random: {seed: a}
+  - type: cli
+    name: elsewhere
+    command: "true"
+`))
+	c := start(t, "--config", file)
+	require.Contains(t, c.stderr.String(), "elsewhere")
+	probe := string(c.answer(1, "hostile", `{"mode":"probe","n":1}`).Result.StructuredContent)
+	require.Regexp(t, `"wallNanos":1[6-9]\d{17}`, probe)
+	require.Contains(t, c.answer(2, "hostile", `{"mode":"spin"}`).Result.Content[0].Text, "its time limit of 300ms")
+	require.Empty(t, c.finish())
+}
