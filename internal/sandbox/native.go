@@ -114,6 +114,14 @@ func guestError(raw []byte) error {
 
 // objectFault says why b is not a JSON object that may be passed on, or "".
 func objectFault(b []byte) string {
+	if plainObject(b) {
+		return ""
+	}
+	return slowObjectFault(b)
+}
+
+// slowObjectFault is objectFault for all that JSON knows.
+func slowObjectFault(b []byte) string {
 	if len(b) == 0 {
 		return "are no JSON"
 	}
