@@ -6,6 +6,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3
+	github.com/goccy/go-yaml v1.19.2
 	github.com/golang/snappy v1.0.0
 	github.com/klauspost/cpuid/v2 v2.4.2
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
@@ -17,8 +18,6 @@ require (
 	golang.org/x/text v0.14.0
 	pgregory.net/rapid v1.3.0
 )
-
-require github.com/goccy/go-yaml v1.19.2 // indirect
 
 require (
 	github.com/coder/websocket v1.8.15 // indirect

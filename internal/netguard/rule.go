@@ -73,6 +73,9 @@ func (r Rule) parse() (pattern, error) {
 
 // splitPort takes the port off a rule's host.
 func (p *pattern) splitPort(host string) (string, error) {
+	if strings.Contains(host, "/") {
+		return "", fmt.Errorf("host %q is more than a host: write it without scheme and path, as api.example.org", host)
+	}
 	rest := host
 	if end := strings.LastIndexByte(host, ']'); end >= 0 {
 		rest = host[end:]
@@ -85,11 +88,11 @@ func (p *pattern) splitPort(host string) (string, error) {
 	}
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
-		return "", fmt.Errorf("host %q is not a name with a port: write it as api.example.org:8443, without scheme and path", host)
+		return "", fmt.Errorf("host %q is not a name with a port: write it as api.example.org:8443", host)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return "", fmt.Errorf("port %q of host %q is not a number from 1 to 65535; write the host without scheme and path", port, host)
+		return "", fmt.Errorf("port %q of host %q is not a number from 1 to 65535", port, host)
 	}
 	p.port = strconv.FormatUint(n, 10)
 	return name, nil
