@@ -138,6 +138,10 @@ func (m *Module) load(ctx context.Context, module []byte) error {
 	}
 	m.info.shape(metered)
 	m.mutable = metered.Globals
+	m.wanted = map[string]bool{meter.ImportModule: true}
+	for _, i := range metered.Imports {
+		m.wanted[i.Module] = true
+	}
 	if err := m.compile(ctx, metered.Bytes); err != nil {
 		return err
 	}
@@ -225,10 +229,14 @@ var hostModuleBuilders = map[string]func(wazero.HostModuleBuilder){
 	},
 }
 
-// hostModules instantiates what a guest may import and returns its functions.
+// hostModules instantiates those modules of the host that the guest imports from,
+// a millisecond for all, and returns their functions.
 func (m *Module) hostModules(ctx context.Context) (map[string]map[string]api.FunctionDefinition, error) {
 	offered := map[string]map[string]api.FunctionDefinition{}
 	for name, build := range hostModuleBuilders {
+		if m.wanted != nil && !m.wanted[name] {
+			continue
+		}
 		builder := m.runtime.NewHostModuleBuilder(name)
 		build(builder)
 		host, err := builder.Instantiate(experimental.WithFunctionListenerFactory(ctx, fileWatch{}))

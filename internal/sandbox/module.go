@@ -30,9 +30,10 @@ type Module struct {
 	abi      abi
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
-	cached   *cached        // nil: not in the cache
-	mutable  []meter.Global // what a reset writes beside the memory
-	snapshot *snapshot      // nil: it cannot be reset
+	cached   *cached         // nil: not in the cache
+	wanted   map[string]bool // the modules it imports from; nil: not known
+	mutable  []meter.Global  // what a reset writes beside the memory
+	snapshot *snapshot       // nil: it cannot be reset
 	loaded   time.Time
 	pool     *pool
 	stats    counters
