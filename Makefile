@@ -83,7 +83,8 @@ bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes doc
 bench-engine: ## measure the engine against other maps and stores (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./engine $(FLAGS)
 
-bench-http: node-deps ## measure MCP servers over streamable HTTP side by side (writes docs/BENCHMARKS.md)
+bench-http: ## measure MCP servers over streamable HTTP side by side (writes docs/BENCHMARKS.md)
+	@cd bench/mcp/peers/ts && $(NPM)
 	@$(GO) -C bench run ./http $(FLAGS)
 
 bench-hash: ## measure the hash against its peers (writes docs/BENCHMARKS.md)

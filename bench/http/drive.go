@@ -95,27 +95,38 @@ func dial(address string, modern bool) (*client, error) {
 		return nil, err
 	}
 	c := &client{conn: conn, in: bufio.NewReader(conn)}
-	base := "POST /mcp HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 	c.tail = `,"method":"tools/call","params":{"name":"echo","arguments":{"message":"` + message + `"}`
 	if modern {
-		c.head = base + "Mcp-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n"
+		c.head = head(address) + "Mcp-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n"
 		c.tail += meta + `}}`
 		return c, nil
 	}
 	c.tail += `}}`
+	_, err = c.begin(address)
+	return c, err
+}
+
+// begin begins a session, in which all further messages are, and returns its id.
+func (c *client) begin(address string) (id string, err error) {
+	base := head(address)
 	c.head = base
 	response, _, err := c.send([]byte(initialize))
 	if err != nil {
-		return nil, fmt.Errorf("initialize: %w", err)
+		return "", fmt.Errorf("initialize: %w", err)
 	}
 	c.head = base + "Mcp-Protocol-Version: 2025-11-25\r\n"
-	if id := response.Header.Get("Mcp-Session-Id"); id != "" {
+	if id = response.Header.Get("Mcp-Session-Id"); id != "" {
 		c.head += "Mcp-Session-Id: " + id + "\r\n"
 	}
 	if _, _, err := c.send([]byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)); err != nil {
-		return nil, fmt.Errorf("initialized: %w", err)
+		return "", fmt.Errorf("initialized: %w", err)
 	}
-	return c, nil
+	return id, nil
+}
+
+// head begins each request.
+func head(address string) string {
+	return "POST /mcp HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
 }
 
 // send sends one message and returns the answer.
@@ -124,6 +135,11 @@ func (c *client) send(body []byte) (*http.Response, []byte, error) {
 	if _, err := c.conn.Write(c.out); err != nil {
 		return nil, nil, err
 	}
+	return c.answer()
+}
+
+// answer reads one.
+func (c *client) answer() (*http.Response, []byte, error) {
 	response, err := http.ReadResponse(c.in, nil)
 	if err != nil {
 		return nil, nil, err

@@ -1,12 +1,14 @@
 // Command http measures MCP servers over streamable HTTP, side by side: an echo
 // server on ingot's packages and on the official Go SDK, mcp-go and the
-// TypeScript SDK 1.
+// TypeScript SDKs 1 and 2.
 //
 // Every server is a child process. 32 clients with a connection each, kept
 // alive, initialize a session (2025-11-25) and then call echo with 32 bytes, one
-// call after the other; every answer is checked for its id and its payload. The
-// ingot row is measured in the modern era too. In each round every server is
-// measured once, in rotating order.
+// call after the other; every answer is checked for its id and its payload. Those
+// that know the modern era (2026-07-28) are measured in it too. In each round every
+// server is measured once, in rotating order. Then 10,000 clients begin a session
+// with each server and do nothing; then each opens a stream; then they leave, and
+// as many come again, which shows what is not given back.
 //
 //	go -C bench run ./http           # five rounds, into docs/BENCHMARKS.md
 //	go -C bench run ./http --quick   # one short round, into a temporary file
@@ -15,8 +17,9 @@
 //
 // The driver shares the machine with the child: a server that costs less than
 // the driver is measured at the driver's speed. The peers are run in their faster
-// configurations: JSON answers, and no validation where it can be left out. The
-// TypeScript SDK 2 is not measured.
+// configurations: JSON answers, and no validation where it can be left out. Resident
+// memory counts what a garbage collector has not given back yet, and is known on
+// Linux only.
 package main
 
 import (
@@ -29,7 +32,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
@@ -43,6 +45,7 @@ const (
 type options struct {
 	rounds int
 	phase  time.Duration
+	idle   int
 	out    string
 }
 
@@ -59,6 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.IntVar(&o.rounds, "rounds", 5, "how many times each server is measured")
 	flags.DurationVar(&o.phase, "phase", time.Second, "length of each timed measure")
+	flags.IntVar(&o.idle, "idle", 10_000, "idle sessions whose memory is measured; 0 is none")
 	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
 	quick := flags.Bool("quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
 	err := flags.Parse(args)
@@ -67,12 +71,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	case err != nil:
 		return 2 // the flag set has said why
-	case flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0:
+	case flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 || o.idle < 0:
 		fmt.Fprintln(stderr, "bench/http: want --rounds of at least 1, a --phase above 0 and no other arguments")
 		return 2
 	}
 	if *quick {
-		o.rounds, o.phase = 1, 200*time.Millisecond
+		o.rounds, o.phase, o.idle = 1, 200*time.Millisecond, min(o.idle, 100)
 		if o.out == "" {
 			o.out = filepath.Join(os.TempDir(), "ingot-bench-http.md")
 		}
@@ -92,6 +96,9 @@ type row struct {
 	rates   []float64 // calls/s, one a round
 	cpu     []float64 // us of the child per call
 	p50     []float64 // us
+
+	idle    idle
+	problem string // why a part was not measured
 }
 
 // bench builds the servers, runs the rounds and writes the section.
@@ -121,16 +128,44 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 			}
 		}
 	}
+	for i := range rows {
+		if o.idle == 0 || rows[i].modern {
+			continue // who has no sessions holds nothing
+		}
+		fmt.Fprintf(stdout, "%d idle sessions with %s\n", o.idle, rows[i].label)
+		// A peer may run out of memory: that is a result, and no reason to lose the others.
+		if err := rows[i].measureIdle(ctx, o.idle); err != nil {
+			rows[i].problem = fmt.Sprintf("%s: %v", rows[i].label, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 	section := render(o, rows)
 	fmt.Fprint(stdout, "\n", section)
 	return report.Splice(o.out, sectionName, section)
 }
 
+// Short names of the rows that targets are about.
+const (
+	labelOurs  = "ingot `mcp/streamable`"
+	labelGoSDK = "go-sdk, raw `AddTool`"
+)
+
 // build returns the rows; ours is the first.
 func build(ctx context.Context, root, work string) ([]row, error) {
 	var rows []row
-	for _, each := range []struct{ dir, label string }{
-		{"ingot-echo", "ingot `mcp/streamable`"}, {"peers/gosdk", "go-sdk, raw `AddTool`"}, {"peers/mcpgo", "mcp-go"},
+	add := func(label string, command []string, modern bool) {
+		rows = append(rows, row{label: label, command: command})
+		if modern {
+			rows = append(rows, row{label: label + ", 2026-07-28", command: command, modern: true})
+		}
+	}
+	for _, each := range []struct {
+		dir, label string
+		modern     bool // go-sdk's handler for sessions serves the legacy era only
+	}{
+		{"ingot-echo", labelOurs, true}, {"peers/gosdk", labelGoSDK, false}, {"peers/mcpgo", "mcp-go", true},
 	} {
 		program := filepath.Join(work, filepath.Base(each.dir))
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./http/"+each.dir)
@@ -138,36 +173,17 @@ func build(ctx context.Context, root, work string) ([]row, error) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("building %s: %w\n%s", each.dir, err, out)
 		}
-		rows = append(rows, row{label: each.label, command: []string{program}})
+		add(each.label, []string{program}, each.modern)
 	}
-	rows = append(rows, row{label: "ingot `mcp/streamable`, 2026-07-28", command: rows[0].command, modern: true})
 	ts := filepath.Join(root, "bench", "mcp", "peers", "ts")
-	if _, err := os.Stat(filepath.Join(ts, "node_modules", "@modelcontextprotocol", "sdk")); err != nil {
-		return nil, fmt.Errorf("the TypeScript SDK is missing; bench/mcp installs it, or npm install in bench/mcp/peers/ts: %w", err)
+	if _, err := os.Stat(filepath.Join(ts, "node_modules", "@modelcontextprotocol", "node")); err != nil {
+		return nil, fmt.Errorf("the TypeScript SDKs are missing; make bench-http installs them, or npm install in bench/mcp/peers/ts: %w", err)
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
 		return nil, err
 	}
-	return append(rows, row{label: "TypeScript SDK 1", command: []string{node, filepath.Join(ts, "http-v1.mjs")}}), nil
-}
-
-func render(o options, rows []row) string {
-	m := report.DescribeMachine()
-	var b strings.Builder
-	b.WriteString("## MCP servers over streamable HTTP\n\n`go -C bench run ./http`\n\n")
-	fmt.Fprintf(&b, "%s, %s; %s; medians of %d interleaved rounds, %v per measure.\n\n"+
-		"%d clients, each with a connection that is kept alive and a session of 2025-11-25, call echo with 32 bytes one call after the other. "+
-		"\"ours\" is how many times ingot's first row is ahead (median of the per-round ratios). The peers answer with JSON, their faster way.\n\n"+
-		"| server | calls/s | ours | p50 us | CPU us/call |\n|---|---|---|---|---|\n",
-		m.CPU, m.System, time.Now().UTC().Format(time.DateOnly), o.rounds, o.phase, connections)
-	for _, r := range rows {
-		ours := "–"
-		if ratio, ok := report.MedianRatio(rows[0].rates, r.rates); ok {
-			ours = report.Ratio(ratio)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.label, report.Thousands(report.Median(r.rates)), ours,
-			report.Number(report.Median(r.p50)), report.Number(report.Median(r.cpu)))
-	}
-	return report.Section(sectionName, b.String())
+	add("TypeScript SDK 1", []string{node, filepath.Join(ts, "http-v1.mjs")}, false)
+	add("TypeScript SDK 2", []string{node, filepath.Join(ts, "http-v2.mjs")}, true)
+	return rows, nil
 }

@@ -12,6 +12,7 @@ async function begin() {
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID, enableJsonResponse: true,
     onsessioninitialized: id => sessions.set(id, transport),
+    onsessionclosed: id => sessions.delete(id),
   });
   const server = new McpServer({ name: 'echo', version: '1' });
   server.registerTool('echo', { description: 'Answers the message.', inputSchema: { message: z.string() } },
