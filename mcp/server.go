@@ -25,9 +25,12 @@ type Options struct {
 	// wrapper passes [ErrInputRequired] on as it is.
 	WrapTool func(t Tool, h Handler) Handler
 
-	// CompileSchema, when not nil, compiles the OutputSchema of each tool that
-	// is added; the check it returns is applied to what the tool gives back. It
-	// is left to the caller since a validator is larger than this package.
+	// CompileSchema, when not nil, compiles the schemas of each tool that is added,
+	// unless the tool is SelfChecked or [AddTool] has made them from Go types. What
+	// it returns for the InputSchema checks the arguments of calls, where the tool
+	// has no Validate; what it returns for the OutputSchema checks what the tool
+	// gives back. It is left to the caller since a validator is larger than this
+	// package, and takes longer than most calls.
 	CompileSchema func(schema []byte) (check func(document []byte) error, err error)
 
 	// StateKey, 32 bytes, seals what a modern client brings back after it was

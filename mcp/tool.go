@@ -40,9 +40,15 @@ type Tool struct {
 	// Validate, when not nil, is given the arguments before the handler. Its
 	// error becomes an isError result.
 	Validate func(args []byte) error
+	// SelfChecked says that the handler checks its arguments, as
+	// [CallRequest.Decode] does, and that its results fit the OutputSchema by the
+	// way they are made: Options.CompileSchema is not applied.
+	SelfChecked bool
 	// Timeout, when positive, is the time after which a call's context ends.
 	// The handler has to heed its context.
 	Timeout time.Duration
+
+	ownInput, ownOutput bool // the schema is that of a Go type
 }
 
 // ToolAnnotations are hints to the client (server/tools, "Tool"); nil is the
@@ -157,6 +163,15 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	if err != nil {
 		return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
 	}
+	compile := o.CompileSchema
+	if t.SelfChecked {
+		compile = nil
+	}
+	if compile != nil && t.Validate == nil && !t.ownInput {
+		if t.Validate, err = compile(input); err != nil {
+			return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
+		}
+	}
 	made := &tool{Tool: t, handler: h}
 	if o.WrapTool != nil {
 		made.handler = o.WrapTool(t, h)
@@ -173,8 +188,8 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 			return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
 		}
 		made.OutputSchema = output
-		if o.CompileSchema != nil {
-			if made.checkOutput, err = o.CompileSchema(output); err != nil {
+		if compile != nil && !t.ownOutput {
+			if made.checkOutput, err = compile(output); err != nil {
 				return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
 			}
 		}

@@ -40,11 +40,11 @@ func AddTool[In, Out any](to Adder, t Tool, h TypedHandler[In, Out]) {
 		panic("mcp: AddTool: tool " + t.Name + " has no handler")
 	}
 	if len(t.InputSchema) == 0 {
-		t.InputSchema = SchemaOf[In]()
+		t.InputSchema, t.ownInput = SchemaOf[In](), true
 	}
 	raw := reflect.TypeFor[Out]() == reflect.TypeFor[CallResult]()
 	if len(t.OutputSchema) == 0 && !raw {
-		t.OutputSchema = schemaOf(reflect.TypeFor[Out](), true)
+		t.OutputSchema, t.ownOutput = schemaOf(reflect.TypeFor[Out](), true), true
 	}
 	shapeOf(reflect.TypeFor[In]()) // panics now, not at the first call
 	to.AddTool(t, func(ctx context.Context, req *CallRequest) (*CallResult, error) {

@@ -203,9 +203,45 @@ func TestOutputSchemaIsChecked(t *testing.T) {
 	assert.Contains(t, answer("none"), `it has an OutputSchema, but its result has no Structured`)
 	assert.Contains(t, answer("error"), `"isError":true`)
 	refuse := func([]byte) (func([]byte) error, error) { return nil, errors.New("no such dialect") }
+	assert.Panics(t, func() { NewServer(Options{CompileSchema: refuse}).AddTool(Tool{Name: "a"}, echo) })
 	assert.Panics(t, func() {
 		NewServer(Options{CompileSchema: refuse}).AddTool(Tool{Name: "a", OutputSchema: []byte(`{}`)}, echo)
 	})
+}
+
+// Arguments are checked by the compiled schema of tools that are added raw; by the
+// decoder alone where the schema is a Go type's; and not at all where the tool says
+// that it does so itself.
+func TestInputSchemaIsChecked(t *testing.T) {
+	var compiled []string
+	s := NewServer(Options{CompileSchema: func(schema []byte) (func([]byte) error, error) {
+		compiled = append(compiled, string(schema))
+		return func(document []byte) error {
+			if !strings.Contains(string(document), `"n":1`) {
+				return errors.New("n is not 1")
+			}
+			return nil
+		}, nil
+	}})
+	const schema = `{"type":"object","title":"raw"}`
+	answers := func(context.Context, *CallRequest) (*CallResult, error) { return TextResult("ran"), nil }
+	s.AddTool(Tool{Name: "raw", InputSchema: []byte(schema)}, answers)
+	s.AddTool(Tool{Name: "self", InputSchema: []byte(schema), SelfChecked: true}, answers)
+	s.AddTool(Tool{Name: "own", InputSchema: []byte(schema), Validate: func([]byte) error { return errors.New("its own no") }}, answers)
+	AddTool(s, Tool{Name: "typed"}, func(_ context.Context, _ *CallRequest, in *struct {
+		N int `json:"n,omitzero"`
+	}) (*entryArguments, error) {
+		return &entryArguments{Key: "ran"}, nil
+	})
+	assert.Equal(t, []string{schema}, compiled)
+	answer := func(tool, arguments string) string {
+		return string(s.NewExchange([]byte(call(1, tool, arguments, false))).Answer(t.Context(), VersionLegacy, nil))
+	}
+	assert.Equal(t, said("1", "ran"), answer("raw", `{"n":1}`))
+	assert.Contains(t, answer("raw", `{"n":2}`), `"text":"n is not 1"}],"isError":true`)
+	assert.Contains(t, answer("self", `{"n":2}`), "ran")
+	assert.Contains(t, answer("own", `{"n":1}`), "its own no")
+	assert.Contains(t, answer("typed", `{"n":2}`), "ran")
 }
 
 func TestWrapTool(t *testing.T) {

@@ -27,6 +27,7 @@ func Register(server *mcp.Server, m state.Manager) {
 			Annotations:  d.hints.annotations(),
 			Inline:       d.inline,
 			Task:         d.task,
+			SelfChecked:  true,
 		}, d.handler)
 	}
 }
