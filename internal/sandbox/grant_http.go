@@ -143,6 +143,9 @@ func deniedRequest(r *http.Request, d *netguard.DeniedError) *refusal {
 	if d.Port != "" && d.Port != "80" && d.Port != "443" {
 		host = net.JoinHostPort(d.Host, d.Port)
 	}
+	if d.Port == "" && d.Host == r.URL.Hostname() {
+		host = r.URL.Host
+	}
 	switch {
 	case d.Private:
 		return refusalf(codeDenied, `%s is on this machine or in a private network: grant capabilities.http: [{host: %q, private: true}]`, host, host)
