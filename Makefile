@@ -17,7 +17,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability clean help
+.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -92,6 +92,9 @@ bench-hash: ## measure the hash against its peers (writes docs/BENCHMARKS.md)
 
 bench-durability: ## measure durable stores side by side (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./durability $(FLAGS)
+
+bench-sandbox: ## measure wasm tools beside plain wazero and Extism (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./sandbox $(FLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(VENV) $(WASM)
