@@ -218,7 +218,7 @@ func (l *listener) tell() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer func() { l.sending = false }()
-	for !l.gone && l.hasNews() {
+	for !l.gone && l.out != nil && l.hasNews() { // it may have left since it was woken
 		news, updated, tasks, visited, out := l.news, l.updated, l.taskNews, l.visited, l.out
 		l.news, l.updated, l.taskNews, l.visited = 0, nil, nil, nil
 		s.mu.Unlock()
