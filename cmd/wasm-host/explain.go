@@ -85,26 +85,17 @@ func explain(module *sandbox.Module) string {
 	r.line("ABI", "%s", info.ABI)
 	r.line("code", "%d functions, compile work %d of %d", info.Functions, info.CompileWork, p.Limits.CompileWorkMax)
 
-	r.heading("it may, in each call")
-	r.item("compute for %v, then it is stopped; %d calls at once", p.Limits.TimeMax, p.Limits.ConcurrencyMax)
-	r.item("hold %s of memory (it starts with %s%s) and %d table elements", sizeText(p.Limits.MemoryBytesMax),
-		sizeText(info.MemoryBytesMin), ownMaximum(info), p.Limits.TableElementsMax)
-	r.item("read %s of arguments and return %s", sizeText(p.Limits.InputBytesMax), sizeText(p.Limits.OutputBytesMax))
-	r.item("log %d lines, %s", p.Limits.LogLinesMax, sizeText(p.Limits.LogBytesMax))
-	r.item("see a %s", map[sandbox.Clock]string{
-		sandbox.ClockVirtual: "virtual clock: 1970 at the start of each call, a sleep takes no time",
-		sandbox.ClockReal:    "real clock",
-	}[p.Clock])
-	if p.RandomSeed == nil {
-		r.item("read random bytes from the operating system")
-	} else {
-		r.item("read random bytes that are the same in each call (seeded)")
-	}
+	r.line("memory", "starts with %s%s", sizeText(info.MemoryBytesMin), ownMaximum(info))
 
+	may, mayNot := p.Explain()
+	r.heading("it may, in each call")
+	for _, what := range may {
+		r.item("%s", what)
+	}
 	r.heading("it may not")
-	r.item("open files, folders or sockets, or reach any network")
-	r.item("see arguments, environment variables, standard input or other tools")
-	r.item("keep anything from one call to the next")
+	for _, what := range mayNot {
+		r.item("%s", what)
+	}
 
 	r.heading("it imports")
 	if len(info.Imports) == 0 {
@@ -196,22 +187,29 @@ func hints(a *sandbox.Annotations) string {
 	return strings.Join(said, ", ")
 }
 
-// meanings says what an import comes to under the policy of today, by name or,
-// ending in *, by what the name begins with.
+// meanings says what an import is for, by name or, ending in *, by what the name
+// begins with. How far it reaches stands above it, with the grants.
 var meanings = []struct{ name, meaning string }{
 	{"ingot.log", "writes a line to the host's log"},
+	{"ingot.progress", "tells the caller how far it is"},
+	{"ingot.reply", "fetches what another function answered"},
+	{"ingot.state_*", "reaches state, as far as it is granted"},
+	{"ingot.http_request", "sends requests, as far as it is granted"},
 	{"wasi_snapshot_preview1.args_*", "sees no arguments"},
-	{"wasi_snapshot_preview1.environ_*", "sees no environment variables"},
+	{"wasi_snapshot_preview1.environ_*", "sees the environment variables that are granted"},
 	{"wasi_snapshot_preview1.clock_*", "reads the clock above"},
 	{"wasi_snapshot_preview1.random_get", "reads random bytes as above"},
-	{"wasi_snapshot_preview1.fd_write", "writes to the host's log (stdout and stderr), to nothing else"},
-	{"wasi_snapshot_preview1.fd_read", "reads the end of an empty input"},
-	{"wasi_snapshot_preview1.fd_*", "finds no files: there are none"},
-	{"wasi_snapshot_preview1.path_*", "finds no files: there are none"},
+	{"wasi_snapshot_preview1.fd_write", "writes to the host's log (stdout and stderr) and to granted files"},
+	{"wasi_snapshot_preview1.fd_read", "reads an empty input and granted files"},
+	{"wasi_snapshot_preview1.fd_*", "reaches files, as far as they are granted"},
+	{"wasi_snapshot_preview1.path_*", "reaches files, as far as they are granted"},
 	{"wasi_snapshot_preview1.sock_*", "finds no sockets: there are none"},
 	{"wasi_snapshot_preview1.poll_oneoff", "sleeps by the clock above, until its time is over"},
 	{"wasi_snapshot_preview1.sched_yield", "does nothing"},
 	{"wasi_snapshot_preview1.proc_*", "ends its own instance"},
+	{"extism:host/env.http_*", "sends requests, as far as it is granted"},
+	{"extism:host/env.config_get", "reads the configuration values that are granted"},
+	{"extism:host/env.*", "exchanges data with the host"},
 }
 
 func meaning(i sandbox.Import) string {

@@ -109,7 +109,7 @@ func TestExplain(t *testing.T) {
 		require.Contains(t, c, part)
 	}
 	h := explained("--clock", "real", "--seed", "x", "--timeout", "7s", "--memory", "1MiB", "--max-output", "3KiB", "--concurrency", "9", hostilePath)
-	for _, part := range []string{"ingot.log: writes a line", "path_open: finds no files", "sock_accept: finds no sockets", "real clock", "seeded", "7s", "9 calls", "1 MiB", "return 3 KiB", "hints        none"} {
+	for _, part := range []string{"ingot.log: writes a line", "path_open: reaches files, as far as they are granted", "open files or folders", "sock_accept: finds no sockets", "real clock", "seeded", "7s", "9 calls", "1 MiB", "return 3 KiB", "hints        none"} {
 		require.Contains(t, h, part)
 	}
 	require.Equal(t, 1, strings.Count(h, "fd_write"))
