@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,4 +90,33 @@ tools:
 	require.Regexp(t, `"wallNanos":1[6-9]\d{17}`, probe)
 	require.Contains(t, c.answer(2, "hostile", `{"mode":"spin"}`).Result.Content[0].Text, "its time limit of 300ms")
 	require.Empty(t, c.finish())
+}
+
+// explain speaks of what a configuration grants, tool by tool.
+func TestExplainConfig(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "hostile.wasm"), read(t, hostilePath))
+	put(t, filepath.Join(dir, "sha256.wasm"), read(t, sha256Path))
+	file := filepath.Join(dir, "forge.yaml")
+	put(t, file, []byte(`tools:
+  - {type: wasm, module: sha256.wasm}
+  - type: wasm
+    module: hostile.wasm
+    capabilities:
+      state: [{prefix: "notes/", access: read-write}]
+      http: [{host: api.example.org, methods: [GET, POST]}]
+      files: [{path: /data, root: .}]
+      env: {TOKEN: very-secret}
+`))
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"explain", "--config", file}, strings.NewReader(""), &stdout, &stderr), stderr.String())
+	plain, granted, found := strings.Cut(stdout.String(), "\nhostile\n")
+	require.True(t, found, stdout.String())
+	require.Contains(t, plain, "read or write state")
+	_, mayNot, _ := strings.Cut(granted, "it may not")
+	require.NotContains(t, mayNot, "read or write state")
+	for _, part := range []string{`"notes/"`, "api.example.org", "POST", "/data", "TOKEN"} {
+		require.Contains(t, granted, part)
+	}
+	require.NotContains(t, granted, "very-secret")
 }
