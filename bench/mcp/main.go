@@ -7,11 +7,12 @@
 // the report gives medians over rounds and the median of the per-round ratios
 // between ingot's echo and each peer.
 //
-// What is measured, for 32-byte and 8-KiB payloads: cold start (spawn,
-// handshake, answer to the first call), one call at a time (rate, p50, p99),
-// 64 calls in flight (rate, CPU of the child per call), and resident memory
-// before and after. Every answer is checked: each id answered exactly once,
-// each with the payload of its own request.
+// What is measured, for 32-byte and 8-KiB payloads: one call at a time (rate,
+// p50, p99) and 64 calls in flight (rate, CPU of the child per call); and for the
+// process itself: cold start (spawn, handshake, answer to the first call), and
+// resident memory before and after a million 32-byte calls, or as many as a
+// slow server answers in a few seconds. Every answer is checked: each id answered
+// exactly once, each with the payload of its own request.
 //
 // Run it from the repository root:
 //
@@ -48,6 +49,7 @@ const (
 type options struct {
 	rounds int
 	phase  time.Duration // length of one timed measure
+	calls  int           // after which memory is read
 	out    string
 	only   string
 }
@@ -82,18 +84,19 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.phase, "phase", 600*time.Millisecond, "length of each timed measure")
 	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
 	flags.StringVar(&o.only, "only", "", "comma-separated short names of the servers to measure (default all)")
+	flags.IntVar(&o.calls, "calls", 1_000_000, "calls after which resident memory is read; a server that takes longer than eight phases for them is read then")
 	quick := flags.Bool("quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if *quick {
-		o.rounds, o.phase = 1, 40*time.Millisecond
+		o.rounds, o.phase, o.calls = 1, 40*time.Millisecond, 10_000
 		if o.out == "" {
 			o.out = filepath.Join(os.TempDir(), "ingot-bench-mcp.md")
 		}
 	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 {
-		fmt.Fprintln(stderr, "bench/mcp: want --rounds of at least 1, a --phase above 0 and no other arguments")
+	if flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 || o.calls < windowSize {
+		fmt.Fprintln(stderr, "bench/mcp: want --rounds of at least 1, a --phase above 0, --calls of at least 64 and no other arguments")
 		return o, errors.New("bad arguments")
 	}
 	return o, nil
@@ -146,7 +149,7 @@ func runRounds(ctx context.Context, servers []server, o options, stdout io.Write
 		for i := range servers {
 			s := servers[(i+round)%len(servers)]
 			fmt.Fprintf(stdout, " %s", s.short)
-			one, err := measureServer(ctx, s, o.phase)
+			one, err := measureServer(ctx, s, o)
 			if err != nil {
 				fmt.Fprintln(stdout)
 				return nil, fmt.Errorf("measuring %s: %w", s.short, err)

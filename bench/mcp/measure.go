@@ -18,8 +18,9 @@ const (
 
 // A sample is one server's round.
 type sample struct {
-	coldMillis          float64
-	idleBytes, endBytes int64 // resident memory; 0: not known here
+	coldMillis          float64 // the median of several starts
+	idleBytes, endBytes int64   // resident memory; 0: not known here
+	endCalls            int     // calls before endBytes was read
 	small, large        load
 	modern              load // 32 B, pipelined only; zero: not spoken
 	driverMicros        float64
@@ -33,18 +34,49 @@ type load struct {
 	cpuMicros            float64 // of the child, per pipelined call; 0: not known here
 }
 
-// measureServer runs one round of s: the legacy era in one process, then, where
-// spoken, the modern era in another.
-func measureServer(ctx context.Context, s server, phase time.Duration) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout+8*phase)
+// measureServer runs one round of s: cold starts, its memory, the legacy era, and,
+// where spoken, the modern era, each in processes of their own.
+func measureServer(ctx context.Context, s server, o options) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, runTimeout+20*o.phase)
 	defer cancel()
 	var out sample
-	err := withChild(ctx, s, func(c *child) error { return c.legacyRound(s, phase, &out) })
-	if err != nil || !s.modern {
+	if err := coldStarts(ctx, s, &out); err != nil {
+		return out, fmt.Errorf("cold start: %w", err)
+	}
+	if err := withChild(ctx, s, func(c *child) error { return c.memoryRound(s, o, &out) }); err != nil {
+		return out, fmt.Errorf("memory: %w", err)
+	}
+	if err := withChild(ctx, s, func(c *child) error { return c.legacyRound(s, o.phase, &out) }); err != nil || !s.modern {
 		return out, err
 	}
-	err = withChild(ctx, s, func(c *child) error { return c.modernRound(s, phase, &out) })
+	err := withChild(ctx, s, func(c *child) error { return c.modernRound(s, o.phase, &out) })
 	return out, err
+}
+
+// Cold starts of one round: at most so many, and no more when they take long.
+const (
+	coldStartsMax = 10
+	coldSpan      = 200 * time.Millisecond
+)
+
+// coldStarts starts s several times, each time up to the answer to its first call.
+func coldStarts(ctx context.Context, s server, out *sample) error {
+	var millis []float64
+	for begin := time.Now(); len(millis) == 0 || len(millis) < coldStartsMax && time.Since(begin) < coldSpan; {
+		err := withChild(ctx, s, func(c *child) error {
+			if err := c.greet(newTraffic(s.work, payloadSmall, false)); err != nil {
+				return err
+			}
+			millis = append(millis, time.Since(c.started).Seconds()*1e3)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.Sort(millis)
+	out.coldMillis = quantile(millis, 0.5)
+	return nil
 }
 
 // withChild starts s, lets act talk to it, then closes its input and expects
@@ -100,22 +132,40 @@ func startChild(ctx context.Context, command []string) (*child, error) {
 	return c, cmd.Start()
 }
 
-// legacyRound measures everything but the modern era.
-func (c *child) legacyRound(s server, phase time.Duration, out *sample) error {
+// greet begins a legacy connection and makes the first call.
+func (c *child) greet(t *traffic) error {
 	if _, err := c.exchange(initializeLine); err != nil {
 		return fmt.Errorf("initialize: %w", err)
 	}
 	if _, err := io.WriteString(c.stdin, initializedLine); err != nil {
 		return err
 	}
-	small, large := newTraffic(s.work, payloadSmall, false), newTraffic(s.work, payloadLarge, false)
-	if err := c.firstCall(small, false); err != nil {
+	return c.firstCall(t, false)
+}
+
+// memoryRound reads resident memory before and after many calls.
+func (c *child) memoryRound(s server, o options, out *sample) error {
+	t := newTraffic(s.work, payloadSmall, false)
+	if err := c.greet(t); err != nil {
 		return err
 	}
-	out.coldMillis = time.Since(c.started).Seconds() * 1e3
 	out.idleBytes = residentBytes(c.cmd.Process.Pid)
+	before := c.nextID
+	if _, err := c.pipelined(t, 8*o.phase, o.calls); err != nil {
+		return err
+	}
+	out.endBytes, out.endCalls = residentBytes(c.cmd.Process.Pid), c.nextID-before
+	return nil
+}
+
+// legacyRound measures calls of the legacy era.
+func (c *child) legacyRound(s server, phase time.Duration, out *sample) error {
+	small, large := newTraffic(s.work, payloadSmall, false), newTraffic(s.work, payloadLarge, false)
+	if err := c.greet(small); err != nil {
+		return err
+	}
 	// A just-in-time compiler and a heap find their size before the clock runs.
-	if _, err := c.pipelined(small, phase); err != nil {
+	if _, err := c.pipelined(small, phase, unbounded); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
 	if err := c.bothLoads(small, phase, &out.small, &out.driverMicros); err != nil {
@@ -127,7 +177,6 @@ func (c *child) legacyRound(s server, phase time.Duration, out *sample) error {
 	if err := c.bothLoads(large, phase, &out.large, nil); err != nil {
 		return fmt.Errorf("%d B: %w", payloadLarge, err)
 	}
-	out.endBytes = residentBytes(c.cmd.Process.Pid)
 	return nil
 }
 
@@ -139,10 +188,10 @@ func (c *child) modernRound(s server, phase time.Duration, out *sample) error {
 	if err := c.firstCall(t, true); err != nil {
 		return err
 	}
-	if _, err := c.pipelined(t, phase); err != nil {
+	if _, err := c.pipelined(t, phase, unbounded); err != nil {
 		return fmt.Errorf("modern warm-up: %w", err)
 	}
-	p, err := c.pipelined(t, phase)
+	p, err := c.pipelined(t, phase, unbounded)
 	if err != nil {
 		return fmt.Errorf("modern: %w", err)
 	}
@@ -170,7 +219,7 @@ func (c *child) bothLoads(t *traffic, phase time.Duration, out *load, driverMicr
 	if err := c.sequential(t, phase, out); err != nil {
 		return fmt.Errorf("sequential: %w", err)
 	}
-	p, err := c.pipelined(t, phase)
+	p, err := c.pipelined(t, phase, unbounded)
 	if err != nil {
 		return fmt.Errorf("pipelined: %w", err)
 	}
@@ -240,9 +289,12 @@ type pipelinedResult struct {
 	childMicros, driverMicros float64 // CPU per call
 }
 
-// pipelined keeps windowSize calls in flight until the phase is over, then
-// waits for the last answers. Each answer frees a place for one request.
-func (c *child) pipelined(t *traffic, phase time.Duration) (pipelinedResult, error) {
+// unbounded is more calls than a phase has room for.
+const unbounded = 1 << 40
+
+// pipelined keeps windowSize calls in flight until the phase is over or calls are
+// made, then waits for the last answers. Each answer frees a place for one request.
+func (c *child) pipelined(t *traffic, phase time.Duration, calls int) (pipelinedResult, error) {
 	places := make(chan int, windowSize) // never blocks: it carries at most windowSize places
 	writeFailed := make(chan error, 1)
 	base := c.nextID
@@ -253,7 +305,7 @@ func (c *child) pipelined(t *traffic, phase time.Duration) (pipelinedResult, err
 	childBefore, driverBefore := processCPU(c.cmd.Process.Pid), processCPU(0)
 	begin := time.Now()
 	places <- windowSize
-	answered, err := c.readAnswers(t, base, begin.Add(phase), places)
+	answered, err := c.readAnswers(t, base, begin.Add(phase), calls, places)
 	took := time.Since(begin)
 	childUsed, driverUsed := processCPU(c.cmd.Process.Pid)-childBefore, processCPU(0)-driverBefore
 
@@ -266,11 +318,11 @@ func (c *child) pipelined(t *traffic, phase time.Duration) (pipelinedResult, err
 		return pipelinedResult{}, err
 	}
 	c.nextID += answered
-	calls := float64(answered)
+	n := float64(answered)
 	return pipelinedResult{
-		perSec:       calls / took.Seconds(),
-		childMicros:  childUsed.Seconds() * 1e6 / calls,
-		driverMicros: driverUsed.Seconds() * 1e6 / calls,
+		perSec:       n / took.Seconds(),
+		childMicros:  childUsed.Seconds() * 1e6 / n,
+		driverMicros: driverUsed.Seconds() * 1e6 / n,
 	}, nil
 }
 
@@ -304,8 +356,8 @@ func (c *child) writeRequests(t *traffic, base int, places <-chan int) error {
 }
 
 // readAnswers reads until every request sent is answered, exactly once each,
-// and hands out new places until the deadline.
-func (c *child) readAnswers(t *traffic, base int, deadline time.Time, places chan<- int) (int, error) {
+// and hands out new places until the deadline, or until calls are issued.
+func (c *child) readAnswers(t *traffic, base int, deadline time.Time, calls int, places chan<- int) (int, error) {
 	issued, answered := windowSize, 0
 	seen := make([]bool, windowSize, 1<<16)
 	for answered < issued {
@@ -325,10 +377,10 @@ func (c *child) readAnswers(t *traffic, base int, deadline time.Time, places cha
 			got++
 		}
 		answered += got
-		if got > 0 && time.Now().Before(deadline) {
-			issued += got
-			seen = slices.Grow(seen, got)[:issued]
-			places <- got
+		if more := min(got, calls-issued); more > 0 && time.Now().Before(deadline) {
+			issued += more
+			seen = slices.Grow(seen, more)[:issued]
+			places <- more
 		}
 	}
 	return answered, nil

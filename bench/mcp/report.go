@@ -43,9 +43,11 @@ and refuse a missing or mistyped one. The ` + "`state_get`" + ` row does more th
 echo: it looks a key up in the store and answers with structured content and
 its text.
 `)
-	legacyTable(&b, "32-byte payload, "+legacyVersion, servers, results, true, func(s sample) load { return s.small })
-	legacyTable(&b, "8-KiB payload, "+legacyVersion, servers, results, false, func(s sample) load { return s.large })
+	b.WriteString("\n" + report.TargetTable("what", targets(servers, results)))
+	legacyTable(&b, "32-byte payload, "+legacyVersion, servers, results, func(s sample) load { return s.small })
+	legacyTable(&b, "8-KiB payload, "+legacyVersion, servers, results, func(s sample) load { return s.large })
 	modernTable(&b, servers, results)
+	processTable(&b, servers, results)
 	if driver := column(results[ours], func(s sample) float64 { return s.driverMicros }); driver > 0 {
 		fmt.Fprintf(&b, "\nThe measuring program itself used %.2f us of CPU per pipelined 32-byte call against ingot's echo.\n", driver)
 	}
@@ -55,45 +57,48 @@ its text.
 	return report.Section(sectionName, b.String())
 }
 
-func legacyTable(b *strings.Builder, title string, servers []server, results map[string][]sample, process bool, of func(sample) load) {
-	fmt.Fprintf(b, "\n### %s\n\n| server | arguments | one at a time, calls/s | ours | p50 / p99 us | %d in flight, calls/s | ours | CPU us/call |", title, windowSize)
-	columns := 8
-	if process {
-		b.WriteString(" cold start ms | MB idle / after |")
-		columns += 2
-	}
-	b.WriteString("\n|" + strings.Repeat("---|", columns) + "\n")
+func legacyTable(b *strings.Builder, title string, servers []server, results map[string][]sample, of func(sample) load) {
+	fmt.Fprintf(b, "\n### %s\n\n| server | arguments | one at a time, calls/s | ours | p50 / p99 us | p50, of ours | %d in flight, calls/s | ours | CPU us/call |\n|%s\n",
+		title, windowSize, strings.Repeat("---|", 9))
 	for _, s := range servers {
 		samples := results[s.short]
 		rate := func(l load) float64 { return l.sequentialPerSec }
 		pipelined := func(l load) float64 { return l.pipelinedPerSec }
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s / %s | %s | %s | %s |",
+		p50 := func(l load) float64 { return l.p50Micros }
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s / %s | %s | %s | %s | %s |\n",
 			s.label, s.checks,
 			report.Thousands(column(samples, on(of, rate))), ratio(s, results, on(of, rate)),
-			report.Number(column(samples, on(of, func(l load) float64 { return l.p50Micros }))),
+			report.Number(column(samples, on(of, p50))),
 			report.Number(column(samples, on(of, func(l load) float64 { return l.p99Micros }))),
+			inverse(s, results, on(of, p50)),
 			report.Thousands(column(samples, on(of, pipelined))), ratio(s, results, on(of, pipelined)),
 			report.Number(column(samples, on(of, func(l load) float64 { return l.cpuMicros }))))
-		if process {
-			fmt.Fprintf(b, " %s | %s / %s |",
-				report.Number(column(samples, func(s sample) float64 { return s.coldMillis })),
-				report.Number(column(samples, func(s sample) float64 { return float64(s.idleBytes) / 1e6 })),
-				report.Number(column(samples, func(s sample) float64 { return float64(s.endBytes) / 1e6 })))
-		}
-		b.WriteString("\n")
+	}
+}
+
+// processTable is about the processes as such.
+func processTable(b *strings.Builder, servers []server, results map[string][]sample) {
+	fmt.Fprintf(b, "\n### Cold start and memory\n\nFrom the start of the process to the answer to its first call; resident memory\nafter that call, and after as many 32-byte calls as the last column says, %d in\nflight.\n\n| server | cold start ms | MB after one call | MB after many | calls |\n|---|---|---|---|---|\n", windowSize)
+	for _, s := range servers {
+		samples := results[s.short]
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", s.label,
+			report.Number(column(samples, func(s sample) float64 { return s.coldMillis })),
+			report.Number(column(samples, func(s sample) float64 { return float64(s.idleBytes) / 1e6 })),
+			report.Number(column(samples, func(s sample) float64 { return float64(s.endBytes) / 1e6 })),
+			report.Thousands(column(samples, func(s sample) float64 { return float64(s.endCalls) })))
 	}
 }
 
 func modernTable(b *strings.Builder, servers []server, results map[string][]sample) {
-	fmt.Fprintf(b, "\n### 32-byte payload, %s\n\n| server | %d in flight, calls/s | ours | CPU us/call |\n|---|---|---|---|\n", modernVersion, windowSize)
+	fmt.Fprintf(b, "\n### 32-byte payload, %s\n\n| server | %d in flight, calls/s | ours | of its own %s | CPU us/call |\n|---|---|---|---|---|\n", modernVersion, windowSize, legacyVersion)
 	modern := func(s sample) load { return s.modern }
 	pipelined := on(modern, func(l load) float64 { return l.pipelinedPerSec })
 	for _, s := range servers {
 		if !s.modern {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", s.label,
-			report.Thousands(column(results[s.short], pipelined)), ratio(s, results, pipelined),
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", s.label,
+			report.Thousands(column(results[s.short], pipelined)), ratio(s, results, pipelined), eras(results[s.short]),
 			report.Number(column(results[s.short], on(modern, func(l load) float64 { return l.cpuMicros }))))
 	}
 }
@@ -113,6 +118,27 @@ func figures(samples []sample, figure func(sample) float64) []float64 {
 		values = append(values, figure(s))
 	}
 	return values
+}
+
+// eras is the median over the rounds of the modern rate divided by the legacy one.
+func eras(samples []sample) string {
+	v, ok := report.MedianRatio(
+		figures(samples, func(s sample) float64 { return s.modern.pipelinedPerSec }),
+		figures(samples, func(s sample) float64 { return s.small.pipelinedPerSec }))
+	if !ok {
+		return "–"
+	}
+	return report.Ratio(v)
+}
+
+// inverse is the median over the rounds of s divided by ours: of times, how many
+// times ours is ahead.
+func inverse(s server, results map[string][]sample, figure func(sample) float64) string {
+	v, ok := report.MedianRatio(figures(results[s.short], figure), figures(results[ours], figure))
+	if s.short == ours || !ok {
+		return "–"
+	}
+	return report.Ratio(v)
 }
 
 // ratio is the median over the rounds of ours divided by s.

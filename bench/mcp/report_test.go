@@ -29,14 +29,18 @@ func TestRatioIsPerRound(t *testing.T) {
 }
 
 func TestRenderSectionHoldsEveryServer(t *testing.T) {
-	servers := []server{{short: ours, label: "mine", modern: true}, {short: "peer", label: "peer 1.0"}}
+	servers := []server{{short: ours, label: "ingot mine", modern: true}, {short: "peer", label: "peer 1.0"}}
 	results := map[string][]sample{
-		ours:   {{coldMillis: 2, driverMicros: 0.4, small: load{sequentialPerSec: 20, pipelinedPerSec: 30000}}},
-		"peer": {{coldMillis: 4, small: load{sequentialPerSec: 10, pipelinedPerSec: 1000}}},
+		ours:   {{coldMillis: 2, driverMicros: 0.4, small: load{sequentialPerSec: 20, pipelinedPerSec: 30000}, modern: load{pipelinedPerSec: 24000}}},
+		"peer": {{coldMillis: 4, endBytes: 14e6, endCalls: 5000, small: load{sequentialPerSec: 10, pipelinedPerSec: 1000}}},
 	}
 	text := renderSection(machine{Machine: report.Machine{CPU: "CPU"}}, options{rounds: 1, phase: time.Second}, servers, results, []string{"ts-v1: node is not installed"})
-	require.Contains(t, text, "| peer 1.0 |  | 10 | 2.00x | – / – | 1,000 | 30x | – | 4.00 | – / – |\n")
-	require.Contains(t, text, "| mine |  | 20 | – |")
+	require.Contains(t, text, "| peer 1.0 |  | 10 | 2.00x | – / – | – | 1,000 | 30x | – |\n")
+	require.Contains(t, text, "| peer 1.0 | 4.00 | – | 14.0 | 5,000 |\n")
+	require.Contains(t, text, "| ingot mine | 24,000 | – | 0.80x | – |\n")
+	require.Contains(t, text, "| ingot mine |  | 20 | – |")
 	require.Contains(t, text, "Skipped: ts-v1: node is not installed.")
 	require.Contains(t, text, "used 0.40 us of CPU")
+	require.Contains(t, text, "| modern era against legacy era | at least 0.90x | 0.80x | **missed** |\n")
+	require.Contains(t, text, "| p50 of one call at a time, of each peer against ours | at least 4.00x | – | not in this run |\n")
 }
