@@ -16,7 +16,7 @@ const (
 	opMemorySize, opMemoryGrow                     = 0x3f, 0x40
 	opI32Const, opI64Const, opF32Const             = 0x41, 0x42, 0x43
 	opF64Const                                     = 0x44
-	opI32GtU, opI32Ne, opI64LtS                    = 0x4b, 0x47, 0x53
+	opI32GtU, opI32Ne, opI64GeS                    = 0x4b, 0x47, 0x59
 	opI64Sub, opI64Shl, opI64ShrU                  = 0x7d, 0x86, 0x88
 	opI64ExtendI32U                                = 0xad
 	opRefNull, opRefIsNull, opRefFunc              = 0xd0, 0xd1, 0xd2

@@ -9,8 +9,10 @@ package meter
 // runs has been paid for, every cycle of the code passes through a charge, and
 // the count depends on nothing but the code that runs.
 //
-// A backward branch pays in front of itself, or, where that would be more work,
-// the loop's header pays for the most that a branch to it costs.
+// The header of a loop pays for the most that a branch to it costs: that is
+// quicker than to pay in front of the branches. Where that would be a lot more
+// than some of them cost, which happens in dispatch loops only, each pays for
+// itself.
 //
 // # Dispatch loops
 //
@@ -41,10 +43,10 @@ type plan struct {
 
 // loopPlan is the plan of one loop.
 type loopPlan struct {
-	cost     uint64 // of an iteration, the most of its branches
+	cost     uint64 // the most that a branch to it costs
+	least    uint64 // the least, 0 without branches
 	local    bool   // it makes no call that changes the fuel
 	atHeader bool   // it pays at its header, not at its branches
-	branches int    // to it, that lead backward
 
 	dispatch *dispatch
 }
@@ -197,12 +199,9 @@ func (p *plan) close() {
 	}
 	if top.loop >= 0 {
 		l := &p.loops[top.loop]
-		l.atHeader = l.atHeader || l.branches > branchesMax && l.dispatch == nil
+		l.atHeader = l.atHeader || l.dispatch == nil || l.cost <= 2*l.least
 	}
 }
-
-// branchesMax is how many unconditional branches to a loop pay each for itself.
-const branchesMax = 4
 
 // branch follows a br or br_if.
 func (p *plan) branch(i instruction) {
@@ -233,13 +232,19 @@ func (p *plan) back(i instruction, n int) {
 		}
 		target = max(target, l.dispatch.ends[to-n-1])
 	}
-	l.branches++
-	// A conditional branch would pay even when it is not taken, and what is paid
-	// between a comparison and its branch keeps the compiler from joining them.
+	// A conditional branch would pay even when it is not taken.
 	l.atHeader = l.atHeader || i.op == opBrIf
 	cost := uint64(max(p.height-target, 1))
-	l.cost = max(l.cost, cost)
+	l.pay(cost)
 	p.edges = append(p.edges, edge{at: i.at, loop: p.frames[n].loop, cost: cost, label: noLabel})
+}
+
+// pay notes what a branch to the loop costs.
+func (l *loopPlan) pay(cost uint64) {
+	l.cost = max(l.cost, cost)
+	if l.least == 0 || cost < l.least {
+		l.least = cost
+	}
 }
 
 // dispatched says which frame's end a br to a dispatch loop leads to in the end,
@@ -266,7 +271,8 @@ func (p *plan) lead(label uint32) {
 	to := &p.frames[n]
 	if to.loop >= 0 {
 		l := &p.loops[to.loop]
-		l.atHeader, l.cost = true, max(l.cost, uint64(p.height-to.start), 1)
+		l.atHeader = true
+		l.pay(uint64(max(p.height-to.start, 1)))
 		return
 	}
 	to.label = max(to.label, p.height)
