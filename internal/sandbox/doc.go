@@ -18,22 +18,31 @@
 //
 // # How a guest is held
 //
-//   - Every call runs on a fresh instance: nothing stays behind, and an instance
-//     that trapped is gone.
-//   - Time: wazero's termination check at each loop header, and the same check
-//     put in front of function bodies and bulk instructions (see rewrite.go).
+//   - Time: package meter rewrites each module so that it counts fuel and asks
+//     the host every 0.1 ms or so; there a call that is out of fuel or time ends.
 //   - Memory: an allocator per instance that refuses growth past the limit, so
 //     that a guest's failure can be told from a refusal.
-//   - Authority: WASI preview 1 with no arguments, no environment, no files, no
-//     sockets and an empty stdin; a clock and a random source by [Policy].
+//   - Isolation: a module's first instance runs _initialize; what memory, globals,
+//     clock and random source are then is the snapshot that others start from. A
+//     pool keeps instances ready, and at the isolation "call" puts each back to
+//     the snapshot after its call. One that trapped, was stopped, exited or left
+//     a file open is closed, and so is any of a module that cannot be put back
+//     (see [Info]).
+//   - Authority: [Policy] grants state, files, hosts and variables; without a
+//     grant there is WASI preview 1 with a clock, random bytes and a log.
 //
 // # Caveats
 //
 // Compiling is not interruptible; its cost is estimated first and bounded, by
-// default to about 20 seconds.
+// default to about 20 seconds. [Options].CacheDir keeps what was compiled.
 //
 // The call stack of a guest is outside its memory limit: wazero lets it grow to
-// 50 to 100 MB, and half as much again while it grows, before it traps.
+// 50 to 100 MB, and half as much again while it grows, before it traps. An
+// instance that idles for a second gives its stack back.
 //
-// The check for the deadline costs 20 to 30 ns at each loop iteration and call.
+// What a guest draws at random in _initialize is the same in all its instances:
+// the seed of Go's math/rand is one such number, and of its maps. Random numbers
+// that a call asks the host for (crypto/rand) are its own.
+//
+// Each module holds a file descriptor on Linux, and each instance a few mappings.
 package sandbox
