@@ -232,10 +232,13 @@ func (l *listener) tell() {
 		s.mu.Lock()
 		if err != nil {
 			s.options.Logger.DebugContext(l.ctx, "a listener could not be told", "error", err)
+			// Who attaches next is told, rather twice than never: it may have done so already.
+			l.news |= news
+			l.updated, l.taskNews, l.visited = union(updated, l.updated), union(tasks, l.taskNews), union(visited, l.visited)
 			if l.out == out {
 				l.out = nil
+				return
 			}
-			return
 		}
 	}
 	if l.ending && !l.gone {
@@ -250,6 +253,15 @@ func (l *listener) tell() {
 		}
 		close(l.done)
 	}
+}
+
+// union adds more to set, which may be nil as more may.
+func union(set, more map[string]struct{}) map[string]struct{} {
+	if set == nil {
+		return more
+	}
+	maps.Copy(set, more)
+	return set
 }
 
 // hasNews reports whether there is something to tell. Server.mu is held.
