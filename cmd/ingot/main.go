@@ -2,6 +2,9 @@
 //
 //	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
 //	ingot state verify|repair|dump|compact DIR [--json]
+//	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
+//	ingot build [DIR]
+//	ingot guest test TOOL.wasm [--json]
 //	ingot keygen NAME
 //	ingot sign TOOL.wasm --key NAME.key
 //	ingot verify TOOL.wasm --key NAME.pub
@@ -19,6 +22,9 @@
 // state looks after such a directory while nobody serves it: verify reads all of it
 // and says what is damaged, repair makes a store of what is whole, dump writes the
 // entries as JSON lines, compact rewrites them without the log.
+//
+// new begins a tool in one of four languages, build compiles it, and guest test loads
+// it, calls it in every way and says what is wrong with it.
 //
 // sign and verify are for WebAssembly tools, which a host can be told to load only
 // when the holder of a key has signed them.
@@ -50,6 +56,9 @@ type commands struct {
 	Keygen  keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
 	Sign    signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
 	Verify  verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
+	New     newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
+	Build   buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
+	Guest   guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
 	Version versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 

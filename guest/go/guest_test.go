@@ -83,15 +83,18 @@ func TestFailures(t *testing.T) {
 	var fail error
 	withTool(t, Tool{Name: "a"}, func(args) (result, error) { return result{}, fail })
 	fail = Fail("bad_moon", "the moon is %s", "new")
-	_, err := Call([]byte(`{}`))
+	_, err := Call([]byte(`{"text":"é23456789é","count":5,"mode":"fast"}`))
 	require.JSONEq(t, `{"message":"the moon is new","code":"bad_moon"}`, string(wireError(err)))
 	fail = errors.New("no code")
-	_, err = Call([]byte(`{}`))
+	_, err = Call([]byte(`{"text":"a"}`))
 	require.JSONEq(t, `{"message":"no code"}`, string(wireError(err)))
 	fail = errors.New("")
-	_, err = Call([]byte(`{}`))
+	_, err = Call([]byte(`{"text":"a"}`))
 	require.Contains(t, string(wireError(err)), "without a message")
-	for _, bad := range []string{`{"text":7}`, `{"nope":1}`, `{`, `[]`} {
+	for _, bad := range []string{
+		`{"text":7}`, `{"nope":1}`, `{`, `[]`, `{}`, `{"text":""}`, `{"text":"12345678901"}`, `{"text":"a","mode":"odd"}`, `{"text":"a","count":0}`,
+		`{"text":"a","count":6}`, `{"text":"a","tags":["1","2","3","4"]}`,
+	} {
 		_, err = Call([]byte(bad))
 		var e *Error
 		require.True(t, errors.As(err, &e), bad)

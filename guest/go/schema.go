@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // schema is a JSON Schema object.
@@ -129,6 +131,78 @@ func fieldSchema(f reflect.StructField, inside []reflect.Type) schema {
 		s[keyword] = n
 	}
 	return s
+}
+
+// boundsFault says which field of v breaks its enum, min or max tag, or "". The
+// host checks arguments against the schema, but not every host does. What is absent
+// and may be is not looked at.
+func boundsFault(v reflect.Value, path string) string {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return boundsFault(v.Elem(), path)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if fault := boundsFault(v.Index(i), fmt.Sprintf("%s[%d]", path, i)); fault != "" {
+				return fault
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			optional := strings.Contains(options, "omit")
+			if !f.IsExported() || v.Field(i).IsZero() && (optional || f.Type.Kind() == reflect.Pointer) {
+				continue
+			}
+			if name == "" {
+				name = f.Name
+			}
+			if fault := tagFault(f.Tag, reflect.Indirect(v.Field(i))); fault != "" {
+				return path + name + " " + fault
+			}
+			if fault := boundsFault(v.Field(i), path+name+"."); fault != "" {
+				return fault
+			}
+		}
+	}
+	return ""
+}
+
+// tagFault says which of a field's tags its value breaks, or "".
+func tagFault(tag reflect.StructTag, v reflect.Value) string {
+	if enum := tag.Get("enum"); enum != "" && !slices.Contains(strings.Split(enum, ","), v.String()) {
+		return "must be one of " + enum
+	}
+	measure, of := 0.0, ""
+	switch {
+	case v.CanInt():
+		measure = float64(v.Int())
+	case v.CanUint():
+		measure = float64(v.Uint())
+	case v.CanFloat():
+		measure = v.Float()
+	case v.Kind() == reflect.String:
+		measure, of = float64(utf8.RuneCountInString(v.String())), " characters long"
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+		measure, of = float64(v.Len()), " items long"
+	default:
+		return ""
+	}
+	if low, ok := tag.Lookup("min"); ok && measure < bound(low) {
+		return "must be at least " + low + of
+	}
+	if high, ok := tag.Lookup("max"); ok && measure > bound(high) {
+		return "must be at most " + high + of
+	}
+	return ""
+}
+
+// bound is the number of a tag; fieldSchema has refused what is none.
+func bound(text string) float64 {
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
 }
 
 // fillEmpty makes nil slices and maps empty, at any depth, so that they are

@@ -50,8 +50,9 @@ type registration struct {
 //	enum:"a,b"           the strings it may be
 //	min:"1" max:"9"      bounds of a number, or of the length of a string or slice
 //
-// The host checks arguments and results against the schemas. A nil slice or map
-// in a result is sent as an empty one.
+// The host checks arguments and results against the schemas; that a required member
+// is there is checked by it alone. A nil slice or map in a result is sent as an empty
+// one.
 func Register[In, Out any](t Tool, f func(In) (Out, error)) {
 	if registered != nil {
 		panic("guest: Register was called twice: a module has one tool")
@@ -73,6 +74,9 @@ func Register[In, Out any](t Tool, f func(In) (Out, error)) {
 		d.DisallowUnknownFields()
 		if err := d.Decode(&in); err != nil {
 			return nil, Fail("bad_arguments", "the arguments do not fit: %v", err)
+		}
+		if fault := boundsFault(reflect.ValueOf(in), ""); fault != "" {
+			return nil, Fail("bad_arguments", "the arguments do not fit: %s", fault)
 		}
 		out, err := f(in)
 		if err != nil {

@@ -228,6 +228,9 @@ mod tests {
             share: f64,
             points: Vec<Point>,
             any: Option<Value>,
+            /// from 1
+            #[schema(minimum = 1, maximum = 9)]
+            few: Option<u8>,
         }
     }
     crate::record! { struct Nothing {} }
@@ -246,7 +249,7 @@ mod tests {
                 r#"{"type":"object","properties":{"name":{"type":"string","description":"a name in two lines","minLength":1,"maxLength":9},"#,
                 r#""on":{"type":"boolean"},"share":{"type":"number"},"points":{"type":"array","items":{"type":"object","properties":{"#,
                 r#""x":{"type":"integer"},"y":{"type":"integer","minimum":0}},"required":["x","y"],"additionalProperties":false}},"#,
-                r#""any":{"description":"any JSON value"}},"required":["name","share","points"],"additionalProperties":false}"#
+                r#""any":{"description":"any JSON value"},"few":{"type":"integer","description":"from 1","minimum":1,"maximum":9}},"required":["name","share","points"],"additionalProperties":false}"#
             )
         );
         assert_eq!(schema::<Nothing>(), r#"{"type":"object","properties":{},"additionalProperties":false}"#);
@@ -255,13 +258,14 @@ mod tests {
     #[test]
     fn reads_what_it_writes() {
         for all in [
-            All { name: "n".into(), on: None, share: 0.5, points: vec![], any: None },
+            All { name: "n".into(), on: None, share: 0.5, points: vec![], any: None, few: Some(3) },
             All {
                 name: String::new(),
                 on: Some(true),
                 share: -1.0,
                 points: vec![Point { x: i32::MIN, y: 255 }, Point { x: 0, y: 0 }],
                 any: Some(Value::Null),
+                few: None,
             },
         ] {
             let mut text = String::new();

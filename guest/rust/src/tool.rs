@@ -74,12 +74,14 @@ pub mod __private {
         out: &'a mut String,
         required: Vec<&'static str>,
         members: usize,
+        /// Where the rules of the last member start.
+        start: usize,
     }
 
     impl<'a> ObjectSchema<'a> {
         pub fn new(out: &'a mut String) -> Self {
             out.push_str(r#""type":"object","properties":{"#);
-            ObjectSchema { out, required: Vec::new(), members: 0 }
+            ObjectSchema { out, required: Vec::new(), members: 0, start: 0 }
         }
 
         pub fn member(&mut self, name: &'static str, required: bool, schema: fn(&mut String)) {
@@ -89,6 +91,7 @@ pub mod __private {
             self.members += 1;
             write_string(name, self.out);
             self.out.push_str(":{");
+            self.start = self.out.len();
             schema(self.out);
             if required {
                 self.required.push(name);
@@ -104,6 +107,12 @@ pub mod __private {
         }
 
         pub fn rule(&mut self, name: &str, limit: &str) {
+            // An unsigned type has a minimum of its own, which gives way.
+            const OWN: &str = r#""type":"integer","minimum":0"#;
+            if name == "minimum" && self.out[self.start..].starts_with(OWN) {
+                let end = self.start + OWN.len();
+                self.out.replace_range(end - r#","minimum":0"#.len()..end, "");
+            }
             self.out.push(',');
             write_string(name, self.out);
             self.out.push(':');
