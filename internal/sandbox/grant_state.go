@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -116,6 +117,9 @@ func lifetime(millis int64) (time.Duration, *refusal) {
 // hostStateSet is ingot.state_set(key, keyLen, value, valueLen, ttlMillis, ifVersion).
 func hostStateSet(c *call, m guestBlocks, stack []uint64) ([]byte, *refusal) {
 	key, value := string(m.block("state_set", "key", stack[0], stack[1])), m.block("state_set", "value", stack[2], stack[3])
+	// A backend beyond a network may still be sending when the context has ended,
+	// and the guest's memory is unmapped after that.
+	value = bytes.Clone(value)
 	if _, no := c.enter(key, true, len(key)+len(value)); no != nil {
 		return nil, no
 	}

@@ -6,8 +6,38 @@ import (
 	"os"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
+
+// Where the kernel does not tell which pages were written, all goes on with memory
+// on the heap.
+func TestPoolsOnTheHeap(t *testing.T) {
+	tells := pagemap
+	pagemap = func() *os.File { return nil }
+	defer func() { pagemap = tells }()
+	b := newBacking(pageBytes)
+	require.IsType(t, &heapBacking{}, b)
+	t.Run("call", TestIsolationCall)
+	t.Run("globals and size", TestResetPutsBackGlobalsAndSize)
+	t.Run("much growth", TestResetAfterMuchGrowth)
+	t.Run("session", TestIsolationSession)
+	t.Run("unfit", TestUnfitInstancesAreDiscarded)
+	t.Run("evicted", TestIdleInstancesAreEvicted)
+}
+
+// Once it is in use, the pagemap may fail all the same: then every byte is
+// written back.
+func TestPagemapThatFails(t *testing.T) {
+	m := loadFile(t, hostilePath, Policy{})
+	tells := pagemap
+	pagemap = func() *os.File { return nil }
+	defer func() { pagemap = tells }()
+	for range 3 {
+		healthy(t, m)
+	}
+	require.Equal(t, uint64(1), m.Stats().Started)
+}
 
 // The ways to put a memory back that were measured; "own pages" is what is done.
 // In each turn a guest writes to some pages, spread evenly.
