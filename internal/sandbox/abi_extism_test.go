@@ -281,7 +281,7 @@ func TestExtismHTTP(t *testing.T) {
 		require.ErrorIs(t, err, ErrRefused, args)
 		require.ErrorContains(t, err, says)
 	}
-	require.Equal(t, uint64(2), m.Refusals()["http"])
+	require.Equal(t, uint64(2), m.Stats().Refusals["http"])
 	_, err = fetch(m, `{"request":[]}`)
 	require.ErrorIs(t, err, ErrABI)
 	_, err = fetch(loadFile(t, extismV2Path, Policy{}), fmt.Sprintf(`{"request":{"url":%q}}`, server.URL))

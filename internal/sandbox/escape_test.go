@@ -350,7 +350,7 @@ func TestEscapes(t *testing.T) {
 		}
 	})
 	require.Contains(t, s.log.logged(), "capability=files", "what was refused is logged")
-	require.Greater(t, s.Refusals()["files"], uint64(50))
+	require.Greater(t, s.Stats().Refusals["files"], uint64(50))
 	t.Logf("%d tricks", 2*len(tricksOn(readRoot, g.read))+len(readTricks)+len(workTricks))
 }
 

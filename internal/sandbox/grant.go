@@ -56,12 +56,13 @@ func (g *granted) close() {
 	}
 }
 
-// Refusals counts how often guests of the module were refused a capability, by
-// its name (state, files, http), since the module was loaded.
-func (m *Module) Refusals() map[string]uint64 {
-	out := make(map[string]uint64, len(capabilityNames))
+// refused is the refusals by name.
+func (g *granted) refused() map[string]uint64 {
+	out := map[string]uint64{}
 	for i, name := range capabilityNames {
-		out[name] = m.grants.refusals[i].Load()
+		if n := g.refusals[i].Load(); n > 0 {
+			out[name] = n
+		}
 	}
 	return out
 }

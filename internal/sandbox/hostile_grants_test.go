@@ -88,7 +88,7 @@ func TestHostFunctionsFromEverywhere(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "{}", string(out))
 			}
-			require.Positive(t, m.Refusals()["state"])
+			require.Positive(t, m.Stats().Refusals["state"])
 		})
 	}
 }
@@ -144,7 +144,7 @@ func TestStateStorm(t *testing.T) {
 	stats, err := s.store.Stats(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(6+100), stats.Keys)
-	require.Equal(t, uint64(4900), s.Refusals()["state"])
+	require.Equal(t, uint64(4900), s.Stats().Refusals["state"])
 	require.Equal(t, 1, strings.Count(s.log.logged(), "a guest was refused"), "one line for the whole storm")
 	s.serves(t)
 }
@@ -346,7 +346,7 @@ func TestFileBombs(t *testing.T) {
 	require.NoError(t, err)
 	require.LessOrEqual(t, info.Size(), int64(1<<20))
 	require.Positive(t, info.Size())
-	require.Positive(t, s.Refusals()["files"])
+	require.Positive(t, s.Stats().Refusals["files"])
 	s.serves(t)
 }
 

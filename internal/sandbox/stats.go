@@ -13,6 +13,9 @@ type Stats struct {
 	// text of the sentinel, as "deadline exceeded".
 	Calls  uint64
 	Errors map[string]uint64
+	// Refusals counts how often guests were refused what is not granted, or more of
+	// it than is, by capability: state, files, http.
+	Refusals map[string]uint64
 	// Fuel is what all calls burnt, starts and descriptions included.
 	Fuel uint64
 	// Running and Queued are the calls that run and that wait for their turn now.
@@ -94,6 +97,7 @@ func (n *counters) read() Stats {
 // Stats are what the module has done and holds.
 func (m *Module) Stats() Stats {
 	s := m.stats.read()
+	s.Refusals = m.grants.refused()
 	m.pool.describe(&s)
 	return s
 }
