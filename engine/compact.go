@@ -143,6 +143,7 @@ func (c *compaction) walk(sh *shard) error {
 		}
 		next += c.w.addSlots(sh, slots[next:min(next+most, len(slots))], c.s.lastTime.Load())
 		sh.mu.Unlock()
+		runtime.Gosched() // who waited goes first; else it waits for the scheduler's turn, 10 ms
 		if next == len(slots) {
 			return c.w.addLarge()
 		}
@@ -441,7 +442,6 @@ func (l *wal) wakeBackground() {
 
 // runBackground compacts and syncs until the store is closed. close waits for it.
 func (s *Store) runBackground(l *wal, interval time.Duration) {
-	defer close(l.idle)
 	var tick <-chan time.Time
 	if l.options.sync == SyncInterval {
 		t := time.NewTicker(interval)
@@ -461,6 +461,22 @@ func (s *Store) runBackground(l *wal, interval time.Duration) {
 			}
 			if l.wantsCompaction() {
 				l.compactionFailed(s.Compact())
+			}
+		}
+	}
+}
+
+// runWriter writes what is pending when it is told to, until the store is closed.
+// close waits for it.
+func (l *wal) runWriter() {
+	for {
+		select {
+		case <-l.ended:
+			return
+		case <-l.full:
+			if l.take() == nil {
+				_ = l.lead(false) // the next write tells
+				l.give()
 			}
 		}
 	}

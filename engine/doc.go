@@ -28,8 +28,8 @@
 //     durable write. Versions are never given twice, so they jump after a crash.
 //   - A store whose byte budget is used up refuses writes with ErrFull, unless
 //     Options.Evict lets it drop entries that are used little.
-//   - The engine starts no goroutine and no timer, but for one goroutine of a store
-//     in a directory (see Options.BackgroundDisabled). An entry whose time is over
+//   - The engine starts no goroutine and no timer, but for one or two goroutines of a
+//     store in a directory (see Options.BackgroundDisabled). An entry whose time is over
 //     is never read again, but its bytes are freed by the next write to its key
 //     or by Tick, which the owner calls now and then.
 //   - Time is what Options.Now returns, held at the latest time seen: when the

@@ -8,11 +8,12 @@ type SyncPolicy uint8
 const (
 	// SyncAlways: before the write returns. Writers that come together share a sync.
 	SyncAlways SyncPolicy = iota
-	// SyncInterval: at most Options.SyncInterval later. A crash of the process
-	// loses at most the last 64 KiB of changes, a power failure those since the last sync.
+	// SyncInterval: at most Options.SyncInterval later. A power failure loses at most
+	// the changes since the last sync, a crash of the process those that wait in it:
+	// 64 KiB, and up to 8 MiB while the system keeps the log's file waiting.
 	SyncInterval
-	// SyncNever: when the system likes, or Sync is called. Up to 64 KiB of changes
-	// wait in the process.
+	// SyncNever: when the system likes, or Sync is called. A crash of the process loses
+	// what it does with SyncInterval.
 	SyncNever
 )
 

@@ -98,12 +98,16 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 	l.counts.snapshotBytes.Store(r.SnapshotBytes)
 	s.log = l
 	if background && !o.BackgroundDisabled {
-		l.wake, l.idle = make(chan struct{}, 1), make(chan struct{})
+		l.wake = make(chan struct{}, 1)
 		if l.wantsCompaction() {
 			l.wake <- struct{}{}
 		}
 		l.wakeBackground()
-		go s.runBackground(l, l.options.interval) // ends with close
+		l.background.Go(func() { s.runBackground(l, l.options.interval) }) // ends with close
+		if l.options.sync != SyncAlways {
+			l.full = make(chan struct{}, 1)
+			l.background.Go(l.runWriter) // ends with close
+		}
 	}
 	if s.evict {
 		s.makeRoom(0) // the budget may be smaller than it was
@@ -229,9 +233,7 @@ func (l *wal) closeFiles() (err error) {
 // appends any more.
 func (l *wal) close() error {
 	close(l.ended)
-	if l.idle != nil {
-		<-l.idle
-	}
+	l.background.Wait()
 	l.compacting.Lock()
 	l.abandon()
 	l.compacting.Unlock()

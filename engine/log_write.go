@@ -46,7 +46,7 @@ type wal struct {
 	mu       sync.Mutex
 	pending  logBuffer    // changes that nobody has taken yet
 	group    *commitGroup // who waits for them
-	full     atomic.Bool  // pending has logFlushBytes or more; set with mu
+	flush    atomic.Bool  // pending has logFlushBytes or more, and nobody was told; set with mu
 	segments []*segment   // before active, oldest first: written by the token's holder too
 
 	// Of whoever has the token.
@@ -65,10 +65,11 @@ type wal struct {
 	current    *compaction // guarded by compacting: one that Tick has begun
 	snapshot   uint64      // guarded by mu: the number of the newest, 0 without
 
-	wake         chan struct{} // nil without the goroutine
-	idle         chan struct{} // closed when the goroutine has ended
-	compactAgain atomic.Int64  // after a failure: not before the log has so many bytes
-	tickedAt     atomic.Int64  // Unix milliseconds of the last sync by Tick
+	wake         chan struct{}  // nil without the goroutines
+	full         chan struct{}  // tells the one that writes; nil without it
+	background   sync.WaitGroup // the goroutines
+	compactAgain atomic.Int64   // after a failure: not before the log has so many bytes
+	tickedAt     atomic.Int64   // Unix milliseconds of the last sync by Tick
 
 	counts    logCounts
 	recovered Recovery
@@ -134,8 +135,9 @@ func (l *wal) admit() error {
 func (l *wal) append(r *logRecord) *commitGroup {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before := len(l.pending.bytes)
 	l.pending.add(r)
-	return l.joinLocked()
+	return l.joinLocked(before)
 }
 
 // appendBatch adds the changes of a batch, which come to the disk all or not at all.
@@ -145,14 +147,16 @@ func (l *wal) appendBatch(b *logBuffer) *commitGroup {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before := len(l.pending.bytes)
 	l.pending.addAll(b)
-	return l.joinLocked()
+	return l.joinLocked(before)
 }
 
-func (l *wal) joinLocked() *commitGroup {
+// joinLocked counts a change, before which so many bytes were pending.
+func (l *wal) joinLocked(before int) *commitGroup {
 	l.group.size++
-	if len(l.pending.bytes) >= logFlushBytes {
-		l.full.Store(true)
+	if now := len(l.pending.bytes); now >= logFlushBytes && before < logFlushBytes || now >= logPendingBytesMax {
+		l.flush.Store(true)
 	}
 	return l.group
 }
@@ -182,22 +186,28 @@ func (l *wal) commit(g *commitGroup) error {
 	return g.err
 }
 
-// commitLater hands what waits to the file when it is much. It waits for others
-// only when it is too much.
+// commitLater has what waits written to the file when it is much: by the goroutine for
+// that, since the system may keep who writes waiting for long, or here without it. It
+// waits only when it is too much.
 func (l *wal) commitLater(g *commitGroup) error {
-	if !l.full.Load() {
+	if !l.flush.CompareAndSwap(true, false) {
 		return nil
 	}
 	l.mu.Lock()
 	bytes := len(l.pending.bytes)
 	l.mu.Unlock()
-	if bytes < logFlushBytes {
-		return nil
-	}
 	if bytes < logPendingBytesMax {
+		if l.full != nil {
+			select {
+			case l.full <- struct{}{}:
+			default: // it was told, and has not begun
+			}
+			return nil
+		}
 		select {
 		case l.token <- struct{}{}:
 		default:
+			l.flush.Store(true) // somebody is at it: the next writer sees
 			return nil
 		}
 	} else {
@@ -263,7 +273,7 @@ func (l *wal) lead(sync bool) error {
 	l.group = newCommitGroup()
 	if err == nil {
 		l.pending, l.writing = l.writing, l.pending
-		l.full.Store(false)
+		l.flush.Store(false)
 	}
 	l.mu.Unlock()
 	l.crowd = g.size

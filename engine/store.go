@@ -77,7 +77,8 @@ type Options struct {
 	Encryption Encryption
 	// BackgroundDisabled leaves syncs by SyncInterval and compactions to Tick, as
 	// WebAssembly builds do in any case. Otherwise a store in a directory has one
-	// goroutine for them, which Close waits for.
+	// goroutine for them, and with another policy than SyncAlways one that writes to
+	// the log's file; Close waits for both.
 	BackgroundDisabled bool
 	// Log is told, in a line of text, what a person who runs the store should know:
 	// what a crash cut off, why writes are refused. Nil means nobody.

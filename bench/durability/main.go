@@ -9,6 +9,7 @@
 //
 //	go -C bench run ./durability                 # some minutes
 //	go -C bench run ./durability --quick         # proves that the command works
+//	go -C bench run ./durability --only '1 writer' # one measurement, printed
 //	go -C bench run ./durability --dir /mnt/disk # where to write; must not be a RAM disk
 //
 // # Caveats
@@ -28,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
@@ -41,6 +43,7 @@ type options struct {
 	span   time.Duration // of each measurement of sets
 	keys   int
 	quick  bool
+	only   string // a measurement; empty for all
 	dir    string
 	out    string
 }
@@ -74,6 +77,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "how many times everything is measured")
 	flags.DurationVar(&o.span, "span", 1500*time.Millisecond, "how long each row sets in a measurement")
 	flags.BoolVar(&o.quick, "quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
+	flags.StringVar(&o.only, "only", "", "one measurement, as in --only '1 writer' (or '64 writers', 'no sync', reads, stalls): prints it and writes no file")
 	flags.StringVar(&o.dir, "dir", "", "directory on the disk to measure (default: the system's for temporary files)")
 	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
 	if err := flags.Parse(args); err != nil {
@@ -81,6 +85,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	if flags.NArg() > 0 || o.rounds < 1 || o.span <= 0 {
 		return o, errors.New("want --rounds of at least 1, a --span above 0 and no arguments beside the options")
+	}
+	if !slices.Contains([]string{"", kindOne, kindMany, kindNever, kindReads, kindStalls}, o.only) {
+		return o, fmt.Errorf("--only is %q: want '1 writer', '64 writers', 'no sync', reads or stalls", o.only)
 	}
 	if o.quick {
 		o.rounds, o.span, o.keys = 1, 50*time.Millisecond, 20_000
@@ -106,11 +113,31 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	}
 	defer os.RemoveAll(work)
 	found := &results{figures: map[cell][]float64{}}
-	if err := load(work, o.keys, stdout); err != nil {
+	if err := found.measure(ctx, o, work, stdout); err != nil {
 		return err
 	}
-	if err := found.measureBytes(work, o.keys); err != nil {
+	section := renderSection(report.DescribeMachine(), o, found)
+	fmt.Fprint(stdout, "\n", section)
+	if o.only != "" {
+		return nil
+	}
+	if err := report.Splice(o.out, sectionName, section); err != nil {
 		return err
+	}
+	fmt.Fprintln(stdout, "\nwritten to", o.out)
+	return nil
+}
+
+// measure measures what was asked for.
+func (r *results) measure(ctx context.Context, o options, work string, stdout io.Writer) error {
+	wants := func(what string) bool { return o.only == "" || o.only == what }
+	if wants(kindReads) {
+		if err := load(work, o.keys, stdout); err != nil {
+			return err
+		}
+		if err := r.measureBytes(work, o.keys); err != nil {
+			return err
+		}
 	}
 	for round := range o.rounds {
 		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.rounds)
@@ -121,19 +148,20 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := found.measureSets(work, m.kind, m.writers, o.span); err != nil {
+			if wants(m.kind) {
+				if err := r.measureSets(work, m.kind, m.writers, o.span); err != nil {
+					return err
+				}
+			}
+		}
+		if wants(kindReads) {
+			if err := r.measureReads(work, o.keys, o.keys/5); err != nil {
 				return err
 			}
 		}
-		if err := found.measureReads(work, o.keys, o.keys/5); err != nil {
-			return err
-		}
 	}
-	section := renderSection(report.DescribeMachine(), o, found)
-	fmt.Fprint(stdout, "\n", section)
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
+	if wants(kindStalls) {
+		return r.measureStalls(work, o.keys)
 	}
-	fmt.Fprintln(stdout, "\nwritten to", o.out)
 	return nil
 }

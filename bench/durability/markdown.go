@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,24 @@ func renderSection(m report.Machine, o options, found *results) string {
 			report.Number(1e6*report.Median(found.figures[cell{name, kindGet}])),
 			report.Number(1e3*report.Median(found.figures[cell{name, kindOpen}])))
 	}
+	b.WriteString("\n" + found.stallTable())
 	return report.Section(sectionName, b.String())
+}
+
+// stallTable tells how long writers wait during a compaction.
+func (r *results) stallTable() string {
+	var b strings.Builder
+	b.WriteString("Sets of one writer with no sync in a full store, while it is compacted and while it is not:\n\n")
+	b.WriteString("| | 99.99 %, µs | longest, ms | longest of all rounds, ms |\n|---|---|---|---|\n")
+	for _, row := range []string{rowCompacting, rowQuiet, rowLooking} {
+		longest := r.figures[cell{row, kindStall}]
+		if len(longest) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row, report.Number(1e6*report.Median(r.figures[cell{row, kindStallTail}])),
+			report.Number(1e3*report.Median(longest)), report.Number(1e3*slices.Max(longest)))
+	}
+	return b.String()
 }
 
 // rate is operations in a second.
@@ -64,6 +82,10 @@ func (r *results) targets() []report.Target {
 		r.faster("get, against badger", 5, kindGet, "badger", kindGet),
 		{What: "open 1M keys", Bound: 1, Format: seconds, Measured: report.Median(open), Known: len(open) > 0},
 	}
+	stalls := r.figures[cell{rowCompacting, kindStall}]
+	millis := func(v float64) string { return fmt.Sprintf("%.1f ms", 1e3*v) }
+	list = append(list, report.Target{What: "longest set with no sync while 1M keys are compacted", Bound: 5e-3, Format: millis,
+		Measured: report.Median(stalls), Known: len(stalls) > 0})
 	ratio, known := report.MedianRatio(open, r.figures[cell{bareMap, kindOpen}])
 	return append(list,
 		report.Target{What: "open, time against reading the file and building a Go map", Bound: 1.2, Measured: ratio, Known: known},

@@ -22,7 +22,7 @@ const (
 	valueBytes = 64
 	keyBytes   = 16
 	keyCount   = 1_000_000
-	slices     = 6 // a measurement is this many pieces, those of all rows in turn
+	pieces     = 6 // a measurement is this many pieces, those of all rows in turn
 )
 
 // The measurements.
@@ -32,6 +32,9 @@ const (
 	kindNever = "no sync"
 	kindGet   = "get"
 	kindOpen  = "open"
+
+	kindReads  = "reads" // the two above, and bytes
+	kindStalls = "stalls"
 )
 
 // Rows beside the stores.
@@ -162,21 +165,21 @@ func (r *results) measureSets(work, kind string, writers int, span time.Duration
 		defer bare.file.Close()
 	}
 	paces := make([]pace, len(rows))
-	for slice := range slices {
+	for slice := range pieces {
 		for i, row := range rows {
 			// The bare loop runs beside ingot, before it or after it in turn.
 			beside := i == 0 && bare != nil
 			if beside && slice%2 == 0 {
-				err = bare.run(span / slices)
+				err = bare.run(span / pieces)
 			}
 			if err == nil {
 				settleDisk()
 				var p pace
-				p, err = hammer(writers, span/slices, keyCount, setOf(stores[i], writers))
+				p, err = hammer(writers, span/pieces, keyCount, setOf(stores[i], writers))
 				paces[i].add(p)
 			}
 			if err == nil && beside && slice%2 == 1 {
-				err = bare.run(span / slices)
+				err = bare.run(span / pieces)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", row.name, err)
