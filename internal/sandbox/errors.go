@@ -116,11 +116,12 @@ func failf(kind error, format string, args ...any) *failure {
 
 // at adds the tool and the operation: it turns err into an *Error; a GuestError stays as it is.
 func at(tool, op string, err error) error {
+	if err == nil { // most often: before anything is allocated
+		return nil
+	}
 	var f *failure
 	var g *GuestError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &g):
 		return g
 	case errors.As(err, &f):
