@@ -32,6 +32,10 @@ func TestRefused(t *testing.T) {
 	tables := new(builder)
 	tables.tables = [][]byte{{0x70, 0, 60}, {0x6f, 0, 60}}
 	nested := function(append(bytes.Repeat([]byte{opBlock, blockVoid}, 200), bytes.Repeat([]byte{opEnd}, 200)...)...)
+	table := function(code([]byte{opI32Const, 0}, do(opBrTable, 500), make([]byte, 501))...)
+	wide := new(builder)
+	values := bytes.Repeat([]byte{i32}, 100)
+	wide.function("", nil, values, nil, code(bytes.Repeat([]byte{opI32Const, 0}, 100), bytes.Repeat(code(do(opBlock, uint32(wide.typeOf(values, values))), []byte{opEnd}), 2))...)
 	small := Options{LocalsMax: 150, TableElementsMax: 100, CompileWorkMax: 10_000, FunctionsMax: 3, ModuleBytesMax: 1000}
 
 	for name, c := range map[string]struct {
@@ -49,6 +53,8 @@ func TestRefused(t *testing.T) {
 		"too many locals":              {many.bytes(), "function 0: 200 parameters and local variables, at most 150 are allowed"},
 		"too many table elements":      {tables.bytes(), "its tables start with 120 elements or more, at most 100 are allowed"},
 		"too slow to compile":          {nested, "more work than the 10000 units allowed"},
+		"a br_table slow to compile":   {table, "more work than the 10000 units allowed (this function itself 15"},
+		"wide blocks slow to compile":  {wide.bytes(), "more work than the 10000 units allowed (this function itself "},
 		"cut":                          {good[:len(good)-3], "goes past the end"},
 		"unknown section":              {with(99), "no section with id 99"},
 		"section twice":                {append(bytes.Clone(good), with(sectionType, 0)[8:]...), "out of order, or there a second time"},

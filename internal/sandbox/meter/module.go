@@ -34,7 +34,10 @@ type writer struct {
 }
 
 // funcType is what matters of a function type.
-type funcType struct{ params uint32 }
+type funcType struct{ params, results uint32 }
+
+// width is how many values go in and out.
+func (t funcType) width() uint64 { return uint64(t.params) + uint64(t.results) }
 
 // globalType is the type of one global.
 type globalType struct {
@@ -174,10 +177,11 @@ func (w *writer) readType(r *reader) {
 	for n := params; n > 0 && r.err == nil; n-- {
 		w.checkValueType(r)
 	}
-	for n := r.u32(); n > 0 && r.err == nil; n-- {
+	results := r.u32()
+	for n := results; n > 0 && r.err == nil; n-- {
 		w.checkValueType(r)
 	}
-	w.types = append(w.types, funcType{params})
+	w.types = append(w.types, funcType{params, results})
 }
 
 // checkValueType reads a value type and returns its first byte. It is not checked

@@ -6,15 +6,18 @@ import "fmt"
 // with products: a module of 31 KB took a minute and 2 GB. So the work is
 // estimated first, function by function, as
 //
-//	b*b + b*d*v + b*v*v/4
+//	b*b + b*d*v + b*v*v/4 + t*t/16 + sum of w*w/4
 //
 // with b branches (blocks, conditional branches, and two for each bulk
-// instruction), d the deepest nesting and v local variables. Measured on one
-// core: 10 to 25 ns per unit, for Go programs of 3 to 49 MB (hello world with
-// encoding/json 6e7, cmd/gofmt 1e8, cmd/link 7e8, cmd/compile 5e9) as for modules made
-// to be slow. It counts the code as it comes, without what the meter adds.
-func work(branches, depth, variables uint64) uint64 {
-	return branches*branches + branches*depth*variables + branches*variables*variables/4
+// instruction), d the deepest nesting, v local variables, t labels in all
+// br_tables, and w the values that go into and out of one block or call.
+// Measured on one core: 10 to 25 ns per unit, for Go programs of 3 to 49 MB (hello
+// world with encoding/json 6e7, cmd/gofmt 1e8, cmd/link 7e8, cmd/compile 5e9) as
+// for modules made to be slow. It counts the code as it comes: what the meter adds
+// made a Go program compile no slower.
+func (s *scanner) work(variables uint64) uint64 {
+	b, v, t := s.branches, variables, s.labels
+	return b*b + b*s.depthMax*v + b*v*v/4 + t*t/16 + s.passed
 }
 
 // freeCostMax is the most that a function may cost that is charged where it is
@@ -49,6 +52,8 @@ type scanner struct {
 	r reader
 
 	branches, depth, depthMax uint64
+	labels                    uint64 // of br_table
+	passed                    uint64 // the squares of the widths of blocks and calls, by 4
 	calls                     []uint32
 }
 
@@ -56,7 +61,9 @@ type scanner struct {
 func (w *writer) scan(index int, code []byte) (function, error) {
 	f := function{code: code}
 	s := scanner{w: w, f: &f, r: reader{b: code}}
-	variables := uint64(w.types[w.functions[int(w.m.ImportedFunctions)+index]].params)
+	own := w.functions[int(w.m.ImportedFunctions)+index]
+	variables := uint64(w.types[own].params)
+	s.pass(own)
 	for n := s.r.u32(); n > 0 && s.r.err == nil; n-- {
 		variables += uint64(s.r.u32())
 		w.checkValueType(&s.r)
@@ -70,11 +77,11 @@ func (w *writer) scan(index int, code []byte) (function, error) {
 		s.check(i)
 		s.count(i)
 		f.cost += cost(i.op)
-		if s.branches*s.branches > w.options.CompileWorkMax {
+		if s.work(variables) > w.options.CompileWorkMax {
 			break
 		}
 	}
-	work := work(s.branches, s.depthMax, variables)
+	work := s.work(variables)
 	if w.m.CompileWork += work; work > w.options.CompileWorkMax || w.m.CompileWork > w.options.CompileWorkMax {
 		return f, fmt.Errorf("compiling the module would take more work than the %d units allowed (this function itself %d): build it with smaller functions, or raise the compile limit", w.options.CompileWorkMax, work)
 	}
@@ -126,8 +133,14 @@ func (s *scanner) count(i instruction) {
 		if i.op == opLoop {
 			s.f.unbounded = true
 		}
+		if i.index > 0 {
+			s.pass(i.index - 1)
+		}
 	case opElse, opBrIf, opBrTable, opBrOnNull, opBrOnNonNull:
 		s.branches++
+		if i.op == opBrTable {
+			s.labels += uint64(i.index) + 1
+		}
 	case opEnd:
 		s.depth--
 	case opCall, opReturnCall:
@@ -136,8 +149,12 @@ func (s *scanner) count(i instruction) {
 		} else if !s.f.unbounded {
 			s.calls = append(s.calls, i.index-s.w.m.ImportedFunctions)
 		}
+		if s.r.err == nil {
+			s.pass(s.w.functions[i.index])
+		}
 	case opCallIndirect, opReturnCallIndirect, opCallRef, opReturnCallRef:
 		s.f.unbounded = true
+		s.pass(i.index)
 	case opMemoryGrow:
 		s.f.unbounded, s.f.needsLength = true, true
 	case opMemoryInit, opMemoryCopy, opMemoryFill, opTableInit, opTableCopy, opTableFill, opTableGrow:
@@ -145,6 +162,14 @@ func (s *scanner) count(i instruction) {
 		s.f.unbounded, s.f.needsLength = true, true
 	}
 	s.reset(i)
+}
+
+// pass notes that values go into and out of a block or call of some type.
+func (s *scanner) pass(index uint32) {
+	if s.r.err == nil {
+		w := s.w.types[index].width()
+		s.passed = min(s.passed+w*w/4, 1<<60)
+	}
 }
 
 // reset notes what an instruction means for resetting an instance.
