@@ -89,6 +89,8 @@ func otherLanguages() []suite {
 	everything.dir = "conformance/clients"
 	everything.needs = []string{"node", "python3"}
 	everything.tables = true
+	guests := goTest("guests", "tools in Go, C, Rust and AssemblyScript, from ingot new to the Go SDK's client", "-count=1", "-timeout=20m", "./guests")
+	guests.dir = "conformance/clients"
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
 	return []suite{
@@ -97,6 +99,7 @@ func otherLanguages() []suite {
 		node("clients-node", "mcp-stdio with the TypeScript SDKs' clients and the inspector", "conformance/clients/node"),
 		clients,
 		everything,
+		guests,
 		node("official", "the official MCP conformance suite against examples/everything", "conformance/official"),
 		chromium,
 		bench,
