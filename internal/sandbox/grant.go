@@ -89,6 +89,16 @@ func (u *grantUse) fileBytesLeft(p *Policy, index int) *uint64 {
 	return &u.fileBytes[index]
 }
 
+// stopIfOver ends the guest when its time is over or the caller has given up. The
+// host functions that can take their time begin with it: a guest that calls them
+// in a row burns next to no fuel, and would outlive its deadline by as many of
+// them as fit into a slice.
+func (c *call) stopIfOver() {
+	if c.ctx.Err() != nil {
+		panic(errStopped)
+	}
+}
+
 // refuse counts a refusal and logs the first of each kind in a call: a guest that
 // goes on asking fills no log.
 func (c *call) refuse(what capability, detail string) {

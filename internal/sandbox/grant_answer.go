@@ -36,6 +36,7 @@ func refusalf(code uint32, format string, args ...any) *refusal {
 func answering(what capability, f func(c *call, g guestBlocks, stack []uint64) ([]byte, *refusal)) api.GoModuleFunc {
 	return func(ctx context.Context, m api.Module, stack []uint64) {
 		c := callOf(ctx)
+		c.stopIfOver()
 		reply, no := f(c, guestBlocks{m.Memory()}, stack)
 		code := uint32(codeOK)
 		if no != nil {

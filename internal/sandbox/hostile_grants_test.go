@@ -325,6 +325,51 @@ func TestDescriptorExhaustion(t *testing.T) {
 	s.serves(t)
 }
 
+// slowStore is a store whose reads take their time and look at no context.
+type slowStore struct {
+	state.Manager
+	reads atomic.Int32
+}
+
+func (s *slowStore) AppendGet(_ context.Context, dst []byte, _ string) ([]byte, state.Meta, error) {
+	s.reads.Add(1)
+	time.Sleep(20 * time.Millisecond)
+	return append(dst, 'x'), state.Meta{}, nil
+}
+
+// A row of slow host calls burns next to no fuel, and ends at the deadline.
+func TestSlowHostCallsEndAtTheDeadline(t *testing.T) {
+	module, err := os.ReadFile(scriptPath)
+	require.NoError(t, err)
+	slow := &slowStore{}
+	host := New(Options{State: slow})
+	defer host.Close(context.Background())
+	m, err := host.Load(t.Context(), "script.wasm", module, Policy{State: []StateGrant{{Prefix: ""}}, Limits: Limits{TimeMax: 100 * time.Millisecond}})
+	require.NoError(t, err)
+	s := &scripted{Module: m}
+	_, err = s.try(strings.Split(strings.Repeat(line("get", "a")+"\n", 500), "\n")[:500]...)
+	require.ErrorIs(t, err, ErrDeadline)
+	require.Less(t, slow.reads.Load(), int32(50))
+	s.serves(t)
+}
+
+// The same for files: when the caller gives up, the next operation is the last.
+func TestFileCallsEndWithTheCaller(t *testing.T) {
+	p, dir := filesPolicy(t, true)
+	s := loadScript(t, p)
+	for _, l := range []string{makes(3, "late"), line("read", 4, -1, 1), line("write", 4, -1, "late"), line("sync", 4), line("stat", 3, "a"), line("mkdir", 3, "late"), line("truncate", 4, 0)} {
+		ctx, cancel := context.WithCancel(t.Context())
+		args, err := json.Marshal(map[string]string{"script": strings.Join([]string{opens(3, "a", 0, readRight|writeRight), line("progress", 1, 0, ""), l}, "\n")})
+		require.NoError(t, err)
+		_, err = s.Call(ctx, CallRequest{Arguments: args, Progress: func(float64, float64, string) { cancel() }})
+		require.ErrorIs(t, err, ErrCanceled, l)
+	}
+	require.Equal(t, "in a", mustRead(t, filepath.Join(dir, "a")))
+	_, err := os.Stat(filepath.Join(dir, "late"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	s.serves(t)
+}
+
 // A guest that fills the folder with files, and one that fills it with bytes.
 func TestFileBombs(t *testing.T) {
 	p, dir := filesPolicy(t, true)

@@ -108,6 +108,13 @@ func (m *mount) refuse(errno experimental.Errno, format string, args ...any) exp
 	return errno
 }
 
+// stopIfOver ends the guest when its time is over.
+func (m *mount) stopIfOver() {
+	if c := m.instance.call; c != nil {
+		c.stopIfOver()
+	}
+}
+
 // mayWrite is 0 in a folder that may be changed.
 func (m *mount) mayWrite(name string) experimental.Errno {
 	if m.grant.Write {
@@ -136,6 +143,7 @@ func (m *mount) spend(bytes uint64) experimental.Errno {
 // local brings a path to the form that os.Root takes. slash says that it ended in
 // one, and thus must be a folder.
 func (m *mount) local(p string) (name string, slash bool, errno experimental.Errno) {
+	m.stopIfOver()
 	if len(p) > pathBytesMax {
 		return "", false, experimental.ENAMETOOLONG
 	}

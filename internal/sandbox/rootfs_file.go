@@ -168,6 +168,7 @@ func (f *guestFile) Stat() (sys.Stat_t, experimental.Errno) {
 
 // mayRead is 0 for an open file that may be read.
 func (f *guestFile) mayRead() experimental.Errno {
+	f.mount.stopIfOver()
 	if f.folder {
 		return experimental.EISDIR
 	}
@@ -216,6 +217,7 @@ func (f *guestFile) Readdir(n int) ([]experimental.Dirent, experimental.Errno) {
 	if !f.folder {
 		return nil, experimental.ENOTDIR
 	}
+	f.mount.stopIfOver()
 	entries, err := f.file.ReadDir(n)
 	out := make([]experimental.Dirent, 0, len(entries))
 	for _, e := range entries {
@@ -226,6 +228,7 @@ func (f *guestFile) Readdir(n int) ([]experimental.Dirent, experimental.Errno) {
 
 // mayWrite is 0 for an open file that may be changed.
 func (f *guestFile) mayWrite() experimental.Errno {
+	f.mount.stopIfOver()
 	if f.folder {
 		return experimental.EISDIR
 	}
@@ -296,6 +299,7 @@ func (f *guestFile) Truncate(size int64) experimental.Errno {
 
 // Sync implements File.
 func (f *guestFile) Sync() experimental.Errno {
+	f.mount.stopIfOver()
 	if !f.writes {
 		return 0
 	}
