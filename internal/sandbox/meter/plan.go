@@ -47,6 +47,7 @@ type loopPlan struct {
 	least    uint64 // the least, 0 without branches
 	local    bool   // it makes no call that changes the fuel
 	atHeader bool   // it pays at its header, not at its branches
+	caught   bool   // what is thrown may lead to it
 
 	dispatch *dispatch
 }
@@ -199,6 +200,9 @@ func (p *plan) close() {
 	}
 	if top.loop >= 0 {
 		l := &p.loops[top.loop]
+		if l.caught {
+			l.pay(uint64(max(p.most-top.start, 1)))
+		}
 		l.atHeader = l.atHeader || l.dispatch == nil || l.cost <= 2*l.least
 	}
 }
@@ -295,7 +299,11 @@ func (p *plan) catches(i instruction) {
 		if kind := r.byte(); kind < 2 {
 			r.u32()
 		}
-		p.lead(r.u32())
+		label := r.u32()
+		if n := len(p.frames) - 1 - int(label); n >= 0 && p.frames[n].loop >= 0 {
+			p.loops[p.frames[n].loop].caught = true
+		}
+		p.lead(label)
 	}
 }
 

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -169,6 +170,18 @@ func TestSpinnersYield(t *testing.T) {
 			require.ErrorIs(t, err, errNoFuel{})
 		})
 	}
+}
+
+// What is thrown to a loop is paid for whole, also what comes between the start of
+// the try and the throw.
+func TestThrownIterationsAreCharged(t *testing.T) {
+	work := bytes.Repeat([]byte{opI32Const, 1, opDrop}, 1000)
+	b := new(builder)
+	b.function("run", nil, nil, nil, code([]byte{opLoop, blockVoid}, []byte{opTryTable, blockVoid, 1, 2, 0}, work, []byte{opThrow, 0}, []byte{opEnd, opEnd})...)
+	b.tags = [][]byte{{0, 0}}
+	host := &meterHost{slice: 500, budget: 10_000}
+	require.ErrorIs(t, runMetered(t, b.bytes(), host), errNoFuel{})
+	require.Less(t, host.yields, 15, "each iteration takes more than a slice")
 }
 
 // runMetered instantiates a module and calls its "run".
