@@ -74,7 +74,7 @@ func TestGoodFile(t *testing.T) {
 			Limits: sandbox.Limits{
 				TimeMax: 90 * time.Second, ModuleBytesMax: 1 << 20, CompileWorkMax: 100_000, MemoryBytesMax: 8 << 20, TableElementsMax: 1000, FuelMax: 1_000_000,
 				InputBytesMax: 1000, StdinBytesMax: 2000, OutputBytesMax: 3000, LogBytesMax: 4000, LogLinesMax: 5, LoadTimeMax: 6 * time.Second,
-				ConcurrencyMax: 7, CallsQueuedMax: 8, InstancesIdleMax: 9, IdleTimeMax: 10 * time.Minute, OpenFilesMax: 11,
+				ConcurrencyMax: 7, CallsQueuedMax: 8, InstancesReadyMin: 16, InstancesIdleMax: 9, IdleTimeMax: 10 * time.Minute, OpenFilesMax: 11,
 				HTTPRequestsMax: 12, HTTPRequestBytesMax: 13, HTTPResponseBytesMax: 14, HTTPTimeMax: 15 * time.Millisecond,
 			},
 		},

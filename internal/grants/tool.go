@@ -271,6 +271,7 @@ func (r *reader) limits(n ast.Node, l *sandbox.Limits) {
 		{"load_time", false, r.duration("load_time", &l.LoadTimeMax)},
 		{"concurrency", false, r.small("concurrency", &l.ConcurrencyMax)},
 		{"queue", false, r.small("queue", &l.CallsQueuedMax)},
+		{"ready_instances", false, r.small("ready_instances", &l.InstancesReadyMin)},
 		{"idle_instances", false, r.small("idle_instances", &l.InstancesIdleMax)},
 		{"idle_time", false, r.duration("idle_time", &l.IdleTimeMax)},
 		{"open_files", false, r.small("open_files", &l.OpenFilesMax)},

@@ -46,6 +46,10 @@ type Limits struct {
 	// CallsQueuedMax is how many calls may wait for their turn; one more is
 	// refused at once.
 	CallsQueuedMax int
+	// InstancesReadyMin is how many instances are made ready ahead of the calls: at
+	// loading, and in the place of those that a call left unfit. More than one pays
+	// where calls come at once; none is made ahead at the isolation "session".
+	InstancesReadyMin int
 	// InstancesIdleMax is how many instances are kept for later calls; at the
 	// isolation "session" it is how many sessions have one.
 	InstancesIdleMax int
@@ -84,6 +88,7 @@ func DefaultLimits() Limits {
 		LoadTimeMax:          10 * time.Second,
 		ConcurrencyMax:       4,
 		CallsQueuedMax:       1024,
+		InstancesReadyMin:    1,
 		InstancesIdleMax:     4,
 		IdleTimeMax:          5 * time.Minute,
 		OpenFilesMax:         32,
@@ -162,6 +167,7 @@ func (l *Limits) completeTimes(d Limits) error {
 	}{
 		{"ConcurrencyMax", &l.ConcurrencyMax, d.ConcurrencyMax, 1 << 16},
 		{"CallsQueuedMax", &l.CallsQueuedMax, d.CallsQueuedMax, 1 << 20},
+		{"InstancesReadyMin", &l.InstancesReadyMin, d.InstancesReadyMin, 1 << 16},
 		{"InstancesIdleMax", &l.InstancesIdleMax, d.InstancesIdleMax, 1 << 16},
 		{"OpenFilesMax", &l.OpenFilesMax, d.OpenFilesMax, 1 << 12},
 	} {

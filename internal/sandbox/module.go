@@ -145,6 +145,7 @@ func (m *Module) prepare(caller context.Context) error {
 	c.end()
 	if err == nil && !c.failed && m.snapshot != nil && i.reset(m.snapshot) {
 		m.pool.add(i)
+		m.pool.makeAhead()
 		return m.nameTools()
 	}
 	i.close()

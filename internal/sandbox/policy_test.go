@@ -36,6 +36,7 @@ var trips = map[string]func(t *testing.T){
 	"Limits.LoadTimeMax":          tripLoadTime,
 	"Limits.ConcurrencyMax":       tripConcurrency,
 	"Limits.CallsQueuedMax":       tripQueue,
+	"Limits.InstancesReadyMin":    tripReadyInstances,
 	"Limits.InstancesIdleMax":     tripIdleInstances,
 	"Limits.IdleTimeMax":          tripIdleTime,
 	"Limits.OpenFilesMax":         tripOpenFiles,

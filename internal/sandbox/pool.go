@@ -273,36 +273,42 @@ func (p *pool) leave(s *session) {
 	p.watch(s.lastUsed)
 }
 
-// makeAhead makes an instance ready in the background, if there is none and a
-// later call can use one: after a discarded one, and for each call of a module
-// that cannot be reset.
+// makeAhead makes instances ready in the background where too few idle: after
+// loading, after a discarded one, and so after each call of a module that cannot
+// be reset.
 func (p *pool) makeAhead() {
+	limits := &p.module.policy.Limits
 	if p.module.policy.Isolation == IsolationSession {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.idle)+p.making > 0 {
+	if p.closed {
 		return
 	}
-	p.making++
-	p.ahead.Go(func() {
-		i, err := p.module.newInstance(p.module.life, p.module.policy.Limits.LoadTimeMax)
-		if err != nil {
-			p.module.logger.Debug("an instance could not be made ahead of a call", "error", err)
-		}
-		p.mu.Lock()
-		p.making--
-		spare := i
-		if i != nil && !p.closed {
-			spare = p.push(i)
-			p.watch(i.settle())
-		}
-		p.mu.Unlock()
-		if spare != nil {
-			spare.close()
-		}
-	})
+	ready := min(limits.InstancesReadyMin, limits.InstancesIdleMax, cap(p.slots))
+	for ; len(p.idle)+p.making < ready; p.making++ {
+		p.ahead.Go(p.makeOne)
+	}
+}
+
+// makeOne makes one instance ready.
+func (p *pool) makeOne() {
+	i, err := p.module.newInstance(p.module.life, p.module.policy.Limits.LoadTimeMax)
+	if err != nil {
+		p.module.logger.Debug("an instance could not be made ahead of a call", "error", err)
+	}
+	p.mu.Lock()
+	p.making--
+	spare := i
+	if i != nil && !p.closed {
+		spare = p.push(i)
+		p.watch(i.settle())
+	}
+	p.mu.Unlock()
+	if spare != nil {
+		spare.close()
+	}
 }
 
 // add gives the pool its first instance, which has described itself.

@@ -284,6 +284,18 @@ func TestIdleInstancesAreEvicted(t *testing.T) {
 	healthy(t, m)
 }
 
+func tripReadyInstances(t *testing.T) {
+	for _, ready := range []int{1, 3} {
+		m := loadFile(t, hostilePath, Policy{Limits: Limits{InstancesReadyMin: ready, TimeMax: time.Minute}})
+		idle := func() bool { return m.Stats().InstancesIdle == ready }
+		require.Eventually(t, idle, patience, time.Millisecond)
+		require.Equal(t, uint64(ready), m.Stats().Started)
+		_, err := hostile(m, "trap", 0)
+		require.ErrorIs(t, err, ErrTrap)
+		require.Eventually(t, idle, patience, time.Millisecond, "one takes the place of the one that trapped")
+	}
+}
+
 func TestIdleInstancesAreBounded(t *testing.T) {
 	m := loadFile(t, hostilePath, Policy{Limits: Limits{ConcurrencyMax: 3, InstancesIdleMax: 2}})
 	var leases []lease
