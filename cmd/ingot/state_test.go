@@ -139,6 +139,19 @@ func TestStateWithAKey(t *testing.T) {
 	if code, v := ask(t, "state", "verify", "--key-file", key, dir); code != 0 || v["entries"] != 4.0 {
 		t.Errorf("verify: exit %d, %v", code, v)
 	}
+	newer := filepath.Join(t.TempDir(), "newer")
+	if err := os.WriteFile(newer, []byte("8:"+strings.Repeat("cd", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, v := ask(t, "state", "compact", "--key-file", newer, "--key-file", key, dir); code != 0 || v["entries"] != 4.0 {
+		t.Errorf("rotating the key: exit %d, %v", code, v)
+	}
+	if code, v := ask(t, "state", "verify", "--key-file", newer, dir); code != 0 || v["entries"] != 4.0 {
+		t.Errorf("verify with the newer key alone: exit %d, %v", code, v)
+	}
+	if code, _, stderr := runWith(t, "state", "verify", "--key-file", key, dir); code != 1 || !strings.Contains(stderr, "encrypted with key 8") {
+		t.Errorf("verify with the older key: exit %d, stderr %q", code, stderr)
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.ingot"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/stretchr/testify/require"
 )
 
@@ -154,4 +156,61 @@ func TestDataAndMemoryExclude(t *testing.T) {
 	var stdout, stderr strings.Builder
 	require.Equal(t, 1, run(t.Context(), []string{"--data", t.TempDir(), "--memory"}, strings.NewReader(""), &stdout, &stderr))
 	require.Contains(t, stderr.String(), "exclude each other")
+}
+
+// TestDirectoryRemoved removes the directory under a running server: writes are refused,
+// with the reason, and reads go on.
+func TestDirectoryRemoved(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := startServer(t, data)
+	_, err := s.call("state_set", `{"key":"a","value":"1"}`)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(data))
+	_, err = s.call("state_set", `{"key":"b","value":"2"}`)
+	require.ErrorContains(t, err, "removed while it was open")
+	_, err = s.call("state_set", `{"key":"b","value":"2"}`)
+	require.ErrorContains(t, err, "removed while it was open")
+	content, err := s.call("state_get", `{"key":"a"}`)
+	require.NoError(t, err)
+	require.Equal(t, "1", content["value"])
+}
+
+// TestDefaultDirectory starts a server without --data twice: its state is in the user's
+// data directory.
+func TestDefaultDirectory(t *testing.T) {
+	dir, err := built()
+	require.NoError(t, err)
+	home := t.TempDir()
+	for round := range 2 {
+		cmd := exec.Command(filepath.Join(dir, "mcp-stdio"))
+		cmd.Env = append(os.Environ(), "INGOT_MEMORY=false", "INGOT_DATA=", "XDG_DATA_HOME="+home)
+		cmd.Stdin = strings.NewReader(initialize + `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"state_increment","arguments":{"key":"n"}}}` + "\n")
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		require.Contains(t, string(out), fmt.Sprintf(`"value":%d`, round+1))
+	}
+	files, err := filepath.Glob(filepath.Join(home, "ingot", "stdio", "log-*.ingot"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+}
+
+// TestProgress opens a state of 70 MB: the server says how far it is.
+func TestProgress(t *testing.T) {
+	data := t.TempDir()
+	d, err := storage.OpenDir(data)
+	require.NoError(t, err)
+	store, err := engine.Open(engine.Options{Dir: d, Sync: engine.SyncNever})
+	require.NoError(t, err)
+	for i := range 70 {
+		_, err := store.Set(fmt.Sprint(i), make([]byte, 1<<20), engine.SetOptions{})
+		require.NoError(t, err)
+	}
+	require.NoError(t, store.Compact())
+	require.NoError(t, store.Close())
+	require.NoError(t, d.Close())
+	t.Setenv("INGOT_MEMORY", "false")
+	var stdout, stderr strings.Builder
+	require.Zero(t, run(t.Context(), []string{"--data", data}, strings.NewReader(""), &stdout, &stderr), &stderr)
+	require.Equal(t, 1, strings.Count(stderr.String(), "reading the state"), stderr.String())
+	require.Contains(t, stderr.String(), "file=snapshot-")
 }

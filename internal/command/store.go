@@ -86,6 +86,7 @@ func (f *StoreFlags) Open(ctx context.Context, name string, logger *slog.Logger)
 	}
 	o.Sync = map[string]engine.SyncPolicy{"interval": engine.SyncInterval, "never": engine.SyncNever}[f.Sync]
 	o.Log = func(text string) { logger.Warn(text, "data", dir.String()) }
+	o.Progress = tellProgress(logger, dir.String())
 	for start := time.Now(); ; {
 		store, err = engine.Open(o)
 		if !errors.Is(err, storage.ErrLocked) || time.Since(start) > lockPatience {
@@ -108,6 +109,21 @@ func (f *StoreFlags) Open(ctx context.Context, name string, logger *slog.Logger)
 		logger.Info("the state was not closed the last time and was recovered", "data", dir.String(), "changes", r.Records, "cut", r.TornBytes)
 	}
 	return store, func() error { return errors.Join(store.Close(), dir.Close()) }, nil
+}
+
+// progressBytes is how much of a store is read between two lines that say how far that
+// is: a third of a second, or a minute from a slow disk.
+const progressBytes = 64 << 20
+
+// tellProgress says how far the reading of a large store is.
+func tellProgress(logger *slog.Logger, data string) func(engine.Progress) {
+	next := int64(progressBytes)
+	return func(p engine.Progress) {
+		if p.Done >= next {
+			next = p.Done + progressBytes
+			logger.Info("reading the state", "data", data, "file", p.File, "done", ByteSize(p.Done), "of", ByteSize(p.Total))
+		}
+	}
 }
 
 // OpenDir opens the directory at path, and sets it and the keys in o. The caller
