@@ -195,3 +195,27 @@ func TestFamilyIsWatchedWhileSomebodyListens(t *testing.T) {
 		require.False(t, watched)
 	})
 }
+
+func TestAllowListenIsAsked(t *testing.T) {
+	s := NewServer(Options{})
+	s.AddTemplate(ResourceTemplate{URITemplate: "a://{n}", Name: "a", AllowListen: func(_ context.Context, uri string) error {
+		switch uri {
+		case "a://own":
+			return nil
+		case "a://coded":
+			return &Error{Code: -32042, Message: "log in first"}
+		}
+		return errors.New("not yours")
+	}}, readNothing)
+	s.AddTemplate(ResourceTemplate{URITemplate: "b://{n}", Name: "b"}, readNothing)
+	for uri, want := range map[string]string{"a://own": "", "b://any": "", "a://other": "-32600 not yours", "a://coded": "-32042 log in first"} {
+		_, bad := listed(t, s, "resources/subscribe", fmt.Sprintf(`{"uri":%q}`, uri), false)
+		require.Equal(t, want, bad, uri)
+		if want != "" {
+			e := s.NewExchange([]byte(fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["b://any",%q]},%s}}`, uri, modernMeta)))
+			e.Stream = &recorder{}
+			_, message, _ := strings.Cut(want, " ")
+			require.Contains(t, string(e.Answer(t.Context(), "", nil)), message, uri)
+		}
+	}
+}

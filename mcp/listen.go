@@ -384,7 +384,11 @@ func (l *listener) readURIs(raw []byte, now *snapshot) *wireError {
 		if len(uris) >= subscribedMax {
 			return tooManySubscribed()
 		}
-		uris[unquoted(element)] = struct{}{}
+		uri := unquoted(element)
+		if bad := now.mayListen(l.ctx, uri); bad != nil {
+			return bad
+		}
+		uris[uri] = struct{}{}
 	}
 	if now.hasResources() {
 		l.uris = uris
@@ -465,7 +469,7 @@ func (c *Session) hear() *listener {
 }
 
 // subscribe serves resources/subscribe and resources/unsubscribe.
-func (s *Server) subscribe(_ context.Context, r *request, out []byte) ([]byte, *wireError) {
+func (s *Server) subscribe(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
 	if r.act == actUnsubscribe {
 		s.unsubscribe(r)
 		return out, nil
@@ -475,6 +479,9 @@ func (s *Server) subscribe(_ context.Context, r *request, out []byte) ([]byte, *
 	}
 	if handler, _ := s.offers().find(r.name); handler == nil {
 		return out, noResource(r)
+	}
+	if bad := s.offers().mayListen(ctx, r.name); bad != nil {
+		return out, bad
 	}
 	l := r.link.session.hear()
 	bad := s.addURI(l, r.name)

@@ -85,6 +85,9 @@ type ResourceTemplate struct {
 	// List, when not nil, lists resources of the family: resources/list has them
 	// behind those that were added one by one.
 	List ListHandler
+	// AllowListen, when not nil, is asked before a client listens to a resource of
+	// the family: a change told is something said. Its error refuses the request.
+	AllowListen func(ctx context.Context, uri string) error
 	// OnListen, when not nil, is called when a client begins to listen to resources
 	// of this server, and stop when none does any more: for a family that is watched
 	// only meanwhile. Before it returns, what changes from then on must be told by
@@ -214,6 +217,30 @@ func (n *snapshot) find(uri string) (ReadHandler, map[string]string) {
 		}
 	}
 	return nil, nil
+}
+
+// mayListen asks the family of a resource whether a client may hear of it.
+func (n *snapshot) mayListen(ctx context.Context, uri string) *wireError {
+	if n.resources.byKey[uri] != nil {
+		return nil
+	}
+	for _, t := range n.bySpecific {
+		if _, ok := t.match(uri); !ok {
+			continue
+		}
+		if t.AllowListen == nil {
+			return nil
+		}
+		err := t.AllowListen(ctx, uri)
+		if err == nil {
+			return nil
+		}
+		if bad := protocolError(err, true); bad != nil {
+			return bad
+		}
+		return refuse(CodeInvalidRequest, err.Error())
+	}
+	return nil
 }
 
 // readResource serves resources/read.

@@ -119,6 +119,7 @@ func TestResourcesAskForTheToolsScopes(t *testing.T) {
 		{"list", "resources/list", "", "", 200},
 		{"read", "completion/complete", "", complete, 403},
 		{"list", "completion/complete", "", complete, 200},
+		{"list", "subscriptions/listen", "", `"notifications":{"resourceSubscriptions":["state:///k"]}`, 403},
 	} {
 		r := s.modernRequest(t, c.method, c.name, c.params)
 		r.Host = "box.example"

@@ -38,8 +38,8 @@ const (
 
 // ResourceOptions are how a state is offered as resources. The zero value works.
 type ResourceOptions struct {
-	// Allow, when not nil, is asked before an entry is read (the tool state_get) or
-	// keys are listed or completed (state_list): who may not call the tool may not
+	// Allow, when not nil, is asked before an entry is read or listened to (the tool
+	// state_get) or keys are listed or completed (state_list): who may not call the tool may not
 	// have the resource. Its error is the answer.
 	Allow func(ctx context.Context, tool string) error
 	// Logger is told why clients no longer hear of changes. Nil discards.
@@ -64,6 +64,7 @@ func RegisterResources(server *mcp.Server, m state.Manager, o ResourceOptions) {
 		Description: "The value stored under a key: text, or a blob when it is not UTF-8. A key's bytes are percent-encoded where a URI cannot have them.",
 		Complete:    r.complete,
 		List:        r.list,
+		AllowListen: func(ctx context.Context, _ string) error { return o.Allow(ctx, "state_get") },
 		OnListen:    r.follow,
 	}, r.read)
 }

@@ -143,7 +143,7 @@ type stepUp struct {
 
 // WriteHeader is http.ResponseWriter's.
 func (w *stepUp) WriteHeader(status int) {
-	if !w.began && status == http.StatusOK {
+	if !w.began && (status == http.StatusOK || status == http.StatusBadRequest) {
 		w.grant.mu.Lock()
 		missing := slices.Clone(w.grant.missing)
 		w.grant.mu.Unlock()
