@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var newGolden = flag.Bool("new-golden", false, "write engine/testdata/store-v1 where it is missing")
+var newGolden = flag.Bool("new-golden", false, "write the golden files in engine/testdata that are missing")
 
 // goldenTime is when the golden directories were written, in Unix milliseconds.
 const goldenTime = 1_800_000_000_000
@@ -118,4 +118,43 @@ func TestNewerFormat(t *testing.T) {
 		require.ErrorContains(t, err, name)
 		require.ErrorContains(t, err, fmt.Sprintf("version %d", newer[8]))
 	}
+}
+
+// TestGoldenIncrement restores an increment that an earlier build wrote, of the changes
+// since version 10 below.
+func TestGoldenIncrement(t *testing.T) {
+	const since = 10
+	path := filepath.Join("testdata", "increment-v2.bin")
+	dir := storage.Memory()
+	source := openStore(t, engine.Options{Dir: dir, Now: func() int64 { return goldenTime }})
+	for i := range 10 {
+		_, err := source.Set(fmt.Sprintf("key-%d", i), []byte(strings.Repeat("value ", 10*i)), engine.SetOptions{})
+		require.NoError(t, err)
+	}
+	var before bytes.Buffer
+	require.NoError(t, source.Snapshot(&before))
+	_, err := source.SetMany([]engine.Item{{Key: "key-1", Value: []byte("newer")}, {Key: "a\xff", Value: nil}})
+	require.NoError(t, err)
+	_, _, err = source.Delete("key-3", engine.DeleteOptions{})
+	require.NoError(t, err)
+	_, err = source.Expire("key-4", time.Hour)
+	require.NoError(t, err)
+	_, err = source.Set("x/1", []byte("x"), engine.SetOptions{})
+	require.NoError(t, err)
+	_, err = source.Clear("x/")
+	require.NoError(t, err)
+	if _, err := os.Stat(path); err != nil && *newGolden {
+		var stream bytes.Buffer
+		_, full, err := source.SnapshotSince(&stream, since)
+		require.NoError(t, err)
+		require.False(t, full)
+		require.NoError(t, os.WriteFile(path, stream.Bytes(), 0o644))
+	}
+	stream, err := os.ReadFile(path)
+	require.NoError(t, err)
+	replica := openStore(t, engine.Options{Now: func() int64 { return goldenTime }})
+	require.NoError(t, replica.Restore(&before))
+	require.NoError(t, replica.RestoreSince(bytes.NewReader(stream)))
+	require.Equal(t, contents(t, source), contents(t, replica))
+	require.NoError(t, source.Close())
 }
