@@ -1,6 +1,6 @@
 // Package guestbuild compiles the example tools, for tests.
 //
-// Its functions are [Example], for one of guest/examples, [ExtismRust], and
+// Its functions are [Example], for one of guest/examples, [Probe], [ExtismRust], and
 // [Require], which finds out whether a language's tools are there:
 //
 //	module, err := host.Load(ctx, "count.wasm", guestbuild.Example(t, "rust-count"), sandbox.Policy{})
@@ -55,6 +55,27 @@ func Example(t testing.TB, name string) []byte {
 			return rust(dir, out)
 		default:
 			return assemblyScript(dir, out)
+		}
+	})
+}
+
+// Probe returns the probe of a language: a tool that uses each function of the SDK;
+// see internal/sandbox/testdata/probe.
+func Probe(t testing.TB, language string) []byte {
+	t.Helper()
+	Require(t, language)
+	return once(t, "probe-"+language, func(out string) error {
+		dir := filepath.Join(root(), "internal", "sandbox", "testdata", "probe", language)
+		switch language {
+		case "go":
+			return goReactor(dir, out)
+		case "c":
+			return run(dir, nil, "clang", "--target=wasm32", "-ffreestanding", "-mbulk-memory", "-Os", "-nostdlib", "-Wall", "-Wextra", "-Werror",
+				"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=65536", "-I", "../../../../../guest/c", "-o", out, "probe.c")
+		case "rust":
+			return rust(dir, out)
+		default:
+			return run(dir, nil, asc(), "probe.ts", "-Osize", "--runtime", "minimal", "--use", "abort=../../../../../guest/as/assembly/tool/abort", "-o", out)
 		}
 	})
 }
