@@ -88,6 +88,16 @@ func (g *Guard) Do(r *http.Request) (*http.Response, error) {
 	return g.client.Do(r)
 }
 
+// hopKey finds what BeforeHop has put into a context.
+type hopKey struct{}
+
+// BeforeHop returns a context for a request; f is called before the request and
+// before each redirect is sent, by the goroutine that called Do, and stops it by an
+// error, which Do's error wraps. It is for counting.
+func BeforeHop(ctx context.Context, f func() error) context.Context {
+	return context.WithValue(ctx, hopKey{}, f)
+}
+
 // tripper checks each hop: http.Client calls it for the request and for each redirect.
 type tripper struct{ guard *Guard }
 
@@ -96,6 +106,9 @@ func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	private, err := t.guard.allow(r.Method, r.URL)
 	if err == nil && r.Host != "" && r.Host != r.URL.Host {
 		err = &DeniedError{Method: r.Method, Host: r.URL.Hostname(), Reason: fmt.Sprintf("the request is for %s and names the host %s: they must be the same", r.URL.Host, r.Host)}
+	}
+	if f, ok := r.Context().Value(hopKey{}).(func() error); err == nil && ok {
+		err = f()
 	}
 	if err != nil {
 		if r.Body != nil {

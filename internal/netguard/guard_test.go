@@ -343,6 +343,32 @@ func TestRedirectsAreChecked(t *testing.T) {
 	require.ErrorContains(t, err, "POST to 127.0.0.1:"+otherPort+" is not granted")
 }
 
+func TestHopsAreCounted(t *testing.T) {
+	url, port := local(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/end" {
+			http.Redirect(w, r, "/end", http.StatusFound)
+		}
+	})
+	g := guarded(t, nil, Rule{Host: "127.0.0.1:" + port, Private: true})
+	hops, enough := 0, errors.New("enough")
+	for most, want := range map[int]error{1: enough, 2: nil} {
+		hops = 0
+		r, err := http.NewRequestWithContext(BeforeHop(t.Context(), func() error {
+			if hops++; hops > most {
+				return enough
+			}
+			return nil
+		}), "GET", url, nil)
+		require.NoError(t, err)
+		response, err := g.Do(r)
+		require.ErrorIs(t, err, want)
+		require.Equal(t, 2, hops)
+		if err == nil {
+			response.Body.Close()
+		}
+	}
+}
+
 func TestRedirectFromHTTPS(t *testing.T) {
 	plain, plainPort := local(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,43 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The errnos of WASI preview 1 that guests see here.
-const (
-	wasiOK          = "0"
-	wasiBadf        = "8"
-	wasiExist       = "20"
-	wasiInval       = "28"
-	wasiIO          = "29"
-	wasiIsdir       = "31"
-	wasiLoop        = "32"
-	wasiNametoolong = "37"
-	wasiNoent       = "44"
-	wasiNosys       = "52"
-	wasiNotdir      = "54"
-	wasiNotempty    = "55"
-	wasiNotsup      = "58"
-	wasiPerm        = "63"
-	wasiRofs        = "69"
-)
-
-// Flags of path_open.
-const (
-	create, directory, exclusive, truncate = 1, 2, 4, 8
-	readRight, writeRight                  = 2, 64
-	appending                              = 1
-)
-
-// The descriptors of the granted folders, in the order of the policy.
-const readRoot, workRoot = 3, 4
-
-// opens is a line that opens a file, following links.
-func opens(fd int, path string, oflags, rights int) string {
-	return line("open", fd, 1, path, oflags, rights, 0)
-}
-
-func reads(fd int, path string) string { return opens(fd, path, 0, readRight) }
-func makes(fd int, path string) string { return opens(fd, path, create, readRight|writeRight) }
-
 // grounds is a folder with what a guest may see in it and what it may not.
 type grounds struct{ base, read, work, outside string }
 
@@ -466,13 +429,6 @@ func TestFilesWork(t *testing.T) {
 	require.Equal(t, wasiExist, s.last(t, opens(workRoot, "ok.txt", create|exclusive, writeRight)))
 	require.Equal(t, "0", s.last(t, opens(workRoot, "link_rel2", create, writeRight), line("unlink", workRoot, "link_rel")), "a link itself can be removed")
 	require.Equal(t, "TOPSECRET", mustRead(t, filepath.Join(g.outside, "secret.txt")))
-}
-
-func mustRead(t *testing.T, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(b)
 }
 
 // Folders that contradict each other, or are not there.

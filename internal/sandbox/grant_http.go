@@ -51,10 +51,6 @@ func hostHTTPRequest(c *call, m guestBlocks, stack []uint64) ([]byte, *refusal) 
 // length of the head, the head, the body.
 func (c *call) sendHTTP(head requestHead, body []byte) ([]byte, *refusal) {
 	limits := &c.policy.Limits
-	if c.grants.requests >= limits.HTTPRequestsMax {
-		return nil, refusalf(codeLimit, "the call has sent its %d HTTP requests: send fewer, or raise limits.http_requests", limits.HTTPRequestsMax)
-	}
-	c.grants.requests++
 	if uint64(len(body)) > limits.HTTPRequestBytesMax {
 		return nil, refusalf(codeLimit, "the body of the request has %d bytes, at most %d are allowed: send less, or raise limits.http_request_bytes", len(body), limits.HTTPRequestBytesMax)
 	}
@@ -62,7 +58,7 @@ func (c *call) sendHTTP(head requestHead, body []byte) ([]byte, *refusal) {
 	if head.TimeoutMillis > 0 {
 		timeMax = min(timeMax, time.Duration(min(head.TimeoutMillis, int64(24*time.Hour/time.Millisecond)))*time.Millisecond)
 	}
-	ctx, stop := context.WithTimeout(c.ctx, timeMax)
+	ctx, stop := context.WithTimeout(netguard.BeforeHop(c.ctx, c.countRequest), timeMax)
 	defer stop()
 	request, no := c.request(ctx, head, string(body))
 	if no != nil {
@@ -74,6 +70,18 @@ func (c *call) sendHTTP(head requestHead, body []byte) ([]byte, *refusal) {
 	}
 	defer response.Body.Close()
 	return c.readResponse(request, response)
+}
+
+// errRequests is that a call has sent all the requests that it may.
+var errRequests = errors.New("no request is left")
+
+// countRequest counts a request or a redirect that is about to be sent.
+func (c *call) countRequest() error {
+	if c.grants.requests >= c.policy.Limits.HTTPRequestsMax {
+		return errRequests
+	}
+	c.grants.requests++
+	return nil
 }
 
 // parseHead reads the head of a request.
@@ -122,6 +130,8 @@ func (c *call) httpRefusal(r *http.Request, err error) *refusal {
 	case denied != nil:
 		c.log.logger.DebugContext(c.ctx, "an HTTP request of a guest was refused", "reason", denied.Reason)
 		return deniedRequest(r, denied)
+	case errors.Is(err, errRequests):
+		return refusalf(codeLimit, "the call has sent its %d HTTP requests: send fewer, or raise limits.http_requests", c.policy.Limits.HTTPRequestsMax)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusalf(codeTimeout, "the request to %s was not answered in time: raise limits.http_time or the call's, or ask for less", host)
 	case errors.As(err, &dns):

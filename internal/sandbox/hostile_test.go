@@ -35,7 +35,7 @@ func load(t testing.TB, module []byte, p Policy, logger *slog.Logger) *Module {
 }
 
 // hostile calls the hostile guest in one of its modes.
-func hostile(tool *Module, mode string, n int) ([]byte, error) {
+func hostile(tool *Module, mode string, n int64) ([]byte, error) {
 	return callTool(tool, fmt.Sprintf(`{"mode":%q,"n":%d}`, mode, n))
 }
 
@@ -66,7 +66,7 @@ func TestHostileGuestsBecomeErrors(t *testing.T) {
 	hasty := loadFile(t, hostilePath, Policy{Limits: limits})
 	cases := []struct {
 		mode string
-		n    int
+		n    int64
 		kind error
 		says []string
 	}{
@@ -103,8 +103,10 @@ func TestHostileGuestsBecomeErrors(t *testing.T) {
 			if c.kind == ErrDeadline {
 				tool = hasty
 			}
+			before := tool.Stats().Errors[c.kind.Error()]
 			out, err := hostile(tool, c.mode, c.n)
 			require.Nil(t, out)
+			require.Equal(t, before+1, tool.Stats().Errors[c.kind.Error()], "counted by its class")
 			require.ErrorIs(t, err, c.kind)
 			var e *Error
 			require.True(t, errors.As(err, &e))

@@ -49,14 +49,21 @@ const (
 )
 
 func tripHTTPRequests(t *testing.T) {
-	p, url := webServer(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "answer") })
+	p, url := webServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/redirect" {
+			http.Redirect(w, r, "/", http.StatusFound)
+		}
+		fmt.Fprint(w, "answer")
+	})
 	p.Limits.HTTPRequestsMax = 2
 	s := loadScript(t, p)
+	require.Equal(t, []string{saysOK, saysLimit}, answers(s.run(t, asks("GET", url+"/redirect"), asks("GET", url))), "a redirect counts")
+	require.Equal(t, []string{saysOK, saysLimit}, answers(s.run(t, asks("GET", url), asks("GET", url+"/redirect"))), "also the last one")
 	out := s.run(t, asks("GET", url), asks("GET", url), asks("GET", url))
 	require.Equal(t, []string{saysOK, saysOK, saysLimit}, answers(out))
 	require.Contains(t, out[0], "answer")
 	require.Contains(t, out[2], "limits.http_requests")
-	require.Equal(t, uint64(1), s.Stats().Refusals["http"])
+	require.Equal(t, uint64(3), s.Stats().Refusals["http"])
 	s.serves(t)
 }
 

@@ -106,3 +106,47 @@ func TestScriptKnowsItsLines(t *testing.T) {
 	require.Equal(t, []string{"0 0", "0 1"}, s.run(t, "calls", "calls"))
 	require.Equal(t, "0 0", s.last(t, "calls"), "a call starts afresh")
 }
+
+// The errnos of WASI preview 1 that guests see here.
+const (
+	wasiOK          = "0"
+	wasiBadf        = "8"
+	wasiExist       = "20"
+	wasiInval       = "28"
+	wasiIO          = "29"
+	wasiIsdir       = "31"
+	wasiLoop        = "32"
+	wasiNametoolong = "37"
+	wasiNoent       = "44"
+	wasiNosys       = "52"
+	wasiNotdir      = "54"
+	wasiNotempty    = "55"
+	wasiNotsup      = "58"
+	wasiPerm        = "63"
+	wasiRofs        = "69"
+)
+
+// Flags of path_open.
+const (
+	create, directory, exclusive, truncate = 1, 2, 4, 8
+	readRight, writeRight                  = 2, 64
+	appending                              = 1
+)
+
+// The descriptors of the granted folders, in the order of the policy.
+const readRoot, workRoot = 3, 4
+
+// opens is a line that opens a file, following links.
+func opens(fd int, path string, oflags, rights int) string {
+	return line("open", fd, 1, path, oflags, rights, 0)
+}
+
+func reads(fd int, path string) string { return opens(fd, path, 0, readRight) }
+func makes(fd int, path string) string { return opens(fd, path, create, readRight|writeRight) }
+
+func mustRead(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(b)
+}
