@@ -50,5 +50,6 @@ func (m *Module) Ask(ctx context.Context, r AskRequest) ([]byte, error) {
 		out, err = a.ask(c, r.Method, params)
 		return err
 	})
+	m.stats.count(err)
 	return out, at(m.info.File, "call", err)
 }

@@ -11,7 +11,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero/api"
@@ -99,7 +101,7 @@ func TestExtismHostFunctions(t *testing.T) {
 }
 
 func TestExtismTrouble(t *testing.T) {
-	m := loadFile(t, extismV2Path, Policy{Limits: Limits{MemoryBytesMax: 8 << 20, LogLinesMax: 1, FuelMax: 50_000_000}})
+	m := loadFile(t, extismV2Path, Policy{Limits: Limits{MemoryBytesMax: 8 << 20, LogLinesMax: 1, FuelMax: 10_000_000, TimeMax: time.Minute}})
 	for mode, want := range map[string]struct {
 		kind error
 		says string
@@ -111,6 +113,7 @@ func TestExtismTrouble(t *testing.T) {
 		"bomb":    {ErrMemory, "its limit is 8388608"},
 		"blocks":  {ErrMemory, "65536 blocks"},
 		"vars":    {ErrMemory, "at most 1048576 are possible"},
+		"spin":    {ErrFuel, "units of fuel"}, // and calls of the host, which use nothing up
 	} {
 		_, err := m.Call(context.Background(), CallRequest{Tool: "trouble", Arguments: fmt.Appendf(nil, `{"mode":%q}`, mode)})
 		require.ErrorIs(t, err, want.kind, mode)
@@ -184,6 +187,8 @@ func TestExtismMethods(t *testing.T) {
 	require.ErrorAs(t, err, &g)
 	_, err = m.Ask(context.Background(), AskRequest{Method: "completion/complete"})
 	require.ErrorContains(t, err, "it.completion.values[1] must be a string")
+	require.Equal(t, uint64(6), m.Stats().Calls)
+	require.Equal(t, uint64(1), m.Stats().Errors[classGuest])
 	_, err = m.Ask(context.Background(), AskRequest{Method: "resources/templates/list"})
 	require.ErrorIs(t, err, ErrInput)
 	_, err = loadFile(t, extismV1Path, Policy{}).Ask(context.Background(), AskRequest{Method: "resources/list"})
@@ -296,4 +301,16 @@ func TestExtismAssemblyScript(t *testing.T) {
 	var g *GuestError
 	require.ErrorAs(t, err, &g)
 	require.Equal(t, "word is missing", g.Message)
+}
+
+// BenchmarkExtism is a warm call of an echo in C with 1 KB.
+func BenchmarkExtism(b *testing.B) {
+	m := loadFile(b, extismV2Path, Policy{})
+	args := []byte(`{"text":"` + strings.Repeat("x", 1000) + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Call(context.Background(), CallRequest{Tool: "echo", Arguments: args}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
