@@ -49,6 +49,9 @@ var ladder = map[string][]string{
 	"internal/wasmtools":    {"mcp", "internal/grants", "internal/sandbox", "internal/sandbox/signature", "internal/schema"},
 	"forge/config":          {"mcp", "internal/grants", "internal/netguard", "internal/schema", "internal/yamlfile"},
 	"internal/yamlfile":     {},
+	"forge/template":        {},
+	"forge/fault":           {"mcp"},
+	"forge/clitool":         {"mcp", "forge/config", "forge/fault", "forge/template"},
 	"forge":                 {"mcp", "state", "internal/grants", "internal/netguard", "internal/statetools", "internal/sandbox", "internal/schema", "internal/wasmtools"},
 	"wasm":                  {"engine"},
 	"js":                    {},
@@ -69,6 +72,7 @@ var ladder = map[string][]string{
 var reserved = map[string][]string{
 	"github.com/tetratelabs/wazero":     {"internal/sandbox"},
 	"github.com/coder/websocket":        {"mcp/websocket"},
+	"github.com/go-jose/go-jose/v4":     {"mcp/oauth"},
 	"github.com/zeebo/xxh3":             {}, // the oracle of hash's tests, and a peer
 	"github.com/alphadose/haxmap":       {},
 	"github.com/stretchr/testify":       suites,
