@@ -12,9 +12,9 @@ process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 const ingot = join(dir, 'ingot');
 execFileSync('go', ['build', '-o', ingot, './cmd/ingot'], { cwd: resolve(import.meta.dirname, '../../..'), stdio: 'inherit' });
 
-/** Starts a server with a state of its own. stop() ends it, which must be with 0. */
-export async function serve() {
-  const server = spawn(ingot, ['serve', '--listen', '127.0.0.1:0', '--memory'], { stdio: ['ignore', 'pipe', 'ignore'] });
+/** Starts a server with a state of its own, with further arguments. stop() ends it, which must be with 0. */
+export async function serve(...more) {
+  const server = spawn(ingot, ['serve', '--listen', '127.0.0.1:0', '--memory', ...more], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(server, 'exit');
   const stop = async () => {
     server.kill('SIGTERM');
