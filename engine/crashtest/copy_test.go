@@ -93,7 +93,7 @@ func TestPowerFailuresOfCopies(t *testing.T) {
 		w.must(w.source.Close(), "closing the source")
 	}
 	t.Log(c.String())
-	if c.increments == 0 || c.wholes == 0 {
+	if c.workloads > 1 && (c.increments == 0 || c.wholes == 0) {
 		t.Fatal("no increments were made, or no whole snapshots")
 	}
 }

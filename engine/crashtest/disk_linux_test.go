@@ -36,19 +36,6 @@ func openPath(t *testing.T, path string) (*engine.Store, error) {
 	return engine.Open(engine.Options{Dir: dir, SegmentBytes: 16 << 10})
 }
 
-func setString(s *engine.Store, key, value string) error {
-	_, err := s.Set(key, []byte(value), engine.SetOptions{})
-	return err
-}
-
-func getString(t *testing.T, s *engine.Store, key string) string {
-	t.Helper()
-	e, err := s.Get(key)
-	require.NoError(t, err)
-	require.True(t, e.Found(), key)
-	return string(e.Value)
-}
-
 // A real disk fills up: writes are refused, reads go on, and when somebody makes
 // room writes succeed again, with everything that was acknowledged.
 func TestRealDiskFull(t *testing.T) {

@@ -5,8 +5,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"testing"
 
+	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/engine/storage/simdir"
+	"github.com/stretchr/testify/require"
 )
 
 // files is a disk's files and their lengths.
@@ -57,4 +60,17 @@ func someValue(rng *rand.Rand) string {
 		b[i] = byte(rng.Uint32())
 	}
 	return string(b)
+}
+
+func setString(s *engine.Store, key, value string) error {
+	_, err := s.Set(key, []byte(value), engine.SetOptions{})
+	return err
+}
+
+func getString(t *testing.T, s *engine.Store, key string) string {
+	t.Helper()
+	e, err := s.Get(key)
+	require.NoError(t, err)
+	require.True(t, e.Found(), key)
+	return string(e.Value)
 }
