@@ -24,6 +24,7 @@ type message struct {
 	params  []byte // raw, or nil
 	result  []byte // of a response: its raw result or error
 	failed  bool   // of a response: result is an error
+	again   bool   // all but its id and its arguments is as in the last request
 	scanner *scanner
 }
 
@@ -42,6 +43,12 @@ func (m *message) param(name string) []byte {
 // can be served, the error says why and the returned message has the id, when
 // that could be read.
 func (s *scanner) parse(frame []byte) (message, *wireError) {
+	if s.repeat != nil {
+		s.reset(frame)
+		if s.again() {
+			return s.repeated(), nil
+		}
+	}
 	m := message{scanner: s}
 	if !s.scan(frame) {
 		return m, s.parseError()
@@ -59,7 +66,11 @@ func (s *scanner) parse(frame []byte) (message, *wireError) {
 		return m, refuse(CodeInvalidRequest, "the id is a string or an integer, not "+describe(e.id))
 	}
 	m.id = e.id
-	return m, s.classify(&m, &e)
+	bad := s.classify(&m, &e)
+	if s.repeat != nil && bad == nil && m.kind == kindRequest {
+		s.remember()
+	}
+	return m, bad
 }
 
 // envelope holds the raw members of a message; nil is one that is not there.

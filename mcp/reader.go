@@ -19,12 +19,12 @@ type reader struct {
 }
 
 func newReader(l *link) *reader {
-	return &reader{server: l.server, session: l.session, link: l, scanner: scanner{depthMax: l.server.options.MaxDepth}}
+	return &reader{server: l.server, session: l.session, link: l, scanner: scanner{depthMax: l.server.options.MaxDepth, repeat: new(repeat)}}
 }
 
 // readers are for messages that come without a connection. Each keeps its
 // slices, and the last _meta it has read.
-var readers = sync.Pool{New: func() any { return new(reader) }}
+var readers = sync.Pool{New: func() any { return &reader{scanner: scanner{repeat: new(repeat)}} }}
 
 // borrowReader is newReader from the pool; giveBack is its partner.
 func borrowReader(l *link) *reader {
@@ -120,7 +120,7 @@ type request struct {
 // initialize agreed on, and before initialize lacks those fields.
 func (c *reader) accept(m *message, r *request) *wireError {
 	r.reset(c.link, m)
-	meta := c.readMeta(r.meta)
+	meta := c.metaOf(m, r.meta)
 	if meta.problem != nil {
 		return meta.problem
 	}
@@ -243,8 +243,24 @@ func (r *request) setClient(of *client) {
 	}
 }
 
+// metaOf is readMeta for a message that may be a repetition of one whose _meta was
+// the last to be read.
+func (c *reader) metaOf(m *message, raw []byte) *requestMeta {
+	if m.again && c.scanner.repeat.meta != nil {
+		return c.scanner.repeat.meta
+	}
+	meta := c.readMeta(raw)
+	if c.scanner.repeat != nil {
+		c.scanner.repeat.meta = meta
+	}
+	return meta
+}
+
 // readMeta reads a raw _meta, and has the scanner know it from now on.
 func (c *reader) readMeta(raw []byte) *requestMeta {
+	if c.scanner.repeat != nil {
+		c.scanner.repeat.meta = nil // it may have been this reader's last
+	}
 	meta := c.meta.read(raw)
 	if last := c.meta.last.raw; len(last) > 0 && last[0] == '{' {
 		c.scanner.known = last
@@ -357,6 +373,14 @@ func (c *reader) initialize(r *request, m *message) *wireError {
 
 // resolve finds the tool of a tools/call and its arguments.
 func (c *reader) resolve(r *request, m *message) *wireError {
+	now := c.server.offers()
+	if m.again && c.scanner.repeat.of == now {
+		r.arguments = c.scanner.argumentsNow()
+		if t := c.scanner.repeat.tool; r.tool != t {
+			r.tool = t
+		}
+		return nil
+	}
 	var name, task []byte
 	r.arguments = emptyObject
 	for _, p := range c.scanner.params {
@@ -376,7 +400,7 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	if name == nil || name[0] != '"' {
 		return refuse(CodeInvalidParams, "tools/call: params.name must be a string")
 	}
-	tools := &c.server.offers().tools
+	tools := &now.tools
 	unquoted := c.scanner.unquote(name)
 	t := tools.byKey[string(unquoted)]
 	if t == nil {
@@ -388,7 +412,10 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	if r.arguments[0] != '{' {
 		return refuse(CodeInvalidParams, "tools/call: params.arguments is an object, not "+describe(r.arguments))
 	}
-	if serve := c.server.offers().serve.wantsTask; serve != nil && r.client.version == versionTasks && (task != nil || t.Task.kind != nil) {
+	if r.retry == nil && task == nil && t.Task.kind == nil && c.scanner.repeat != nil {
+		c.scanner.repeat.tool, c.scanner.repeat.of = t, now
+	}
+	if serve := now.serve.wantsTask; serve != nil && r.client.version == versionTasks && (task != nil || t.Task.kind != nil) {
 		return serve(r, task)
 	}
 	return nil

@@ -27,6 +27,8 @@ type scanner struct {
 	// accepted. Where the same bytes stand in the same place again they are not
 	// scanned again: an object's text ends with itself.
 	known []byte
+	// repeat, when not nil, is what the last request was like.
+	repeat *repeat
 
 	data        []byte
 	top         []member
