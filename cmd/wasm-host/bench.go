@@ -42,7 +42,7 @@ const durationsKept = 1 << 20
 
 // run measures the calls of one tool. The first call must succeed.
 func (c *benchCommand) run(ctx context.Context, stdout io.Writer) error {
-	host := sandbox.New(sandbox.Options{})
+	host := sandbox.New(sandbox.Options{CacheDir: c.cacheDir()})
 	defer host.Close(context.WithoutCancel(ctx))
 	begun := time.Now()
 	module, err := load(ctx, host, c.Path, c.policyFlags)

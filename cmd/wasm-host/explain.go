@@ -37,7 +37,7 @@ func (c *explainCommand) run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	defer manager.Close()
-	host := sandbox.New(sandbox.Options{State: manager})
+	host := sandbox.New(sandbox.Options{State: manager, CacheDir: c.cacheDir()})
 	defer host.Close(ctx)
 	if c.Path != "" {
 		module, err := load(ctx, host, c.Path, c.policyFlags)

@@ -34,7 +34,7 @@ type inspection struct {
 
 // run inspects one module.
 func (c *inspectCommand) run(ctx context.Context, stdout io.Writer) error {
-	host := sandbox.New(sandbox.Options{})
+	host := sandbox.New(sandbox.Options{CacheDir: c.cacheDir()})
 	defer host.Close(ctx)
 	module, err := load(ctx, host, c.Path, c.policyFlags)
 	if err != nil {

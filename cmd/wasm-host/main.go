@@ -57,6 +57,8 @@ type policyFlags struct {
 	Clock       string           `default:"virtual" enum:"virtual,real" help:"Time that tools see: virtual (from 1970, sleeping costs nothing) or real. (${default})"`
 	PublicKey   string           `placeholder:"FILE" type:"existingfile" help:"Serve only modules that are signed with the key whose public half this file holds (ingot keygen, ingot sign)."`
 	Seed        string           `placeholder:"TEXT" help:"Make the tools' random numbers repeatable from this text; without it they come from the operating system."`
+	Cache       string           `placeholder:"DIR" env:"INGOT_WASM_CACHE" help:"Folder for compiled modules, which nobody else may write to. (ingot/wasm in the user's cache folder; the environment variable INGOT_WASM_CACHE names another)"`
+	NoCache     bool             `help:"Keep no compiled modules."`
 }
 
 // Validate is kong's hook: its error makes the command line wrong.
@@ -68,6 +70,21 @@ func (f policyFlags) Validate() error {
 		return fmt.Errorf("--concurrency is %d: it must be at least 1", f.Concurrency)
 	}
 	return nil
+}
+
+// cacheDir is where compiled modules are kept, or empty: nowhere.
+func (f policyFlags) cacheDir() string {
+	switch {
+	case f.NoCache:
+		return ""
+	case f.Cache != "":
+		return f.Cache
+	}
+	dir, err := sandbox.DefaultCacheDir()
+	if err != nil { // nobody's home: modules are compiled at each start
+		return ""
+	}
+	return dir
 }
 
 // policy is the sandbox policy of the flags.

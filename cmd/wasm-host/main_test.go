@@ -128,7 +128,13 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	cache, err := os.MkdirTemp("", "wasm-host-cache")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("INGOT_WASM_CACHE", cache) // leave the user's alone
 	code := m.Run()
+	os.RemoveAll(cache)
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
 	}
@@ -399,4 +405,23 @@ func TestModernEra(t *testing.T) {
 	in := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` + meta + `,"name":"sha256","arguments":{"text":"abc"}}}` + "\n"
 	require.Zero(t, run(context.Background(), []string{"serve", sha256Path}, strings.NewReader(in), &stdout, &stderr), stderr.String())
 	require.Contains(t, stdout.String(), `"structuredContent":`+hashed)
+}
+
+// Compiled modules are kept where --cache says, or not at all.
+func TestCacheFlags(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	for _, args := range [][]string{
+		{"serve", "--no-cache", "--cache", dir, sha256Path}, {"explain", "--no-cache", sha256Path},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run(context.Background(), args, strings.NewReader(""), &stdout, &stderr), stderr.String())
+		require.NoDirExists(t, dir)
+	}
+	for range 2 {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run(context.Background(), []string{"serve", "--cache", dir, sha256Path}, strings.NewReader(""), &stdout, &stderr), stderr.String())
+		kept, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, kept, 1)
+	}
 }
