@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/ingot-run/ingot/internal/sandbox"
 )
@@ -142,6 +144,28 @@ func (t *tester) littleMemory() {
 		}
 	}
 	t.add(Pass, "little memory", "", "short of memory, it answers or fails cleanly")
+}
+
+// slow is a call that a person notices.
+const slow = 250 * time.Millisecond
+
+// time measures a warm call: the least of a few is what the tool takes, the rest is
+// the machine.
+func (t *tester) time(s *loaded) {
+	least := time.Duration(math.MaxInt64)
+	for range 10 {
+		start := time.Now()
+		if _, err := t.call(s, t.sample); err != nil {
+			t.add(Fail, "time", mendOf(err), "a call that was answered before: %s", reason(err))
+			return
+		}
+		least = min(least, time.Since(start))
+	}
+	if least > slow {
+		t.add(Warn, "time", "do less in a call, or tell of progress meanwhile", "a call takes %v at least", least.Round(time.Millisecond))
+		return
+	}
+	t.add(Pass, "time", "", "a call takes %v", least.Round(time.Microsecond))
 }
 
 // fuel runs one call on fresh instances: it should burn the same.

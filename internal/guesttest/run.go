@@ -204,6 +204,7 @@ func (r *runner) tool(s *loaded, d sandbox.Description) {
 	t.leaks(made.valid)
 	t.hoards()
 	t.fuel()
+	t.time(s)
 }
 
 // tester tests one tool.
