@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	client "github.com/coder/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/ingot-run/ingot/mcp/httpguard"
 	"github.com/ingot-run/ingot/mcp/oauth"
 	"github.com/ingot-run/ingot/mcp/streamable"
+	"github.com/ingot-run/ingot/mcp/websocket"
 )
 
 // endpoint is an MCP server behind OAuth, on a socket.
@@ -160,4 +162,44 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 		}
 		assert.NoError(t, lines.Err())
 	}
+}
+
+// Over a connection the scopes are those of the token that opened it, for its
+// whole life.
+func TestToolScopeOverWebSocket(t *testing.T) {
+	i := newIssuer(t, "")
+	server := mcp.NewServer(mcp.Options{})
+	server.AddTool(mcp.Tool{Name: "erase", Inline: true}, func(ctx context.Context, _ *mcp.CallRequest) (*mcp.CallResult, error) {
+		if err := oauth.Allow(ctx, "admin"); err != nil {
+			return nil, err
+		}
+		return mcp.TextResult("erased by " + oauth.TokenOf(ctx).Subject), nil
+	})
+	handler := websocket.NewHandler(server, websocket.Options{})
+	web := httptest.NewServer(httpguard.Require(i.access(nil), handler))
+	defer web.Close()
+	for scope, want := range map[string]string{"mcp": "lacks the scope admin", "mcp admin": "erased by ada"} {
+		c, _, err := client.Dial(t.Context(), web.URL, &client.DialOptions{
+			Subprotocols: []string{websocket.Subprotocol},
+			HTTPHeader:   http.Header{"Authorization": {"Bearer " + i.token(ticket{claims: map[string]any{"scope": scope}})}},
+		})
+		require.NoError(t, err)
+		for _, message := range []string{
+			`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`,
+			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"erase"}}`,
+		} {
+			require.NoError(t, c.Write(t.Context(), client.MessageText, []byte(message)))
+			_, answer, err := c.Read(t.Context())
+			require.NoError(t, err)
+			if strings.Contains(message, "erase") {
+				assert.Contains(t, string(answer), want)
+			}
+		}
+		assert.NoError(t, c.Close(client.StatusNormalClosure, ""))
+	}
+	assert.NoError(t, handler.Close(t.Context()))
+	_, response, err := client.Dial(t.Context(), web.URL, &client.DialOptions{Subprotocols: []string{websocket.Subprotocol}})
+	require.Error(t, err)
+	assert.Equal(t, 401, response.StatusCode)
+	http.DefaultClient.CloseIdleConnections()
 }
