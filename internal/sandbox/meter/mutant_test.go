@@ -187,6 +187,20 @@ func TestMutants(t *testing.T) {
 	require.Positive(t, v.refused)
 }
 
+// The mutants that made wazero 1.12 panic are refused here.
+func TestModulesThatPanicTheCompiler(t *testing.T) {
+	files, err := filepath.Glob("../testdata/malformed/panic_*.wasm")
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	for _, file := range files {
+		module, err := os.ReadFile(file)
+		require.NoError(t, err)
+		_, err = Instrument(module, Options{})
+		require.ErrorContains(t, err, "function section: at byte ", file)
+		require.ErrorContains(t, err, ": there is no type ", file)
+	}
+}
+
 // mutate changes a module: as bytes, or inside of one section or function, whose
 // size is then mended so that the change is not the only thing that is seen.
 func mutate(chance *rand.Rand, module []byte, others [][]byte) []byte {
