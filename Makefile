@@ -83,7 +83,7 @@ bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes doc
 bench-engine: ## measure the engine against other maps and stores (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./engine $(FLAGS)
 
-bench-http: ## measure MCP servers over streamable HTTP side by side (writes docs/BENCHMARKS.md)
+bench-http: ## measure MCP servers over streamable HTTP side by side (5 minutes; writes docs/BENCHMARKS.md)
 	@cd bench/mcp/peers/ts && $(NPM)
 	@$(GO) -C bench run ./http $(FLAGS)
 
