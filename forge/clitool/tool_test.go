@@ -162,11 +162,11 @@ func TestArguments(t *testing.T) {
 
 func TestArgumentsThatAreRefused(t *testing.T) {
 	for arguments, want := range map[string]string{
-		`{"a":"-rf"}`:                                   `the value of "a" begins with "-"`,
-		`{"a":["ok","--all"]}`:                          `begins with "-"`,
-		`{"a":"x\u0000y"}`:                              "zero byte",
+		`{"a":"-rf"}`:          `the value of "a" begins with "-"`,
+		`{"a":["ok","--all"]}`: `begins with "-"`,
+		`{"a":"x\u0000y"}`:     "zero byte",
 		`{"a":"` + strings.Repeat("x", 128<<10+1) + `"}`: "131073 bytes",
-		`{"a":[` + strings.Repeat("1,", 10_000) + `1]}`: "more than 10000 arguments",
+		`{"a":[` + strings.Repeat("1,", 10_000) + `1]}`:  "more than 10000 arguments",
 	} {
 		r := call(t, t.Context(), cli("args", "{{a}}"), arguments)
 		require.True(t, r.Result.IsError)

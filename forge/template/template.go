@@ -245,10 +245,23 @@ func Text(value jsontext.Value) (string, error) {
 // text of each value, and may refuse it; text of the template itself is not
 // escaped.
 func (t *Template) Text(v Values, escape func(path []string, text string) (string, error)) (string, error) {
+	return t.Fill(v, func(_ int, path []string, value jsontext.Value) (string, error) {
+		text, err := Text(value)
+		if err == nil && escape != nil {
+			text, err = escape(path, text)
+		}
+		return text, err
+	})
+}
+
+// Fill puts for each placeholder what put returns for its value, which is nil when
+// there is none; i counts the placeholders from 0, as in [Template.Before].
+func (t *Template) Fill(v Values, put func(i int, path []string, value jsontext.Value) (string, error)) (string, error) {
 	if plain, ok := t.Plain(); ok {
 		return plain, nil
 	}
 	var out strings.Builder
+	i := 0
 	for _, p := range t.parts {
 		if p.path == nil {
 			out.WriteString(p.text)
@@ -258,14 +271,28 @@ func (t *Template) Text(v Values, escape func(path []string, text string) (strin
 		if err != nil {
 			return "", err
 		}
-		text, err := Text(value)
-		if err == nil && escape != nil {
-			text, err = escape(p.path, text)
-		}
+		text, err := put(i, p.path, value)
 		if err != nil {
 			return "", err
 		}
 		out.WriteString(text)
+		i++
 	}
 	return out.String(), nil
+}
+
+// Before are the texts in front of the placeholders, one for each, from the
+// placeholder before it on: from them one can tell where a placeholder stands.
+func (t *Template) Before() []string {
+	var all []string
+	text := ""
+	for _, p := range t.parts {
+		if p.path == nil {
+			text = p.text
+			continue
+		}
+		all = append(all, text)
+		text = ""
+	}
+	return all
 }

@@ -110,6 +110,17 @@ func TestEscapeSeesEachValue(t *testing.T) {
 	require.ErrorIs(t, err, refusal)
 }
 
+func TestFillKnowsTheOrder(t *testing.T) {
+	parsed, err := Parse("a{{x}}{{gone}}b{{x}}c")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "", "b"}, parsed.Before())
+	got, err := parsed.Fill(values(t, `{"x":[1]}`), func(i int, path []string, value jsontext.Value) (string, error) {
+		return fmt.Sprintf("<%d %s %s>", i, path[0], []byte(value)), nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "a<0 x [1]><1 gone >b<2 x [1]>c", got)
+}
+
 func TestReadValuesRefuses(t *testing.T) {
 	for _, object := range []string{``, `[]`, `{"a":1,"a":2}`, `{"a":`, `7`} {
 		_, err := ReadValues([]byte(object))
