@@ -29,6 +29,7 @@ import (
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/statetools"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/seal"
 	"github.com/ingot-run/ingot/state"
 )
 
@@ -85,7 +86,8 @@ func serve(ctx context.Context, o options, stdin io.Reader, stdout io.Writer, lo
 	m := state.Embed(store)
 	server := mcp.NewServer(mcp.Options{
 		Name: "ingot", Title: "ingot state", Version: command.Version(), Instructions: instructions, Logger: logger,
-		Tasks: statetools.NewTasks(m),
+		Tasks:  statetools.NewTasks(m),
+		Sealer: seal.New(nil), // a wasm build has none of itself, and state_wait makes tasks
 	})
 	defer server.Close()
 	statetools.Register(server, state.Public(m))
