@@ -370,6 +370,14 @@ func TestFileCallsEndWithTheCaller(t *testing.T) {
 	s.serves(t)
 }
 
+// Random bytes by the megabyte, which wazero fetches in one piece.
+func TestRandomStorm(t *testing.T) {
+	for _, seed := range [][]byte{nil, []byte("seed")} {
+		s := loadScript(t, Policy{RandomSeed: seed, Limits: Limits{TimeMax: 50 * time.Millisecond}})
+		s.ends(t, ErrDeadline, line("randoms", 32<<20))
+	}
+}
+
 // A guest that fills the folder with files, and one that fills it with bytes.
 func TestFileBombs(t *testing.T) {
 	p, dir := filesPolicy(t, true)

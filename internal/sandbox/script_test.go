@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,7 +44,7 @@ func loadScript(t testing.TB, p Policy) *scripted {
 	s := &scripted{log: &lineCounter{}}
 	s.store, err = state.Open(state.Options{})
 	require.NoError(t, err)
-	host := New(Options{Logger: slog.New(slog.NewTextHandler(s.log, nil)), State: s.store})
+	host := New(Options{Logger: slog.New(slog.NewTextHandler(s.log, nil)), State: s.store, CacheDir: scriptCache(t)})
 	t.Cleanup(func() {
 		require.NoError(t, host.Close(context.Background()))
 		require.NoError(t, s.store.Close())
@@ -51,6 +52,26 @@ func loadScript(t testing.TB, p Policy) *scripted {
 	s.Module, err = host.Load(context.Background(), "script.wasm", module, p)
 	require.NoError(t, err)
 	return s
+}
+
+// scriptCache is where the script guest is kept compiled, for all tests that load
+// it: it is compiled once for each set of limits that the compiler knows.
+func scriptCache(t testing.TB) string {
+	t.Helper()
+	dir, err := scriptCacheDir()
+	require.NoError(t, err)
+	return dir
+}
+
+var scriptCacheDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "ingot-script-cache") })
+
+// TestMain removes the cache.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := scriptCacheDir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // try runs a script in one call.

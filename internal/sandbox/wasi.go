@@ -27,7 +27,7 @@ func (p *Policy) moduleConfig(i *instance) wazero.ModuleConfig {
 		WithStdin(guestStdin{i}).
 		WithStdout(guestStdout{i}).
 		WithStderr(guestStderr{i}).
-		WithRandSource(&i.random)
+		WithRandSource(guestRandomBytes{i})
 }
 
 // withEnv sets the environment, in the order of names.
@@ -90,6 +90,22 @@ func (v *virtualClock) sleep(nanos int64) {
 	if nanos > 0 {
 		v.nanos = min(v.nanos+min(nanos, ceiling), ceiling)
 	}
+}
+
+// guestRandomBytes is what random_get reads. A guest may ask for all its memory at
+// once: between pieces the host looks at the deadline.
+type guestRandomBytes struct{ instance *instance }
+
+// Read implements io.Reader.
+func (r guestRandomBytes) Read(p []byte) (int, error) {
+	const piece = 256 << 10
+	for n := 0; n < len(p); n += piece {
+		r.instance.call.stopIfOver()
+		if _, err := r.instance.random.Read(p[n:min(n+piece, len(p))]); err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
 }
 
 // guestRandom is a guest's random source. It is copied into a snapshot and back,

@@ -311,6 +311,12 @@ static struct report other(struct ingot_text op, struct ingot_text *t, int *know
         int32_t code = random_get(&time, 6);
         return numbered(code, time);
     }
+    if (ingot_same(op, "randoms")) { /* so many bytes, again and again */
+        uint32_t size = (uint32_t)integer(t);
+        char *to = ingot_alloc(size);
+        for (;;)
+            random_get(to, size);
+    }
     if (ingot_same(op, "wait")) { /* for stdin, at most an hour */
         uint64_t in[12] = {0}, out[8] = {0};
         uint32_t events = 0;
