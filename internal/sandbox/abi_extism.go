@@ -233,14 +233,13 @@ func (e extism) ask(c *call, method string, params []byte) ([]byte, error) {
 
 // invoke runs one export and returns its output, a JSON object.
 func (e extism) invoke(c *call, export string, input []byte, outputBytesMax uint64) ([]byte, error) {
-	use := &extismUse{}
-	use.bytesMax = c.policy.Limits.MemoryBytesMax
+	c.extism = nil
+	use := c.extismUse()
+	defer func() { c.extism = nil }()
 	if err := guard(func() error { use.inputAt = use.put(input); return nil }); err != nil {
 		return nil, c.explain(export, err)
 	}
 	use.inputSize = uint64(len(input))
-	c.extism = use
-	defer func() { c.extism = nil }()
 	code, err := c.invoke(export)
 	if err != nil {
 		return nil, err

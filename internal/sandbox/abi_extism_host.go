@@ -82,12 +82,18 @@ func exportExtism(b wazero.HostModuleBuilder) {
 		run := f.run
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
 			c := callOf(ctx)
-			if c.extism == nil {
-				panic(failf(ErrABI, "it called the host before it was called itself: %s works within a call only", name))
-			}
-			run(c, c.extism, stack)
+			run(c, c.extismUse(), stack)
 		}), f.params, f.results).Export(name)
 	}
+}
+
+// extismUse is what an Extism guest has in this call; while an instance starts, it
+// is shared memory without input.
+func (c *call) extismUse() *extismUse {
+	if c.extism == nil {
+		c.extism = &extismUse{kernel: kernel{bytesMax: c.policy.Limits.MemoryBytesMax}}
+	}
+	return c.extism
 }
 
 // loadInput reads size bytes at an offset into the input; 0 beyond its end.

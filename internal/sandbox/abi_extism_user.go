@@ -23,10 +23,7 @@ func exportExtismUser(b wazero.HostModuleBuilder) {
 	} {
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
 			c := callOf(ctx)
-			if c.extism == nil {
-				panic(failf(ErrABI, "it called the host before it was called itself: %s works within a call only", name))
-			}
-			run(c, c.extism.take(stack[0], name, "message"))
+			run(c, c.extismUse().take(stack[0], name, "message"))
 		}), extismI64, extismNone).Export(name)
 	}
 }

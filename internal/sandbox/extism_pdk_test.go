@@ -61,3 +61,21 @@ func TestExtismRustPDK(t *testing.T) {
 	_, err = call("fetch", `{"url":"http://192.0.2.1/"}`)
 	require.ErrorIs(t, err, sandbox.ErrRefused)
 }
+
+// The same of Extism's PDK for AssemblyScript.
+func TestExtismAssemblyScriptPDK(t *testing.T) {
+	host := sandbox.New(sandbox.Options{})
+	defer host.Close(context.Background())
+	m, err := host.Load(context.Background(), "aspdk.wasm", guestbuild.ExtismAssemblyScript(t), sandbox.Policy{
+		Isolation: sandbox.IsolationShared,
+		Config:    map[string]string{"unit": "vowels"},
+		Limits:    sandbox.Limits{ConcurrencyMax: 1, TimeMax: time.Minute, LoadTimeMax: time.Minute},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "extism/1", m.Info().ABI)
+	for n := 1; n <= 3; n++ {
+		out, err := m.Call(context.Background(), sandbox.CallRequest{Arguments: []byte(`{"text":"Extism is here"}`)})
+		require.NoError(t, err)
+		require.JSONEq(t, fmt.Sprintf(`{"content":[{"type":"text","text":"5 of %d vowels gone"}]}`, 5*n), string(out.MCP))
+	}
+}

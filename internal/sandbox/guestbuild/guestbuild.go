@@ -1,7 +1,8 @@
 // Package guestbuild compiles the example tools, for tests.
 //
-// Its functions are [Example], for one of guest/examples, [Probe], [ExtismRust], and
-// [Require], which finds out whether a language's tools are there:
+// Its functions are [Example], for one of guest/examples, [Probe], [ExtismRust] and
+// [ExtismAssemblyScript], for plug-ins of Extism's own PDKs, and [Require], which finds
+// out whether a language's tools are there:
 //
 //	module, err := host.Load(ctx, "count.wasm", guestbuild.Example(t, "rust-count"), sandbox.Policy{})
 //
@@ -90,6 +91,32 @@ func ExtismRust(t testing.TB) []byte {
 	})
 }
 
+// ExtismAssemblyScript returns the plug-in that is written with Extism's own PDK for
+// AssemblyScript, which npm installs. Its language is "pdk" as well.
+func ExtismAssemblyScript(t testing.TB) []byte {
+	t.Helper()
+	Require(t, "pdk")
+	return once(t, "aspdk", func(out string) error {
+		dir := filepath.Join(cache(), "aspdk")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		for _, file := range []string{"package.json", "plugin.ts"} {
+			content, err := os.ReadFile(filepath.Join(root(), "internal", "sandbox", "testdata", "extism", "aspdk", file))
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
+				return err
+			}
+		}
+		if err := run(dir, nil, "npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--prefer-offline"); err != nil {
+			return err
+		}
+		return run(dir, nil, filepath.Join("node_modules", ".bin", "asc"), "plugin.ts", "-Osize", "--use", "abort=plugin/fail", "-o", out)
+	})
+}
+
 // Require skips the test when the tools of a language (go, c, rust, as, pdk) are
 // missing, or fails it when they must be there.
 func Require(t testing.TB, language string) {
@@ -127,7 +154,7 @@ func missing(language string, required bool) string {
 		if !required {
 			return "building with Extism's PDK takes long and many crates"
 		}
-		return missingRust(absent("cargo", "rustc"))
+		return missingRust(absent("cargo", "rustc", "node", "npm"))
 	case "as":
 		if asc() != "" {
 			return ""
