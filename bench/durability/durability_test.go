@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,4 +65,23 @@ func TestTargets(t *testing.T) {
 	require.Equal(t, report.Missed, verdicts["bytes written for each byte set, overwriting"])
 	text := renderSection(report.Machine{CPU: "a CPU"}, options{rounds: 1}, r)
 	require.Contains(t, text, "| sqlite | 1,000 | 1,000 | 1,000 | 1000 | 1.00 |")
+}
+
+// The measurement of stalls compacts a store under writes, and its figures are shown.
+func TestStalls(t *testing.T) {
+	r := &results{figures: map[cell][]float64{}}
+	require.NoError(t, r.measureStalls(t.TempDir(), 20_000))
+	for _, row := range []string{rowCompacting, rowQuiet, rowLooking} {
+		require.Len(t, r.figures[cell{row, kindStall}], stallsInARound, row)
+		require.Contains(t, r.stallTable(), "| "+row+" |")
+	}
+}
+
+func TestOnly(t *testing.T) {
+	var stdout, stderr strings.Builder
+	require.Equal(t, 1, run(t.Context(), []string{"--only", "everything"}, &stdout, &stderr))
+	require.Contains(t, stderr.String(), "stalls")
+	require.Zero(t, run(t.Context(), []string{"--quick", "--only", kindStalls, "--dir", t.TempDir()}, &stdout, &stderr), &stderr)
+	require.Contains(t, stdout.String(), rowCompacting)
+	require.NotContains(t, stdout.String(), "written to")
 }
