@@ -69,7 +69,7 @@ func (r *results) system(ctx context.Context, p programs, o options, round int) 
 	if err != nil {
 		return err
 	}
-	wasm, err := measureStdio(ctx, o.phase, p.wasmHost, "serve", "--log-level", "error", p.cFile)
+	wasm, err := measureStdio(ctx, o.phase, p.wasmHost, "serve", "--no-cache", "--log-level", "error", p.cFile)
 	if err != nil {
 		return err
 	}
