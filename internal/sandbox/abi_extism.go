@@ -219,6 +219,9 @@ func (e extism) ask(c *call, method string, params []byte) ([]byte, error) {
 		if known.method != method || !slices.Contains(e.exports, known.export) {
 			continue
 		}
+		if method == "completion/complete" {
+			params = extismReference(params)
+		}
 		out, err := e.invoke(c, known.export, mustJSON(extismRequest{Request: params, Context: extismContext(c)}), c.policy.Limits.OutputBytesMax)
 		if err != nil {
 			return nil, err
@@ -229,6 +232,20 @@ func (e extism) ask(c *call, method string, params []byte) ([]byte, error) {
 		return out, nil
 	}
 	return nil, failf(ErrInput, "it does not serve %s", clip(method, nameBytesMax))
+}
+
+// extismReference turns the type of what is completed, "ref/prompt" or
+// "ref/resource" in the protocol, into "prompt" or "resource", as hyper-mcp does.
+// Params that are something else stay as they are.
+func extismReference(params []byte) []byte {
+	var all, ref map[string]jsontext.Value
+	var kind string
+	if json.Unmarshal(params, &all) != nil || json.Unmarshal(all["ref"], &ref) != nil || json.Unmarshal(ref["type"], &kind) != nil {
+		return params
+	}
+	ref["type"] = mustJSON(strings.TrimPrefix(kind, "ref/"))
+	all["ref"] = mustJSON(ref)
+	return mustJSON(all)
 }
 
 // invoke runs one export and returns its output, a JSON object.

@@ -173,6 +173,7 @@ func TestExtismMethods(t *testing.T) {
 		{"resources/read", `{"uri":"test://one"}`, `{"contents":[{"uri":"test://one","text":"the first"}]}`},
 		{"prompts/list", `{}`, `{"prompts":[{"name":"greet","arguments":[{"name":"who","required":true}]}]}`},
 		{"prompts/get", `{"name":"greet","arguments":{"who":"Ada"}}`, `{"messages":[{"role":"user","content":{"type":"text","text":"Ada"}}]}`},
+		{"completion/complete", `{"ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"who","value":"A"}}`, `{"completion":{"values":["Ada"],"hasMore":false}}`},
 	} {
 		var params []byte
 		if c.params != "" {
@@ -185,9 +186,9 @@ func TestExtismMethods(t *testing.T) {
 	_, err := m.Ask(context.Background(), AskRequest{Method: "resources/read", Params: []byte(`{"uri":"test://two"}`)})
 	var g *GuestError
 	require.ErrorAs(t, err, &g)
-	_, err = m.Ask(context.Background(), AskRequest{Method: "completion/complete"})
+	_, err = m.Ask(context.Background(), AskRequest{Method: "completion/complete", Params: []byte(`{"ref":{"type":"ref/resource"}}`)})
 	require.ErrorContains(t, err, "it.completion.values[1] must be a string")
-	require.Equal(t, uint64(6), m.Stats().Calls)
+	require.Equal(t, uint64(7), m.Stats().Calls)
 	require.Equal(t, uint64(1), m.Stats().Errors[classGuest])
 	_, err = m.Ask(context.Background(), AskRequest{Method: "resources/templates/list"})
 	require.ErrorIs(t, err, ErrInput)

@@ -180,6 +180,10 @@ INGOT_EXPORT(get_prompt) int32_t get_prompt(void)
 INGOT_EXPORT(complete) int32_t complete(void)
 {
     struct ingot_out out = {NULL, 0, 0};
-    ingot_put(&out, "{\"completion\":{\"values\":[\"one\",7]}}"); /* 7 is no string */
+    struct ingot_json ref = ingot_member(ingot_member(read_input(), "request"), "ref");
+    if (ingot_same(ingot_string(ingot_member(ref, "type")), "prompt"))
+        ingot_put(&out, "{\"completion\":{\"values\":[\"Ada\"],\"hasMore\":false}}");
+    else
+        ingot_put(&out, "{\"completion\":{\"values\":[\"one\",7]}}"); /* 7 is no string */
     return answer(&out);
 }
