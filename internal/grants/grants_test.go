@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/sandbox/signature"
+	"github.com/ingot-run/ingot/internal/yamlfile"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected errors")
@@ -148,20 +149,11 @@ func TestRead(t *testing.T) {
 	_, err := Read("testdata/none.yaml", Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	large := filepath.Join(t.TempDir(), "large.yaml")
-	require.NoError(t, os.WriteFile(large, make([]byte, fileBytesMax+1), 0o600))
+	require.NoError(t, os.WriteFile(large, make([]byte, yamlfile.FileBytesMax+1), 0o600))
 	_, err = Read(large, Options{})
 	require.ErrorContains(t, err, "at most")
-	_, err = Parse("large.yaml", make([]byte, fileBytesMax+1), Options{})
+	_, err = Parse("large.yaml", make([]byte, yamlfile.FileBytesMax+1), Options{})
 	require.ErrorContains(t, err, "at most")
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"memroy", "memory", 1}, {"stat", "state", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 1}} {
-		require.Equal(t, c.want, distance(c.a, c.b), c)
-	}
 }
 
 func FuzzParse(f *testing.F) {
@@ -182,7 +174,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil && !errors.As(err, &p) {
 			t.Errorf("%T: %v", err, err)
 		}
-		if p != nil && (len(p.List) == 0 || len(p.List) > problemsMax) {
+		if p != nil && (len(p.List) == 0 || len(p.List) > yamlfile.ProblemsMax) {
 			t.Errorf("%d problems", len(p.List))
 		}
 	})

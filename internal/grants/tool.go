@@ -2,17 +2,18 @@ package grants
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"github.com/ingot-run/ingot/internal/netguard"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/sandbox/signature"
+	"github.com/ingot-run/ingot/internal/yamlfile"
 )
 
 // Tool is one entry of type wasm.
@@ -42,7 +43,7 @@ func (t *Tool) Open() (module []byte, p sandbox.Policy, err error) {
 		return module, p, nil
 	}
 	p.Signature, err = os.ReadFile(t.Signature)
-	if isMissing(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, p, fmt.Errorf("%s must be signed, and there is no %s: its author makes one with \"ingot sign %s --key FILE\"", t.Module, t.Signature, t.Module)
 	}
 	return module, p, err
@@ -52,9 +53,9 @@ func (t *Tool) Open() (module []byte, p sandbox.Policy, err error) {
 var otherBlocks = []string{"forge", "resources", "prompts", "state", "middleware", "fault_tolerance", "include", "tests"}
 
 // top reads the whole file.
-func (r *reader) top(root ast.Node, f *File) {
-	keys := []key{{"tools", true, func(n ast.Node) {
-		r.list(n, "tools", func(n ast.Node) { r.entry(n, f) })
+func (r reader) top(root *yamlfile.Node, f *File) {
+	keys := []key{{"tools", true, func(n *yamlfile.Node) {
+		r.List(n, "tools", func(n *yamlfile.Node) { r.entry(n, f) })
 	}}}
 	for _, name := range otherBlocks {
 		keys = append(keys, key{name: name})
@@ -66,82 +67,77 @@ func (r *reader) top(root ast.Node, f *File) {
 var otherTypes = []string{"native", "cli", "http", "pipeline"}
 
 // entry reads one tool, if it is of type wasm.
-func (r *reader) entry(n ast.Node, f *File) {
-	values, ok := r.mapping(n, "a tool")
-	if !ok {
+func (r reader) entry(n *yamlfile.Node, f *File) {
+	if !r.IsMapping(n) {
+		r.object(n, "a tool", nil)
 		return
 	}
 	kind, name := "", ""
-	for _, v := range values {
-		if s, ok := v.Key.(ast.ScalarNode); ok && s.GetToken().Value == "type" {
-			r.choice("the type of a tool", append([]string{"wasm"}, otherTypes...), func(i int) {
-				kind = append([]string{"wasm"}, otherTypes...)[i]
-			})(v.Value)
+	content := r.Resolve(n).Content
+	for i := 0; i+1 < len(content); i += 2 {
+		switch value := content[i+1]; content[i].Value {
+		case "type":
+			words := append([]string{"wasm"}, otherTypes...)
+			r.Choice("the type of a tool", words, func(i int) { kind = words[i] })(value)
 			if kind == "" {
 				return
 			}
-		} else if ok && s.GetToken().Value == "name" {
-			name = v.Value.GetToken().Value
+		case "name":
+			name = value.Value
 		}
 	}
 	switch kind {
 	case "":
-		r.fault(n, `a tool lacks the key "type": it is wasm, %s`, orList(otherTypes))
+		r.Fault(n, `a tool lacks the key "type": it is wasm, %s`, yamlfile.OrList(otherTypes))
 	case "wasm":
-		f.Tools = append(f.Tools, r.tool(n))
+		f.Tools = append(f.Tools, r.tool(n, nil, nil))
 	default:
 		f.Others = append(f.Others, name)
 	}
 }
 
 // tool reads an entry of type wasm.
-func (r *reader) tool(n ast.Node) Tool {
-	t := Tool{}
-	t.Line, t.Column = position(n)
-	var signed ast.Node
+func (r reader) tool(n *yamlfile.Node, p *yamlfile.Place, others []yamlfile.Key) Tool {
+	before := r.Faults()
+	t := Tool{Line: n.Line, Column: n.Column}
+	var signed *yamlfile.Node
 	var timeout, millis bool
-	r.object(n, "a wasm tool", []key{
+	r.Object(n, "a wasm tool", p, append(exported([]key{
 		{"type", true, nil},
-		{"name", false, r.text("name", &t.Name)},
-		{"module", true, r.path("module", &t.Module)},
-		{"sha256", false, r.text("sha256", &t.Policy.SHA256)},
-		{"public_key", false, func(n ast.Node) { t.Policy.PublicKey = r.publicKey(n) }},
-		{"signature", false, func(n ast.Node) { signed = n; r.path("signature", &t.Signature)(n) }},
-		{"isolation", false, r.choice("isolation", []string{"call", "session", "shared"}, func(i int) { t.Policy.Isolation = sandbox.Isolation(i) })},
-		{"timeout", false, func(n ast.Node) { timeout = true; r.duration("timeout", &t.Policy.Limits.TimeMax)(n) }},
-		{"timeout_ms", false, func(n ast.Node) {
+		{"name", false, r.Text("name", &t.Name)},
+		{"module", true, r.Path("module", &t.Module)},
+		{"sha256", false, r.Text("sha256", &t.Policy.SHA256)},
+		{"public_key", false, func(n *yamlfile.Node) { t.Policy.PublicKey = r.publicKey(n) }},
+		{"signature", false, func(n *yamlfile.Node) { signed = n; r.Path("signature", &t.Signature)(n) }},
+		{"isolation", false, r.Choice("isolation", []string{"call", "session", "shared"}, func(i int) { t.Policy.Isolation = sandbox.Isolation(i) })},
+		{"timeout", false, func(n *yamlfile.Node) { timeout = true; r.Duration("timeout", &t.Policy.Limits.TimeMax)(n) }},
+		{"timeout_ms", false, func(n *yamlfile.Node) {
 			millis = true
-			r.count("timeout_ms", math.MaxInt32, func(v uint64) { t.Policy.Limits.TimeMax = time.Duration(v) * time.Millisecond })(n)
+			r.Count("timeout_ms", 1, math.MaxInt32, func(v uint64) { t.Policy.Limits.TimeMax = time.Duration(v) * time.Millisecond })(n)
 		}},
-		{"config", false, r.variables("config", &t.Policy.Config)},
-		{"capabilities", false, func(n ast.Node) { r.capabilities(n, &t.Policy) }},
-	})
+		{"config", false, r.Variables("config", &t.Policy.Config)},
+		{"capabilities", false, func(n *yamlfile.Node) { r.capabilities(n, &t.Policy) }},
+	}), others...))
 	if timeout && millis {
-		r.fault(n, "timeout and timeout_ms say the same: leave one out")
+		r.Fault(n, "timeout and timeout_ms say the same: leave one out")
 	}
 	switch {
 	case t.Policy.PublicKey == nil && signed != nil:
-		r.fault(signed, "a signature is checked against a public_key: add one, as ed25519:… or the path of a NAME.pub")
+		r.Fault(signed, "a signature is checked against a public_key: add one, as ed25519:… or the path of a NAME.pub")
 	case t.Policy.PublicKey != nil && t.Signature == "":
 		t.Signature = t.Module + signature.FileSuffix
 	}
-	r.check(n, t)
+	if r.Faults() == before { // else the sandbox would speak of them again
+		if err := t.Policy.Validate(); err != nil {
+			r.Fault(n, "%v", err)
+		}
+	}
 	return t
 }
 
-// check asks the sandbox what it thinks of the policy, for what spans keys.
-func (r *reader) check(n ast.Node, t Tool) {
-	if len(r.problems) > 0 { // of which it would speak again
-		return
-	}
-	if err := t.Policy.Validate(); err != nil {
-		r.fault(n, "%v", err)
-	}
-}
-
 // publicKey reads a key, or the file it is in.
-func (r *reader) publicKey(n ast.Node) ed25519.PublicKey {
-	text, _, ok := r.scalar(n, "public_key")
+func (r reader) publicKey(n *yamlfile.Node) ed25519.PublicKey {
+	text, _, ok := r.Scalar(n, "public_key")
 	if !ok {
 		return nil
 	}
@@ -149,94 +145,94 @@ func (r *reader) publicKey(n ast.Node) ed25519.PublicKey {
 	if !strings.HasPrefix(text, "ed25519:") {
 		var file string
 		var err error
-		r.path("public_key", &file)(n)
+		r.Path("public_key", &file)(n)
 		if content, err = os.ReadFile(file); err != nil {
-			r.fault(n, "public_key is neither ed25519:… nor a file that can be read: %v", err)
+			r.Fault(n, "public_key is neither ed25519:… nor a file that can be read: %v", err)
 			return nil
 		}
 	}
 	parsed, err := signature.ParsePublicKey(content)
 	if err != nil {
-		r.fault(n, "public_key: %v", err)
+		r.Fault(n, "public_key: %v", err)
 	}
 	return parsed
 }
 
 // capabilities reads what the tool may have.
-func (r *reader) capabilities(n ast.Node, p *sandbox.Policy) {
+func (r reader) capabilities(n *yamlfile.Node, p *sandbox.Policy) {
 	r.object(n, "capabilities", []key{
-		{"state", false, func(n ast.Node) {
-			r.list(n, "state", func(n ast.Node) { p.State = append(p.State, r.stateGrant(n)) })
+		{"state", false, func(n *yamlfile.Node) {
+			r.List(n, "state", func(n *yamlfile.Node) { p.State = append(p.State, r.stateGrant(n)) })
 		}},
-		{"files", false, func(n ast.Node) {
-			r.list(n, "files", func(n ast.Node) { p.Files = append(p.Files, r.fileGrant(n)) })
+		{"files", false, func(n *yamlfile.Node) {
+			r.List(n, "files", func(n *yamlfile.Node) { p.Files = append(p.Files, r.fileGrant(n)) })
 		}},
-		{"http", false, func(n ast.Node) {
-			r.list(n, "http", func(n ast.Node) { p.HTTP = append(p.HTTP, r.httpGrant(n)) })
+		{"http", false, func(n *yamlfile.Node) {
+			r.List(n, "http", func(n *yamlfile.Node) { p.HTTP = append(p.HTTP, r.httpGrant(n)) })
 		}},
-		{"env", false, func(n ast.Node) { r.env(n, p) }},
-		{"clock", false, r.choice("clock", []string{"virtual", "real"}, func(i int) { p.Clock = sandbox.Clock(i) })},
-		{"random", false, func(n ast.Node) { r.random(n, p) }},
-		{"limits", false, func(n ast.Node) { r.limits(n, &p.Limits) }},
+		{"env", false, func(n *yamlfile.Node) { r.env(n, p) }},
+		{"clock", false, r.Choice("clock", []string{"virtual", "real"}, func(i int) { p.Clock = sandbox.Clock(i) })},
+		{"random", false, func(n *yamlfile.Node) { r.random(n, p) }},
+		{"limits", false, func(n *yamlfile.Node) { r.limits(n, &p.Limits) }},
 	})
 }
 
 // access reads whether a grant is for writing too.
-func (r *reader) access(write *bool) func(ast.Node) {
-	return r.choice("access", []string{"read", "read-write"}, func(i int) { *write = i == 1 })
+func (r reader) access(write *bool) func(*yamlfile.Node) {
+	return r.Choice("access", []string{"read", "read-write"}, func(i int) { *write = i == 1 })
 }
 
-func (r *reader) stateGrant(n ast.Node) (g sandbox.StateGrant) {
+func (r reader) stateGrant(n *yamlfile.Node) (g sandbox.StateGrant) {
 	r.object(n, "a state grant", []key{
-		{"prefix", true, r.text("prefix", &g.Prefix)},
+		{"prefix", true, r.Text("prefix", &g.Prefix)},
 		{"access", false, r.access(&g.Write)},
-		{"bytes", false, r.size("bytes", &g.BytesMax)},
-		{"ops", false, r.number("ops", &g.OpsMax)},
+		{"bytes", false, r.Size("bytes", &g.BytesMax)},
+		{"ops", false, r.Number("ops", &g.OpsMax)},
 	})
 	return g
 }
 
-func (r *reader) fileGrant(n ast.Node) (g sandbox.FileGrant) {
+func (r reader) fileGrant(n *yamlfile.Node) (g sandbox.FileGrant) {
 	r.object(n, "a file grant", []key{
-		{"path", true, r.text("path", &g.Guest)},
-		{"root", true, r.path("root", &g.Root)},
+		{"path", true, r.Text("path", &g.Guest)},
+		{"root", true, r.Path("root", &g.Root)},
 		{"access", false, r.access(&g.Write)},
-		{"bytes", false, r.size("bytes", &g.BytesMax)},
+		{"bytes", false, r.Size("bytes", &g.BytesMax)},
 	})
 	return g
 }
 
-func (r *reader) httpGrant(n ast.Node) (g sandbox.HTTPGrant) {
-	before := len(r.problems)
+func (r reader) httpGrant(n *yamlfile.Node) (g sandbox.HTTPGrant) {
+	before := r.Faults()
 	r.object(n, "an http grant", []key{
-		{"host", true, r.text("host", &g.Host)},
-		{"methods", false, r.texts("methods", &g.Methods)},
-		{"private", false, r.boolean("private", &g.Private)},
-		{"headers", false, r.texts("headers", &g.Headers)},
+		{"host", true, r.Text("host", &g.Host)},
+		{"methods", false, r.Texts("methods", &g.Methods)},
+		{"private", false, r.Boolean("private", &g.Private)},
+		{"headers", false, r.Texts("headers", &g.Headers)},
 	})
-	if len(r.problems) == before {
+	if r.Faults() == before {
 		if err := (netguard.Rule{Host: g.Host, Methods: g.Methods, Private: g.Private, Headers: g.Headers}).Validate(); err != nil {
-			r.fault(n, "%v", err)
+			r.Fault(n, "%v", err)
 		}
 	}
 	return g
 }
 
 // env reads names of variables that are passed on, or variables with values.
-func (r *reader) env(n ast.Node, p *sandbox.Policy) {
-	if _, ok := r.resolve(n).(*ast.SequenceNode); !ok {
-		r.variables("env", &p.Env)(n)
+func (r reader) env(n *yamlfile.Node, p *sandbox.Policy) {
+	if !r.IsList(n) {
+		r.Variables("env", &p.Env)(n)
 		return
 	}
 	p.Env = map[string]string{}
-	r.list(n, "env", func(n ast.Node) {
-		name, _, ok := r.scalar(n, "an element of env")
-		switch value, set := r.lookup(name); {
+	r.List(n, "env", func(n *yamlfile.Node) {
+		name, _, ok := r.Scalar(n, "an element of env")
+		switch value, set := r.LookupEnv(name); {
 		case !ok:
-		case !isVariable(name):
-			r.fault(n, "%q is no name of a variable; with values env is a mapping, as env: {LANG: C.UTF-8}", name)
+		case !yamlfile.IsVariable(name):
+			r.Fault(n, "%q is no name of a variable; with values env is a mapping, as env: {LANG: C.UTF-8}", name)
 		case !set:
-			r.fault(n, "the environment variable %s is not set: set it, or give its value as env: {%s: …}", name, name)
+			r.Fault(n, "the environment variable %s is not set: set it, or give its value as env: {%s: …}", name, name)
 		default:
 			p.Env[name] = value
 		}
@@ -244,40 +240,39 @@ func (r *reader) env(n ast.Node, p *sandbox.Policy) {
 }
 
 // random reads "os" or a seed.
-func (r *reader) random(n ast.Node, p *sandbox.Policy) {
-	switch r.resolve(n).(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		var seed string
-		r.object(n, "random", []key{{"seed", true, r.text("seed", &seed)}})
-		p.RandomSeed = []byte(seed)
-	default:
-		r.choice("random", []string{"os", "{seed: some text}"}, func(int) {})(n)
+func (r reader) random(n *yamlfile.Node, p *sandbox.Policy) {
+	if !r.IsMapping(n) {
+		r.Choice("random", []string{"os", "{seed: some text}"}, func(int) {})(n)
+		return
 	}
+	var seed string
+	r.object(n, "random", []key{{"seed", true, r.Text("seed", &seed)}})
+	p.RandomSeed = []byte(seed)
 }
 
 // limits reads the bounds.
-func (r *reader) limits(n ast.Node, l *sandbox.Limits) {
+func (r reader) limits(n *yamlfile.Node, l *sandbox.Limits) {
 	r.object(n, "limits", []key{
-		{"module", false, r.size("module", &l.ModuleBytesMax)},
-		{"compile_work", false, r.number("compile_work", &l.CompileWorkMax)},
-		{"memory", false, r.size("memory", &l.MemoryBytesMax)},
-		{"table_elements", false, r.number("table_elements", &l.TableElementsMax)},
-		{"fuel", false, r.number("fuel", &l.FuelMax)},
-		{"input", false, r.size("input", &l.InputBytesMax)},
-		{"stdin", false, r.size("stdin", &l.StdinBytesMax)},
-		{"output", false, r.size("output", &l.OutputBytesMax)},
-		{"log_bytes", false, r.size("log_bytes", &l.LogBytesMax)},
-		{"log_lines", false, r.number("log_lines", &l.LogLinesMax)},
-		{"load_time", false, r.duration("load_time", &l.LoadTimeMax)},
-		{"concurrency", false, r.small("concurrency", &l.ConcurrencyMax)},
-		{"queue", false, r.small("queue", &l.CallsQueuedMax)},
-		{"ready_instances", false, r.small("ready_instances", &l.InstancesReadyMin)},
-		{"idle_instances", false, r.small("idle_instances", &l.InstancesIdleMax)},
-		{"idle_time", false, r.duration("idle_time", &l.IdleTimeMax)},
-		{"open_files", false, r.small("open_files", &l.OpenFilesMax)},
-		{"http_requests", false, r.number("http_requests", &l.HTTPRequestsMax)},
-		{"http_request_bytes", false, r.size("http_request_bytes", &l.HTTPRequestBytesMax)},
-		{"http_response_bytes", false, r.size("http_response_bytes", &l.HTTPResponseBytesMax)},
-		{"http_time", false, r.duration("http_time", &l.HTTPTimeMax)},
+		{"module", false, r.Size("module", &l.ModuleBytesMax)},
+		{"compile_work", false, r.Number("compile_work", &l.CompileWorkMax)},
+		{"memory", false, r.Size("memory", &l.MemoryBytesMax)},
+		{"table_elements", false, r.Number("table_elements", &l.TableElementsMax)},
+		{"fuel", false, r.Number("fuel", &l.FuelMax)},
+		{"input", false, r.Size("input", &l.InputBytesMax)},
+		{"stdin", false, r.Size("stdin", &l.StdinBytesMax)},
+		{"output", false, r.Size("output", &l.OutputBytesMax)},
+		{"log_bytes", false, r.Size("log_bytes", &l.LogBytesMax)},
+		{"log_lines", false, r.Number("log_lines", &l.LogLinesMax)},
+		{"load_time", false, r.Duration("load_time", &l.LoadTimeMax)},
+		{"concurrency", false, r.Small("concurrency", &l.ConcurrencyMax)},
+		{"queue", false, r.Small("queue", &l.CallsQueuedMax)},
+		{"ready_instances", false, r.Small("ready_instances", &l.InstancesReadyMin)},
+		{"idle_instances", false, r.Small("idle_instances", &l.InstancesIdleMax)},
+		{"idle_time", false, r.Duration("idle_time", &l.IdleTimeMax)},
+		{"open_files", false, r.Small("open_files", &l.OpenFilesMax)},
+		{"http_requests", false, r.Number("http_requests", &l.HTTPRequestsMax)},
+		{"http_request_bytes", false, r.Size("http_request_bytes", &l.HTTPRequestBytesMax)},
+		{"http_response_bytes", false, r.Size("http_response_bytes", &l.HTTPResponseBytesMax)},
+		{"http_time", false, r.Duration("http_time", &l.HTTPTimeMax)},
 	})
 }
