@@ -51,6 +51,10 @@ func files(t *testing.T, dir string) (all []string) {
 	return all
 }
 
+// filesWithoutCode is how many files an entry has where wazero interprets; where it
+// compiles there is one with the code.
+const filesWithoutCode = 3
+
 func TestCacheKeepsModules(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	require.Empty(t, cachedCall(t, dir))
@@ -62,7 +66,7 @@ func TestCacheKeepsModules(t *testing.T) {
 		require.NoError(t, err)
 		content[f] = b
 	}
-	require.Len(t, content, 4)
+	require.GreaterOrEqual(t, len(content), filesWithoutCode)
 	require.Empty(t, cachedCall(t, dir))
 	require.Equal(t, all, entries(t, dir))
 	for f, b := range content {
@@ -94,9 +98,10 @@ func TestDamagedCache(t *testing.T) {
 	cachedCall(t, dir)
 	const seed = 5
 	random := rand.New(rand.NewPCG(seed, seed))
+	whole := len(files(t, dir))
 	for round := range 40 {
 		all := files(t, dir)
-		require.Len(t, all, 4)
+		require.Len(t, all, whole)
 		file := all[random.IntN(len(all))]
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -122,12 +127,12 @@ func TestDamagedCache(t *testing.T) {
 
 // What wazero itself cannot read or write is compiled without the cache.
 func TestCacheThatFailsLater(t *testing.T) {
-	if os.Geteuid() == 0 && runtime.GOOS == "windows" {
-		t.Skip("modes mean nothing there")
-	}
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o700))
 	cachedCall(t, dir)
+	if len(files(t, dir)) == filesWithoutCode {
+		t.Skip("wazero interprets here and keeps no code")
+	}
 	module, err := os.ReadFile(hostilePath)
 	require.NoError(t, err)
 	host := New(Options{CacheDir: dir})
