@@ -320,7 +320,7 @@ func decodeSlice(raw []byte, v reflect.Value) *ArgumentError {
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		last := v.Len() - 1
 		if problem := decodeValue(raw[i:end], v.Index(last), way); problem != nil {
-			return problem.within("[" + strconv.Itoa(last) + "]")
+			return problem.within("[" + itoa(last) + "]")
 		}
 		if i = s.space(end); raw[i] == ',' {
 			i = s.space(i + 1)
@@ -338,13 +338,13 @@ func decodeArray(raw []byte, v reflect.Value) *ArgumentError {
 	for element := range elementsOf(raw) {
 		if n < v.Len() {
 			if problem := decodeValue(element, v.Index(n), way); problem != nil {
-				return problem.within("[" + strconv.Itoa(n) + "]")
+				return problem.within("[" + itoa(n) + "]")
 			}
 		}
 		n++
 	}
 	if n != v.Len() {
-		return &ArgumentError{Problem: "must have " + strconv.Itoa(v.Len()) + " items, not " + strconv.Itoa(n)}
+		return &ArgumentError{Problem: "must have " + itoa(v.Len()) + " items, not " + itoa(n)}
 	}
 	return nil
 }
@@ -435,7 +435,7 @@ func decodeAny(raw []byte) (any, *ArgumentError) {
 		for element := range elementsOf(raw) {
 			inner, problem := decodeAny(element)
 			if problem != nil {
-				return nil, problem.within("[" + strconv.Itoa(len(made)) + "]")
+				return nil, problem.within("[" + itoa(len(made)) + "]")
 			}
 			made = append(made, inner)
 		}
@@ -503,7 +503,7 @@ func newShape(t reflect.Type) *shape {
 			case "omitzero", "omitempty":
 				field.required, field.always = false, false
 			default:
-				panic("mcp: DecodeArguments: " + t.String() + "." + f.Name + " has the tag option " + strconv.Quote(option) + ", which is not supported")
+				panic("mcp: DecodeArguments: " + t.String() + "." + f.Name + " has the tag option " + quote(option) + ", which is not supported")
 			}
 		}
 		if field.rules = newRules(t, f, field.how); field.rules != nil && field.rules.standard != nil {
@@ -538,7 +538,7 @@ func (sh *shape) unknown(name string) *ArgumentError {
 	e := &ArgumentError{Argument: shown([]byte(name)), Problem: "is not known"}
 	switch near := nearest(name, names); {
 	case near != "":
-		e.Problem += "; did you mean " + strconv.Quote(near) + "?"
+		e.Problem += "; did you mean " + quote(near) + "?"
 	case len(sh.fields) == 0:
 		e.Problem += "; there are no arguments here"
 	default:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 )
 
@@ -52,12 +51,12 @@ var ErrInputRequired = errors.New("mcp: the client has to be asked; return this 
 // of ctx, or one of the questions themselves.
 func (c *Call) Ask(ctx context.Context, questions map[string]Question) (map[string]Answer, error) {
 	if len(questions) == 0 || len(questions) > questionsMax {
-		return nil, errors.New("mcp: Ask: " + strconv.Itoa(len(questions)) + " questions; 1 to " + strconv.Itoa(questionsMax) + " are allowed")
+		return nil, newError("mcp: Ask: " + itoa(len(questions)) + " questions; 1 to " + itoa(questionsMax) + " are allowed")
 	}
 	for _, key := range slices.Sorted(maps.Keys(questions)) {
 		q := questions[key]
 		if key == "" || len(key) > keyLengthMax {
-			return nil, errors.New("mcp: Ask: the key " + strconv.Quote(shown([]byte(key))) + " has " + strconv.Itoa(len(key)) + " bytes; 1 to " + strconv.Itoa(keyLengthMax) + " are allowed")
+			return nil, newError("mcp: Ask: the key " + quote(shown([]byte(key))) + " has " + itoa(len(key)) + " bytes; 1 to " + itoa(keyLengthMax) + " are allowed")
 		}
 		if err := q.needs(c.from.client); err != nil {
 			return nil, err
@@ -76,7 +75,7 @@ func (c *Call) Ask(ctx context.Context, questions map[string]Question) (map[stri
 func (c *Call) askOne(ctx context.Context, q Question) (Answer, error) {
 	c.mu.Lock()
 	c.asked++
-	key := "question-" + strconv.Itoa(c.asked)
+	key := "question-" + itoa(c.asked)
 	c.mu.Unlock()
 	answers, err := c.Ask(ctx, map[string]Question{key: q})
 	return answers[key], err

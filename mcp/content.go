@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"encoding/base64"
-	"errors"
 	"strconv"
 )
 
@@ -84,7 +83,7 @@ func appendContents(dst []byte, blocks []Content, version string) ([]byte, error
 		}
 		var err error
 		if dst, err = appendContent(dst, &blocks[i], version); err != nil {
-			return dst, wrap("content block "+strconv.Itoa(i)+" ", err)
+			return dst, wrap("content block "+itoa(i)+" ", err)
 		}
 	}
 	return append(dst, ']'), nil
@@ -110,7 +109,7 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 		dst = appendString(dst, b.MIMEType)
 	case ContentLink:
 		if b.Link == nil {
-			return dst, errors.New("is a resource_link without Link")
+			return dst, newError("is a resource_link without Link")
 		}
 		if version < "2025-06-18" {
 			return appendContent(dst, &Content{Text: b.Link.Name + ": " + b.Link.URI}, version)
@@ -118,7 +117,7 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 		dst = b.Link.appendMembers(add(dst, `{"type":"resource_link",`))
 	case ContentResource:
 		if b.Resource == nil {
-			return dst, errors.New("is a resource without Resource")
+			return dst, newError("is a resource without Resource")
 		}
 		var err error
 		if dst, err = b.Resource.appendTo(add(dst, `{"type":"resource","resource":`)); err != nil {
@@ -127,7 +126,7 @@ func appendContent(dst []byte, b *Content, version string) ([]byte, error) {
 	case ContentToolUse, ContentToolResult:
 		return appendToolContent(dst, b, version)
 	default:
-		return dst, errors.New("has the unknown type " + strconv.Quote(string(b.Type)))
+		return dst, newError("has the unknown type " + quote(string(b.Type)))
 	}
 	return addByte(b.Annotations.appendTo(dst), '}'), nil
 }
@@ -151,7 +150,7 @@ func appendToolContent(dst []byte, b *Content, version string) ([]byte, error) {
 		}
 		return addByte(dst, '}'), err
 	}
-	return dst, errors.New("is a " + string(b.Type) + " without its part")
+	return dst, newError("is a " + string(b.Type) + " without its part")
 }
 
 // appendTo appends the member annotations with a leading comma; nothing for
@@ -232,7 +231,7 @@ func readContent(raw []byte) (Content, error) {
 		case "data":
 			data, err := base64.StdEncoding.DecodeString(text)
 			if err != nil {
-				return b, errors.New("content data is not base64")
+				return b, newError("content data is not base64")
 			}
 			b.Data = data
 		case "id", "toolUseId":
@@ -258,7 +257,7 @@ func readContent(raw []byte) (Content, error) {
 		b.ToolResult = &ToolResult{ID: id, Content: blocks, IsError: isError}
 		return b, err
 	}
-	return b, errors.New("content of the type " + strconv.Quote(string(b.Type)) + " is not known here")
+	return b, newError("content of the type " + quote(string(b.Type)) + " is not known here")
 }
 
 // readContents reads one block, or an array of them.

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 )
@@ -36,11 +35,11 @@ func (p *ElicitParams) needs(of *client) error {
 
 func (p *ElicitParams) appendParams(dst []byte, modern bool) ([]byte, error) {
 	if p.Message == "" {
-		return nil, errors.New("mcp: ElicitParams: Message is missing; tell the user why you ask")
+		return nil, newError("mcp: ElicitParams: Message is missing; tell the user why you ask")
 	}
 	if p.URL != "" {
 		if p.ID == "" || len(p.Schema) > 0 {
-			return nil, errors.New("mcp: ElicitParams: a URL goes with an ID and without a Schema")
+			return nil, newError("mcp: ElicitParams: a URL goes with an ID and without a Schema")
 		}
 		dst = appendString(add(dst, `{"mode":"url","url":`), p.URL)
 		if !modern { // where the request state ties the two together
@@ -226,10 +225,10 @@ func oneLineObject(raw []byte, instead string) ([]byte, error) {
 	s := borrowScanner(depthDefault)
 	defer s.giveBack()
 	if !s.scan(raw) {
-		return nil, errors.New("not valid JSON: " + s.fault.text())
+		return nil, newError("not valid JSON: " + s.fault.text())
 	}
 	if value := raw[s.space(0):]; value[0] != '{' {
-		return nil, errors.New("must be a JSON object, not " + describe(value))
+		return nil, newError("must be a JSON object, not " + describe(value))
 	}
 	return appendOneLine(nil, raw), nil
 }

@@ -3,7 +3,6 @@ package mcp
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"maps"
 	"math"
 	"reflect"
@@ -42,7 +41,7 @@ type (
 
 func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 	if depth > valueDepthMax {
-		return dst, errors.New("the value is nested too deeply, or contains itself")
+		return dst, newError("the value is nested too deeply, or contains itself")
 	}
 	if !v.IsValid() {
 		return add(dst, "null"), nil
@@ -81,7 +80,7 @@ func appendReflected(dst []byte, v reflect.Value, depth int) ([]byte, error) {
 	case reflect.Struct:
 		return appendStruct(dst, v, depth)
 	}
-	return dst, errors.New("JSON cannot hold a " + v.Type().String())
+	return dst, newError("JSON cannot hold a " + v.Type().String())
 }
 
 // appendMarshaled appends what the value's own method makes, if it has one.
@@ -108,7 +107,7 @@ func appendMarshaled(dst []byte, v reflect.Value) (out []byte, done bool, err er
 		s := borrowScanner(depthLimit)
 		defer s.giveBack()
 		if !s.scan(raw) {
-			return dst, true, errors.New(t.String() + ".MarshalJSON made no valid JSON: " + s.fault.text())
+			return dst, true, newError(t.String() + ".MarshalJSON made no valid JSON: " + s.fault.text())
 		}
 		return appendOneLine(dst, bytes.TrimSpace(raw)), true, nil
 	case textMarshaler:
@@ -123,7 +122,7 @@ var marshalers = [...]reflect.Type{reflect.TypeFor[jsonMarshaler](), reflect.Typ
 // appendNumber appends a float in the shortest form that reads back the same.
 func appendNumber(dst []byte, f float64, bits int) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return dst, errors.New("JSON has no number " + strconv.FormatFloat(f, 'g', -1, 64))
+		return dst, newError("JSON has no number " + strconv.FormatFloat(f, 'g', -1, 64))
 	}
 	format := byte('f')
 	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
@@ -154,7 +153,7 @@ func appendMap(dst []byte, v reflect.Value, depth int) (_ []byte, err error) {
 			return dst, err
 		}
 		if _, twice := values[name]; twice {
-			return dst, errors.New("two keys of a " + v.Type().String() + " are both " + strconv.Quote(name))
+			return dst, newError("two keys of a " + v.Type().String() + " are both " + quote(name))
 		}
 		values[name] = value
 	}
@@ -184,7 +183,7 @@ func keyText(key reflect.Value) (string, error) {
 	case key.CanUint():
 		return strconv.FormatUint(key.Uint(), 10), nil
 	}
-	return "", errors.New("JSON cannot hold a map whose keys are " + key.Type().String())
+	return "", newError("JSON cannot hold a map whose keys are " + key.Type().String())
 }
 
 // memberField is a field of a struct as encoding sees it.

@@ -58,7 +58,22 @@ type wrapped struct {
 // wrap puts words before an error, which errors.Is and errors.As still find. It
 // is here, as are concatenated messages all over this package, since fmt would be
 // a tenth of a wasm build's own code.
+//
+//go:noinline
 func wrap(before string, err error) error { return &wrapped{before, err} }
+
+// quote is strconv.Quote, and itoa strconv.Itoa, out of line.
+//
+//go:noinline
+func quote(text string) string { return strconv.Quote(text) }
+
+//go:noinline
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// newError is errors.New, out of line.
+//
+//go:noinline
+func newError(text string) error { return errors.New(text) }
 
 // Error returns the words and the error's own.
 func (w *wrapped) Error() string { return w.before + w.err.Error() }

@@ -93,7 +93,7 @@ func (s *Server) appendFamily(ctx context.Context, r *request, out []byte, now *
 		entry := &result.Resources[i]
 		if err := checkURI(entry.URI); err != nil || entry.Name == "" {
 			if err == nil {
-				err = errors.New("resource " + entry.URI + " has no name")
+				err = newError("resource " + entry.URI + " has no name")
 			}
 			return out, "", s.badResult(ctx, what, err)
 		}

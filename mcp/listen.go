@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -408,7 +407,7 @@ func (l *listener) readTasks(raw []byte, r *request) *wireError {
 	l.tasks, l.sendTasks = map[string]struct{}{}, l.sendTaskNews
 	for element := range elementsOf(raw) {
 		if element[0] != '"' || len(l.tasks) >= taskIDsMax {
-			return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds are at most "+strconv.Itoa(taskIDsMax)+" strings")
+			return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds are at most "+itoa(taskIDsMax)+" strings")
 		}
 		id := unquoted(element)
 		if _, _, err := l.server.findTask(l.ctx, id, l.principal); err == nil {

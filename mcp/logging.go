@@ -2,8 +2,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
-	"strconv"
 )
 
 // LogLevel is the severity of a log message, after RFC 5424.
@@ -51,7 +49,7 @@ const logMessagesMax = 10_000
 func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 	rank := m.Level.rank()
 	if rank == 0 {
-		return errors.New("mcp: Log: " + strconv.Quote(string(m.Level)) + " is no log level")
+		return newError("mcp: Log: " + quote(string(m.Level)) + " is no log level")
 	}
 	if c.from.link.out == nil || rank < c.logThreshold() {
 		return nil
@@ -64,7 +62,7 @@ func (c *Call) Log(ctx context.Context, m *LogMessage) error {
 		return nil
 	}
 	if count == logMessagesMax {
-		m = &LogMessage{Level: LogWarning, Data: strconv.Itoa(logMessagesMax-1) + " log messages were sent for this call; no more will be"}
+		m = &LogMessage{Level: LogWarning, Data: itoa(logMessagesMax-1) + " log messages were sent for this call; no more will be"}
 	}
 	data, err := appendValue(nil, m.Data)
 	if err != nil {

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"bytes"
-	"strconv"
 )
 
 // kind is what a JSON-RPC message is for.
@@ -29,6 +28,8 @@ type message struct {
 }
 
 // param returns the raw value of a member of params, or nil.
+//
+//go:noinline
 func (m *message) param(name string) []byte {
 	s := m.scanner
 	for i := range s.params {
@@ -98,7 +99,7 @@ func (s *scanner) envelope() (e envelope) {
 			e.fault = value
 		default:
 			if known := envelopeName(name); known != "" {
-				e.slip = "unknown member " + strconv.Quote(string(name)) + ": write it " + strconv.Quote(known) + ", names are case-sensitive"
+				e.slip = "unknown member " + quote(string(name)) + ": write it " + quote(known) + ", names are case-sensitive"
 			}
 		}
 	}
@@ -155,9 +156,9 @@ func (s *scanner) unquote(raw []byte) []byte {
 func (s *scanner) parseError() *wireError {
 	problem := s.fault.problem
 	if problem == problemDepth {
-		problem += ": at most " + strconv.Itoa(s.depthMax) + " levels are read"
+		problem += ": at most " + itoa(s.depthMax) + " levels are read"
 	}
-	return refuse(CodeParse, "parse error at byte "+strconv.Itoa(s.fault.offset)+": "+problem)
+	return refuse(CodeParse, "parse error at byte "+itoa(s.fault.offset)+": "+problem)
 }
 
 // envelopeName returns the envelope member that name is when letter case is
@@ -199,7 +200,10 @@ func validID(raw []byte) bool {
 	return true
 }
 
-// describe names the kind of a scanned value for an error.
+// describe names the kind of a scanned value for an error. It and its like are kept
+// out of line: they are called at dozens of places, none of them often.
+//
+//go:noinline
 func describe(raw []byte) string {
 	switch raw[0] {
 	case '"':

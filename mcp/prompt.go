@@ -2,8 +2,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
-	"strconv"
 )
 
 // Prompt describes one prompt. Name is required.
@@ -70,7 +68,7 @@ func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 		return nil, err
 	}
 	if h == nil {
-		return nil, errors.New("prompt " + strconv.Quote(p.Name) + " has no handler")
+		return nil, newError("prompt " + quote(p.Name) + " has no handler")
 	}
 	made := &prompt{Prompt: p, handler: h}
 	out := appendString([]byte(`{"name":`), p.Name)
@@ -79,7 +77,7 @@ func newPrompt(p Prompt, h PromptHandler) (*prompt, error) {
 	seen := map[string]bool{}
 	for i, a := range p.Arguments {
 		if a.Name == "" || seen[a.Name] {
-			return nil, errors.New("prompt " + strconv.Quote(p.Name) + ": argument " + strconv.Itoa(i) + " has no name, or that of another")
+			return nil, newError("prompt " + quote(p.Name) + ": argument " + itoa(i) + " has no name, or that of another")
 		}
 		seen[a.Name] = true
 		if i == 0 {
@@ -178,7 +176,7 @@ func (s *Server) getPrompt(ctx context.Context, r *request, out []byte) ([]byte,
 		out = add(appendString(add(out, `{"role":`), string(m.Role)), `,"content":`)
 		var err error
 		if out, err = appendContent(out, &m.Content, r.client.version); err != nil {
-			return out, s.badResult(ctx, "prompt "+p.Name, wrap("message "+strconv.Itoa(i)+": content ", err))
+			return out, s.badResult(ctx, "prompt "+p.Name, wrap("message "+itoa(i)+": content ", err))
 		}
 		out = addByte(out, '}')
 	}

@@ -167,7 +167,7 @@ func newResource(r Resource, h ReadHandler) (*resource, error) {
 		return nil, err
 	}
 	if h == nil || r.Name == "" {
-		return nil, errors.New("resource " + r.URI + " has no handler or no name")
+		return nil, newError("resource " + r.URI + " has no handler or no name")
 	}
 	made := &resource{Resource: r, handler: h}
 	made.listing = addByte(r.Annotations.appendTo(r.appendMembers([]byte{'{'})), '}')
@@ -191,7 +191,7 @@ func newTemplate(t ResourceTemplate, h ReadHandler) (*template, error) {
 		return nil, err
 	}
 	if h == nil || t.Name == "" {
-		return nil, errors.New("template " + t.URITemplate + " has no handler or no name")
+		return nil, newError("template " + t.URITemplate + " has no handler or no name")
 	}
 	parsed, err := parseTemplate(t.URITemplate)
 	if err != nil {
@@ -271,7 +271,7 @@ func (s *Server) readResource(ctx context.Context, r *request, out []byte) ([]by
 		}
 		var err error
 		if out, err = contents.appendTo(out); err != nil {
-			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), wrap("contents "+strconv.Itoa(i)+" ", err))
+			return out, s.badResult(ctx, "resource "+shown([]byte(r.name)), wrap("contents "+itoa(i)+" ", err))
 		}
 	}
 	out = addByte(out, ']')

@@ -241,7 +241,7 @@ func (s *Server) checkResult(ctx context.Context, t *tool, result *CallResult) *
 		return nil
 	}
 	if result.Structured == nil {
-		return s.badResult(ctx, "tool "+t.Name, errors.New("it has an OutputSchema, but its result has no Structured"))
+		return s.badResult(ctx, "tool "+t.Name, newError("it has an OutputSchema, but its result has no Structured"))
 	}
 	if t.checkOutput == nil {
 		return nil
@@ -264,7 +264,7 @@ func checkStructured(raw []byte, depthMax int) (isObject bool, err error) {
 	s := borrowScanner(depthMax)
 	defer s.giveBack()
 	if !s.scan(raw) {
-		return false, errors.New("structured content is not valid JSON: " + s.fault.text())
+		return false, newError("structured content is not valid JSON: " + s.fault.text())
 	}
 	return raw[s.space(0)] == '{', nil
 }

@@ -1,9 +1,5 @@
 package mcp
 
-import (
-	"errors"
-)
-
 // TextResult returns a result with one text block.
 func TextResult(text string) *CallResult {
 	return new(textResult).set(text) // one allocation for the result and its block
@@ -26,7 +22,7 @@ func StructuredResult(v any) (*CallResult, error) {
 		return nil, wrap("encoding a structured result: ", err)
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, errors.New("a structured result is a JSON object; " + typeName(v) + " makes " + shown(raw))
+		return nil, newError("a structured result is a JSON object; " + typeName(v) + " makes " + shown(raw))
 	}
 	return StructuredJSON(raw), nil
 }

@@ -213,7 +213,7 @@ func (s *Server) seal(r *request, answers map[string]given) (string, error) {
 	text = add(text, "}}")
 	sealed := base64.RawURLEncoding.EncodeToString(s.sealer.Seal(text))
 	if len(sealed) > stateBytesMax {
-		return "", errors.New("the answers of this call make a request state of " + strconv.Itoa(len(sealed)) + " bytes; at most " + strconv.Itoa(stateBytesMax) + " are allowed")
+		return "", newError("the answers of this call make a request state of " + itoa(len(sealed)) + " bytes; at most " + itoa(stateBytesMax) + " are allowed")
 	}
 	return sealed, nil
 }
@@ -261,9 +261,9 @@ func (s *Server) unseal(r *request, state string) (map[string]given, error) {
 	case principal != r.link.principal:
 		return nil, errBadState
 	case digest != s.requestDigest(r):
-		return nil, errors.New("it belongs to another request")
+		return nil, newError("it belongs to another request")
 	case s.now().UnixMilli() >= ends:
-		return nil, errors.New("it has expired")
+		return nil, newError("it has expired")
 	}
 	return answers, nil
 }

@@ -134,9 +134,9 @@ func (r *rules) check(v reflect.Value) *ArgumentError {
 func (r *rules) checkLength(n int, what string) *ArgumentError {
 	switch {
 	case n < r.lengthMin:
-		return &ArgumentError{Problem: "must have at least " + strconv.Itoa(r.lengthMin) + " " + what + ", not " + strconv.Itoa(n)}
+		return &ArgumentError{Problem: "must have at least " + itoa(r.lengthMin) + " " + what + ", not " + itoa(n)}
 	case r.lengthMax >= 0 && n > r.lengthMax:
-		return &ArgumentError{Problem: "must have at most " + strconv.Itoa(r.lengthMax) + " " + what + ", not " + strconv.Itoa(n)}
+		return &ArgumentError{Problem: "must have at most " + itoa(r.lengthMax) + " " + what + ", not " + itoa(n)}
 	}
 	return nil
 }

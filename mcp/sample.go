@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
 	"strconv"
 )
 
@@ -60,7 +59,7 @@ func (p *SampleParams) needs(of *client) error {
 
 func (p *SampleParams) appendParams(dst []byte, _ bool) ([]byte, error) {
 	if p.MaxTokens < 1 || len(p.Messages) == 0 {
-		return nil, errors.New("mcp: SampleParams: MaxTokens and Messages are needed")
+		return nil, newError("mcp: SampleParams: MaxTokens and Messages are needed")
 	}
 	dst, err := p.appendMessages(addByte(dst, '{'))
 	if err != nil {
@@ -107,7 +106,7 @@ func (p *SampleParams) appendMessages(dst []byte) ([]byte, error) {
 			dst, err = appendContents(dst, m.Content, VersionModern)
 		}
 		if err != nil {
-			return nil, wrap("message "+strconv.Itoa(i)+": ", err)
+			return nil, wrap("message "+itoa(i)+": ", err)
 		}
 		dst = addByte(dst, '}')
 	}
@@ -128,7 +127,7 @@ func (p *SampleParams) appendTools(dst []byte) ([]byte, error) {
 		}
 		schema, err := oneLineObject(t.InputSchema, `{"type":"object"}`)
 		if err != nil {
-			return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
+			return nil, wrap("tool "+quote(t.Name)+": InputSchema: ", err)
 		}
 		dst = appendString(add(dst, `{"name":`), t.Name)
 		if t.Description != "" {

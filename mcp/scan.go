@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
-	"strconv"
 	"sync"
 	"unicode/utf8"
 )
@@ -74,7 +73,7 @@ type fault struct {
 }
 
 // text says where and why, for an error.
-func (f *fault) text() string { return "byte " + strconv.Itoa(f.offset) + ": " + f.problem }
+func (f *fault) text() string { return "byte " + itoa(f.offset) + ": " + f.problem }
 
 // namesLinearMax is the number of members up to which a new name is compared
 // with each earlier one; from there on a hash table finds the twin.

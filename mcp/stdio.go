@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -92,10 +91,12 @@ func (c *Conn) handleLines(lines *lineReader, ended bool) {
 var crlf = []byte("\r\n")
 
 func tooLongError(max int) *wireError {
-	return refuse(CodeInvalidRequest, "the message is longer than the limit of "+strconv.Itoa(max)+" bytes")
+	return refuse(CodeInvalidRequest, "the message is longer than the limit of "+itoa(max)+" bytes")
 }
 
 // shown cuts what a client sent to a length that suits a log or an error.
+//
+//go:noinline
 func shown(text []byte) string {
 	return string(text[:min(len(text), shownBytesMax)])
 }

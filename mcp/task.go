@@ -385,11 +385,11 @@ func (t *task) ask(frames map[string][]byte) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.used)+len(frames) > givenMax {
-		return errors.New("mcp: Ask: a task may ask " + strconv.Itoa(givenMax) + " questions")
+		return newError("mcp: Ask: a task may ask " + itoa(givenMax) + " questions")
 	}
 	for key := range frames {
 		if t.used[key] {
-			return errors.New("mcp: Ask: the key " + strconv.Quote(key) + " was used by an earlier question of this task")
+			return newError("mcp: Ask: the key " + quote(key) + " was used by an earlier question of this task")
 		}
 	}
 	if t.asked == nil {

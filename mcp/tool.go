@@ -3,7 +3,6 @@ package mcp
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,14 +142,14 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 		return nil, err
 	}
 	if h == nil {
-		return nil, errors.New("tool " + strconv.Quote(t.Name) + " has no handler")
+		return nil, newError("tool " + quote(t.Name) + " has no handler")
 	}
 	if t.Inline && t.Task.kind != nil {
-		return nil, errors.New("tool " + strconv.Quote(t.Name) + ": an Inline tool cannot become a task")
+		return nil, newError("tool " + quote(t.Name) + ": an Inline tool cannot become a task")
 	}
 	for _, text := range []string{t.Title, t.Description} {
 		if !utf8.ValidString(text) {
-			return nil, errors.New("tool " + strconv.Quote(t.Name) + ": its Title and Description must be UTF-8")
+			return nil, newError("tool " + quote(t.Name) + ": its Title and Description must be UTF-8")
 		}
 	}
 	if len(t.InputSchema) == 0 {
@@ -158,10 +157,10 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	}
 	input, isObject, err := readSchema(t.InputSchema)
 	if err == nil && !isObject {
-		err = errors.New(`its root must have "type": "object"`)
+		err = newError(`its root must have "type": "object"`)
 	}
 	if err != nil {
-		return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
+		return nil, wrap("tool "+quote(t.Name)+": InputSchema: ", err)
 	}
 	compile := o.CompileSchema
 	if t.SelfChecked {
@@ -169,7 +168,7 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	}
 	if compile != nil && t.Validate == nil && !t.ownInput {
 		if t.Validate, err = compile(input); err != nil {
-			return nil, wrap("tool "+strconv.Quote(t.Name)+": InputSchema: ", err)
+			return nil, wrap("tool "+quote(t.Name)+": InputSchema: ", err)
 		}
 	}
 	made := &tool{Tool: t, handler: h}
@@ -185,12 +184,12 @@ func newTool(t Tool, h Handler, o *Options) (*tool, error) {
 	if len(t.OutputSchema) > 0 {
 		output, isObject, err := readSchema(t.OutputSchema)
 		if err != nil {
-			return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
+			return nil, wrap("tool "+quote(t.Name)+": OutputSchema: ", err)
 		}
 		made.OutputSchema = output
 		if compile != nil && !t.ownOutput {
 			if made.checkOutput, err = compile(output); err != nil {
-				return nil, wrap("tool "+strconv.Quote(t.Name)+": OutputSchema: ", err)
+				return nil, wrap("tool "+quote(t.Name)+": OutputSchema: ", err)
 			}
 		}
 		out = add(add(slices.Clip(out), `,"outputSchema":`), output)
@@ -239,11 +238,11 @@ const nameLengthMax = 128
 
 func checkName(name string) error {
 	if name == "" || len(name) > nameLengthMax {
-		return errors.New("the name " + strconv.Quote(shown([]byte(name))) + " has " + strconv.Itoa(len(name)) + " characters; 1 to " + strconv.Itoa(nameLengthMax) + " are allowed")
+		return newError("the name " + quote(shown([]byte(name))) + " has " + itoa(len(name)) + " characters; 1 to " + itoa(nameLengthMax) + " are allowed")
 	}
 	for _, r := range name {
 		if r > 'z' || !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.", r) {
-			return errors.New("the name " + strconv.Quote(name) + " has a " + strconv.QuoteRune(r) + "; only A-Z a-z 0-9 _ - . are allowed")
+			return newError("the name " + quote(name) + " has a " + strconv.QuoteRune(r) + "; only A-Z a-z 0-9 _ - . are allowed")
 		}
 	}
 	return nil

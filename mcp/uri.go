@@ -1,9 +1,7 @@
 package mcp
 
 import (
-	"errors"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -16,16 +14,16 @@ const uriLengthMax = 8 << 10
 func checkURI(uri string) error {
 	scheme, _, ok := strings.Cut(uri, ":")
 	if !ok || scheme == "" || len(uri) > uriLengthMax {
-		return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: it begins with a scheme, such as file:, and has at most " + strconv.Itoa(uriLengthMax) + " bytes")
+		return newError(quote(shown([]byte(uri))) + " is no URI: it begins with a scheme, such as file:, and has at most " + itoa(uriLengthMax) + " bytes")
 	}
 	for i := range len(scheme) {
 		c := lower(scheme[i])
 		if c-'a' >= 26 && (i == 0 || !isDigit(c) && c != '+' && c != '-' && c != '.') {
-			return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: a scheme has letters, digits, + - . only")
+			return newError(quote(shown([]byte(uri))) + " is no URI: a scheme has letters, digits, + - . only")
 		}
 	}
 	if i := strings.IndexFunc(uri, func(r rune) bool { return r <= ' ' || r == 0x7F }); i >= 0 {
-		return errors.New(strconv.Quote(shown([]byte(uri))) + " is no URI: byte " + strconv.Itoa(i) + " is a space or a control character")
+		return newError(quote(shown([]byte(uri))) + " is no URI: byte " + itoa(i) + " is a space or a control character")
 	}
 	return nil
 }
@@ -60,7 +58,7 @@ func parseTemplate(text string) (*uriTemplate, error) {
 	for rest := text; rest != ""; {
 		literal, after, found := strings.Cut(rest, "{")
 		if strings.Contains(literal, "}") {
-			return nil, errors.New("template " + strconv.Quote(text) + " has a } without its {")
+			return nil, newError("template " + quote(text) + " has a } without its {")
 		}
 		pattern.WriteString(regexp.QuoteMeta(literal))
 		t.literals += len(literal)
@@ -69,10 +67,10 @@ func parseTemplate(text string) (*uriTemplate, error) {
 		}
 		expression, next, closed := strings.Cut(after, "}")
 		if !closed {
-			return nil, errors.New("template " + strconv.Quote(text) + " has a { without its }")
+			return nil, newError("template " + quote(text) + " has a { without its }")
 		}
 		if err := t.expression(&pattern, expression); err != nil {
-			return nil, wrap("template "+strconv.Quote(text)+": {"+expression+"}: ", err)
+			return nil, wrap("template "+quote(text)+": {"+expression+"}: ", err)
 		}
 		rest = next
 	}
@@ -91,12 +89,12 @@ func (t *uriTemplate) expression(pattern *strings.Builder, text string) error {
 	names := strings.Split(text, ",")
 	for _, name := range names {
 		if name == "" || strings.ContainsFunc(name, notInName) {
-			return errors.New("a variable's name is made of letters, digits, _ and . ; * and : (level 4) are not supported")
+			return newError("a variable's name is made of letters, digits, _ and . ; * and : (level 4) are not supported")
 		}
 		for _, g := range t.groups {
 			for _, earlier := range g.names {
 				if earlier == name {
-					return errors.New("the variable " + name + " occurs twice")
+					return newError("the variable " + name + " occurs twice")
 				}
 			}
 		}
