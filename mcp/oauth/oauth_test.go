@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,7 @@ func TestDiscovery(t *testing.T) {
 func TestBadIssuers(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
 	defer elsewhere.Close()
+	var sent atomic.Int64 // of keys without an end
 	for name, spoil := range map[string]func(*issuer){
 		"another name":      func(i *issuer) { i.metadata["issuer"] = i.url + "/x" },
 		"no name":           func(i *issuer) { delete(i.metadata, "issuer") },
@@ -235,7 +237,7 @@ func TestBadIssuers(t *testing.T) {
 		},
 		"keys without an end": func(i *issuer) {
 			i.serve = func(w http.ResponseWriter, _ *http.Request) {
-				for spaces := []byte(strings.Repeat(" ", 64<<10)); ; {
+				for spaces := []byte(strings.Repeat(" ", 64<<10)); ; sent.Add(int64(len(spaces))) {
 					if _, err := w.Write(spaces); err != nil {
 						return
 					}
@@ -262,6 +264,7 @@ func TestBadIssuers(t *testing.T) {
 		}
 		assert.LessOrEqual(t, i.fetched("/keys"), 1, name)
 	}
+	assert.Less(t, sent.Load(), int64(32<<20), "what is too long is not read on, beyond what sockets hold")
 }
 
 func repeat(key jose.JSONWebKey, n int) (keys []jose.JSONWebKey) {
