@@ -80,12 +80,11 @@ func classify(a netip.Addr) (kind int, name string) {
 	return never, "no address"
 }
 
-// checkAddress decides at the moment of connecting. literal says that the rule's
-// host is this very number.
-func checkAddress(host string, a netip.Addr, privateGranted, literal bool) error {
+// checkAddress decides at the moment of connecting.
+func checkAddress(host string, a netip.Addr, far reach) error {
 	kind, name := classify(a)
 	switch {
-	case kind == public, kind == private && privateGranted, kind == linkLocal && privateGranted && literal:
+	case kind == public, kind == private && far >= reachPrivate, kind == linkLocal && far >= reachNamed:
 		return nil
 	case kind == private:
 		return &DeniedError{Host: host, Private: true, Reason: fmt.Sprintf("%s is at %s, %s, which is not granted", host, a, name)}

@@ -39,7 +39,7 @@ type Guard struct {
 	patterns   []pattern
 	resolver   *net.Resolver
 	client     *http.Client
-	transports [2]*http.Transport // to public addresses; to private ones too
+	transports [reaches]*http.Transport
 }
 
 // New makes a guard of rules, of which each may allow a request; without any,
@@ -58,7 +58,7 @@ func New(rules []Rule, o Options) (*Guard, error) {
 	}
 	for i := range g.transports {
 		g.transports[i] = &http.Transport{
-			DialContext:            g.dialer(i == 1),
+			DialContext:            g.dialer(reach(i)),
 			TLSClientConfig:        o.TLS.Clone(),
 			TLSHandshakeTimeout:    connectTimeMax,
 			MaxIdleConns:           idleConnsMax,
@@ -103,7 +103,7 @@ type tripper struct{ guard *Guard }
 
 // RoundTrip implements http.RoundTripper.
 func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	private, err := t.guard.allow(r.Method, r.URL)
+	far, err := t.guard.allow(r.Method, r.URL)
 	if err == nil && r.Host != "" && r.Host != r.URL.Host {
 		err = &DeniedError{Method: r.Method, Host: r.URL.Hostname(), Reason: fmt.Sprintf("the request is for %s and names the host %s: they must be the same", r.URL.Host, r.Host)}
 	}
@@ -116,10 +116,7 @@ func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if private {
-		return t.guard.transports[1].RoundTrip(r)
-	}
-	return t.guard.transports[0].RoundTrip(r)
+	return t.guard.transports[far].RoundTrip(r) // which shares no connection with the others
 }
 
 // keptAcrossOrigins are the headers that a redirect to another origin keeps; a
@@ -148,14 +145,12 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 
 // dialer returns the function that makes connections. Control sees the number
 // that is about to be connected to, after all resolving.
-func (g *Guard) dialer(private bool) func(context.Context, string, string) (net.Conn, error) {
+func (g *Guard) dialer(far reach) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
-		_, err = netip.ParseAddr(host)
-		literal := err == nil
 		d := net.Dialer{
 			Timeout:  connectTimeMax,
 			Resolver: g.resolver,
@@ -164,7 +159,7 @@ func (g *Guard) dialer(private bool) func(context.Context, string, string) (net.
 				if err != nil {
 					return &DeniedError{Host: host, Reason: fmt.Sprintf("%s is at %q, which is no address and port", host, number)}
 				}
-				return checkAddress(host, a.Addr(), private, literal)
+				return checkAddress(host, a.Addr(), far)
 			},
 		}
 		return d.DialContext(ctx, network, address)

@@ -71,10 +71,9 @@ func TestAddresses(t *testing.T) {
 			a := netip.MustParseAddr(text)
 			kind, _ := classify(a)
 			require.Equal(t, c.kind, kind, text)
-			require.Equal(t, kind == public, checkAddress("host", a, false, false) == nil, text)
-			require.Equal(t, kind == public || kind == private, checkAddress("host", a, true, false) == nil, text)
-			require.Equal(t, kind != never, checkAddress("host", a, true, true) == nil, text)
-			require.Equal(t, kind == public, checkAddress("host", a, false, true) == nil, text)
+			require.Equal(t, kind == public, checkAddress("host", a, reachPublic) == nil, text)
+			require.Equal(t, kind == public || kind == private, checkAddress("host", a, reachPrivate) == nil, text)
+			require.Equal(t, kind != never, checkAddress("host", a, reachNamed) == nil, text)
 		}
 	}
 	kind, name := classify(netip.Addr{})
@@ -239,6 +238,10 @@ func TestRefusedRequests(t *testing.T) {
 		{"GET", "http://169.254.169.254/latest/meta-data/", "link-local", all, true},
 		{"GET", "http://metadata.example/", "link-local", all, true},
 		{"GET", "http://metadata.example:81/", "only a grant of that very number", all, true},
+		{"GET", "http://169.254.169.254/", "only a grant of that very number", []Rule{{Host: "*", Private: true}}, true},
+		{"GET", "http://[fd00:ec2::254]/", "only a grant of that very number", []Rule{{Host: "*", Private: true}}, true},
+		{"GET", "http://metadata.example/", "only a grant of that very number", []Rule{{Host: "*", Private: true}, {Host: "169.254.169.254", Private: true}}, true},
+		{"GET", "http://169.254.169.254/", "only a grant of that very number", []Rule{{Host: "169.254.169.254"}}, true},
 		{"GET", "http://[fe80::1%25lo]:" + port + "/", "with a zone", all, false},
 		{"GET", "http://u:p@granted.example/", "user name or password", all, false},
 		{"GET", "ftp://granted.example/", "only http", all, false},
@@ -458,6 +461,27 @@ func TestHeaders(t *testing.T) {
 	for _, value := range []string{"a\r\nHost: b", "a\nb", "a\x00", "\x7f", strings.Repeat("a", 8193)} {
 		require.NotEmpty(t, headerFault("Accept", value, nil), value)
 	}
+}
+
+func TestReach(t *testing.T) {
+	for _, c := range []struct {
+		host    string
+		private bool
+		want    reach
+	}{
+		{"example.org", false, reachPublic}, {"example.org", true, reachPrivate}, {"*", true, reachPrivate}, {"*.example.org", true, reachPrivate},
+		{"169.254.169.254", true, reachNamed}, {"169.254.169.254", false, reachPublic}, {"[fe80::1]:80", true, reachNamed},
+	} {
+		p, err := Rule{Host: c.host, Private: c.private}.parse()
+		require.NoError(t, err)
+		require.Equal(t, c.want, p.reach(), c)
+	}
+	g := guarded(t, nil, Rule{Host: "*"}, Rule{Host: "169.254.169.254", Private: true})
+	u, err := url.Parse("http://169.254.169.254/")
+	require.NoError(t, err)
+	far, err := g.allow("GET", u)
+	require.NoError(t, err)
+	require.Equal(t, reachNamed, far)
 }
 
 func TestGrantedHeaders(t *testing.T) {

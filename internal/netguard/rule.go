@@ -168,11 +168,32 @@ type DeniedError struct {
 // Error is the reason.
 func (e *DeniedError) Error() string { return e.Reason }
 
-// allow finds out whether a request may be sent and whether it may go to private
-// addresses.
-func (g *Guard) allow(method string, u *url.URL) (private bool, err error) {
-	deny := func(format string, args ...any) (bool, error) {
-		return false, &DeniedError{Method: method, Reason: fmt.Sprintf(format, args...)}
+// reach is how far a granted request may go.
+type reach int
+
+const (
+	reachPublic  reach = iota // public addresses
+	reachPrivate              // this machine and private networks too
+	reachNamed                // the rule names the very number: link-local addresses too
+	reaches                   // how many there are
+)
+
+// reach is how far the rule lets requests go.
+func (p pattern) reach() reach {
+	_, err := netip.ParseAddr(p.name)
+	switch {
+	case !p.rule.Private:
+		return reachPublic
+	case err == nil && !p.below:
+		return reachNamed
+	}
+	return reachPrivate
+}
+
+// allow finds out whether a request may be sent, and how far it may go.
+func (g *Guard) allow(method string, u *url.URL) (far reach, err error) {
+	deny := func(format string, args ...any) (reach, error) {
+		return 0, &DeniedError{Method: method, Reason: fmt.Sprintf(format, args...)}
 	}
 	if schemePorts[u.Scheme] == "" || u.Opaque != "" {
 		return deny("the URL's scheme is %q; only http:// and https:// URLs can be requested", u.Scheme)
@@ -198,15 +219,15 @@ func (g *Guard) allow(method string, u *url.URL) (private bool, err error) {
 			known = true
 			if slices.Contains(p.methods, method) {
 				granted = true
-				private = private || p.rule.Private
+				far = max(far, p.reach())
 			}
 		}
 	}
 	switch {
 	case !known:
-		return false, &DeniedError{method, host, port, false, fmt.Sprintf("%s is not granted", net.JoinHostPort(host, port))}
+		return 0, &DeniedError{method, host, port, false, fmt.Sprintf("%s is not granted", net.JoinHostPort(host, port))}
 	case !granted:
-		return false, &DeniedError{method, host, port, false, fmt.Sprintf("%s to %s is not granted", method, net.JoinHostPort(host, port))}
+		return 0, &DeniedError{method, host, port, false, fmt.Sprintf("%s to %s is not granted", method, net.JoinHostPort(host, port))}
 	}
-	return private, nil
+	return far, nil
 }
