@@ -77,7 +77,7 @@ fuzz: ## fuzz the engine's index, its files and the HTTP transports for 5 minute
 		$(GO) test ./$${target%/*} -run '^$$' -fuzz "^$${target##*/}$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x || exit 1; \
 	done
 
-bench-mcp: ## measure MCP servers over stdio side by side (3 minutes; writes docs/BENCHMARKS.md)
+bench-mcp: ## measure MCP servers over stdio side by side (6 minutes; writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./mcp $(FLAGS)
 
 bench-engine: ## measure the engine against other maps and stores (writes docs/BENCHMARKS.md)
