@@ -152,7 +152,7 @@ func (s *plainScanner) array(depth int) bool {
 // text passes over a string; plain says that it has no escapes.
 func (s *plainScanner) text() (plain, ok bool) {
 	s.at++
-	start, plain := s.at, true
+	start, plain, ascii := s.at, true, true
 	for {
 		s.at += ordinary(s.b[s.at:])
 		if s.at == len(s.b) {
@@ -161,7 +161,7 @@ func (s *plainScanner) text() (plain, ok bool) {
 		switch c := s.b[s.at]; {
 		case c == '"':
 			s.at++
-			return plain, utf8.Valid(s.b[start : s.at-1])
+			return plain, ascii || utf8.Valid(s.b[start:s.at-1])
 		case c == '\\':
 			plain = false
 			if !s.escape() {
@@ -170,6 +170,7 @@ func (s *plainScanner) text() (plain, ok bool) {
 		case c < ' ':
 			return false, false
 		default:
+			ascii = ascii && c < utf8.RuneSelf
 			s.at++
 		}
 	}
