@@ -173,7 +173,7 @@ func TestCountersShareATotal(t *testing.T) {
 	require.NotEmpty(t, built)
 	file := filepath.Join(dir, "forge.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(config.String()), 0o600))
-	session := serve(t, "--config", file)
+	session := serve(t, "--config", file, "--state-data", filepath.Join(dir, "state"))
 	total := 0
 	for range 2 {
 		for _, language := range built {
