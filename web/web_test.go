@@ -16,6 +16,7 @@ import (
 var packageFiles = fstest.MapFS{
 	"index.js":         {Data: []byte("export const open = 1;\n")},
 	"dist/engine.wasm": {Data: []byte("\x00asm\x01\x00\x00\x00")},
+	"tools/index.js":   {Data: []byte("export const open = 1;\n")},
 	"index.d.ts":       {Data: []byte("export {};\n")},
 	"README.md":        {Data: []byte("# read me\n")},
 }
