@@ -1,11 +1,11 @@
 package httptool
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ingot-run/ingot/forge/config"
@@ -28,11 +28,11 @@ const (
 func newBody(c *config.HTTP) (body, error) {
 	switch {
 	case len(c.Body) > 0:
-		tree, err := newTree(jsontext.Value(c.Body))
+		parsed, err := template.ParseTree(c.Body)
 		if err != nil {
 			return nil, fmt.Errorf("body: %w", err)
 		}
-		return tree, nil
+		return tree{parsed}, nil
 	case c.BodyText != "":
 		parsed, err := template.Parse(c.BodyText)
 		if err != nil {
@@ -140,154 +140,15 @@ func bounded(text string, err error) func(contentType string) ([]byte, string, e
 }
 
 // tree is JSON whose texts are templates.
-type tree struct {
-	plain   jsontext.Value // what has no text in it
-	text    *template.Template
-	list    []*tree
-	isList  bool
-	names   []string
-	members []*tree
-	isBlock bool
-}
+type tree struct{ *template.Tree }
 
-// newTree parses the texts of a JSON value.
-func newTree(value jsontext.Value) (*tree, error) {
-	switch value.Kind() {
-	case '"':
-		var text string
-		if err := json.Unmarshal(value, &text); err != nil {
-			return nil, err
-		}
-		parsed, err := template.Parse(text)
-		return &tree{text: parsed}, err
-	case '[':
-		var elements []jsontext.Value
-		if err := json.Unmarshal(value, &elements); err != nil {
-			return nil, err
-		}
-		t := &tree{isList: true}
-		for i, e := range elements {
-			child, err := newTree(e)
-			if err != nil {
-				return nil, fmt.Errorf("[%d]: %w", i, err)
-			}
-			t.list = append(t.list, child)
-		}
-		return t, nil
-	case '{':
-		return newBlock(value)
-	default:
-		return &tree{plain: value.Clone()}, nil
-	}
-}
-
-// newBlock parses the members of an object, in their order.
-func newBlock(value jsontext.Value) (*tree, error) {
-	t := &tree{isBlock: true}
-	d := jsontext.NewDecoder(strings.NewReader(string(value)))
-	if _, err := d.ReadToken(); err != nil { // {
-		return nil, err
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		text := name.String()
-		member, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		child, err := newTree(member.Clone())
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", text, err)
-		}
-		t.names, t.members = append(t.names, text), append(t.members, child)
-	}
-	return t, nil
-}
-
-func (t *tree) fill(values template.Values) ([]byte, string, error) {
-	content, err := t.append(nil, values)
-	if err != nil {
-		return nil, "", err
+func (t tree) fill(values template.Values) ([]byte, string, error) {
+	content, err := t.Append(nil, values, bodyBytesMax)
+	switch {
+	case errors.Is(err, template.ErrSize):
+		return nil, "", fault.New(fault.InvalidInput, "the arguments make a body of more than %d bytes", bodyBytesMax)
+	case err != nil:
+		return nil, "", wrong(err)
 	}
 	return content, typeJSON, nil
-}
-
-// append writes the value with what is filled in.
-func (t *tree) append(out []byte, values template.Values) ([]byte, error) {
-	if len(out) > bodyBytesMax {
-		return nil, fault.New(fault.InvalidInput, "the arguments make a body of more than %d bytes", bodyBytesMax)
-	}
-	switch {
-	case t.text != nil:
-		return t.appendText(out, values)
-	case t.isList:
-		out = append(out, '[')
-		for i, e := range t.list {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			var err error
-			if out, err = e.append(out, values); err != nil {
-				return nil, err
-			}
-		}
-		return append(out, ']'), nil
-	case t.isBlock:
-		return t.appendBlock(out, values)
-	default:
-		return append(out, t.plain...), nil
-	}
-}
-
-// appendBlock writes an object without the members whose one value is absent.
-func (t *tree) appendBlock(out []byte, values template.Values) ([]byte, error) {
-	out = append(out, '{')
-	first := true
-	for i, name := range t.names {
-		if member := t.members[i]; member.text != nil {
-			if path, sole := member.text.Sole(); sole {
-				if value, err := values.Find(path); err == nil && value == nil {
-					continue
-				}
-			}
-		}
-		if !first {
-			out = append(out, ',')
-		}
-		first = false
-		var err error
-		if out, err = jsontext.AppendQuote(out, name); err != nil {
-			return nil, wrong(err)
-		}
-		if out, err = t.members[i].append(append(out, ':'), values); err != nil {
-			return nil, err
-		}
-	}
-	return append(out, '}'), nil
-}
-
-// appendText writes a text, or the value of the one placeholder that it is.
-func (t *tree) appendText(out []byte, values template.Values) ([]byte, error) {
-	if path, sole := t.text.Sole(); sole {
-		value, err := values.Find(path)
-		switch {
-		case err != nil:
-			return nil, wrong(err)
-		case value == nil:
-			return append(out, "null"...), nil
-		}
-		return append(out, value...), nil
-	}
-	text, err := t.text.Text(values, nil)
-	if err != nil {
-		return nil, wrong(err)
-	}
-	out, err = jsontext.AppendQuote(out, text)
-	if err != nil {
-		return nil, wrong(err)
-	}
-	return out, nil
 }

@@ -1,8 +1,8 @@
 // Package template fills the values of a call into texts of a forge.yaml: into
 // arguments of commands, URLs, headers, bodies and prompts.
 //
-// The main types are [Template], a text that was parsed once, and [Values], the
-// arguments of one call.
+// The main types are [Template], a text that was parsed once, [Tree], JSON with such
+// texts, and [Values], the arguments of one call.
 //
 //	t, err := template.Parse("Hello {{user.name}}!")
 //	values, err := template.ReadValues([]byte(`{"user":{"name":"Ada"}}`))
