@@ -5,6 +5,7 @@ package sandbox
 import (
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -363,6 +364,75 @@ func TestEscapeRaces(t *testing.T) {
 	require.NoError(t, <-done)
 	require.Equal(t, before, tree(t, g.outside))
 	t.Logf("opened %d times, refused %d times", seen[wasiOK], seen[wasiPerm])
+}
+
+// Long scripts of any operations on any of the names that lie there, inside and
+// out, with what the scripts before have left. The seed is printed by a failure.
+func TestEscapesAtRandom(t *testing.T) {
+	g := newGrounds(t)
+	s := loadScript(t, g.policy())
+	before, readBefore := tree(t, g.outside), tree(t, g.read)
+	const seed = 6
+	random := rand.New(rand.NewPCG(seed, seed))
+	pick := func(from ...string) string { return from[random.IntN(len(from))] }
+	path := func() string {
+		if random.IntN(2) == 0 {
+			return pick("ok.txt", "sub", "sub/inner.txt", "new", "a", "b", "a/b", "empty", "link_ok", "link_dir", ".")
+		}
+		parts := make([]string, 1+random.IntN(4))
+		for i := range parts {
+			parts[i] = pick("ok.txt", "sub", "inner.txt", "..", ".", "", "empty", "new", "a", "b", "link_dir", "link_rel", "link_up", "link_ok", "link_root",
+				"dangling_out", "fifo", "device", "work", "read", "outside", "secret.txt", "dir", "etc")
+		}
+		return pick("", "", "", "/", "../") + strings.Join(parts, "/") + pick("", "", "/")
+	}
+	operation := func() string {
+		fd := pick("3", "4", "4", "4", "5", "6")
+		switch op := pick("open", "open", "open", "read", "write", "list", "stat", "mkdir", "rmdir", "unlink", "rename", "link", "symlink", "readlink", "times", "truncate", "close"); op {
+		case "open":
+			return line(op, fd, random.IntN(2), path(), random.IntN(16), pick("2", "64", "66"), random.IntN(2))
+		case "read":
+			return line(op, fd, pick("-1", "0", "7"), 50)
+		case "write":
+			return line(op, fd, pick("-1", "0", "7"), "written by the guest")
+		case "rename", "link":
+			return line(op, fd, path(), pick("3", "4", "4", "5"), path())
+		case "symlink":
+			return line(op, fd, path(), path())
+		case "list":
+			return line(op, fd)
+		case "close":
+			return line(op, 5+random.IntN(5)) // not the folders: nothing would work any more
+		case "truncate":
+			return line(op, fd, random.IntN(100))
+		case "times":
+			return line(op, fd, path(), random.IntN(2))
+		default:
+			return line(op, fd, path())
+		}
+	}
+	succeeded := 0
+	for round := range 150 {
+		script := make([]string, 100)
+		for i := range script {
+			script[i] = operation()
+		}
+		out := s.run(t, script...)
+		for i, report := range out {
+			require.NotContains(t, report, "TOPSECRET", "seed %d, round %d: %q", seed, round, script[:i+1])
+			if report == wasiOK || strings.HasPrefix(report, "0 ") {
+				succeeded++
+			}
+		}
+		require.Equal(t, before, tree(t, g.outside), "seed %d, round %d", seed, round)
+		require.Equal(t, readBefore, tree(t, g.read), "seed %d, round %d", seed, round)
+		if round%10 == 9 {
+			g.lay(t)
+			before, readBefore = tree(t, g.outside), tree(t, g.read)
+		}
+	}
+	require.Greater(t, succeeded, 1000, "next to nothing works")
+	t.Logf("%d of %d operations succeeded", succeeded, 150*100)
 }
 
 // swap puts a link in the place of a folder and the folder back, until it is told
