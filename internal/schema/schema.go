@@ -32,6 +32,7 @@ const location = "schema:///arguments"
 // Schema is a compiled JSON Schema. It is safe for concurrent use.
 type Schema struct {
 	source []byte
+	plain  *plain    // nil: only the validator knows it
 	idle   sync.Pool // of *program
 }
 
@@ -57,6 +58,9 @@ func Compile(source []byte) (*Schema, error) {
 		return nil, err
 	}
 	s.idle.Put(p)
+	if doc, err := decode(s.source); err == nil {
+		s.plain = plainOf(doc, 0)
+	}
 	return s, nil
 }
 
@@ -134,6 +138,14 @@ func (noLoader) Load(url string) (any, error) {
 // each argument at fault, or another error when the document is not JSON or the
 // schema took more than [StepsMax] steps.
 func (s *Schema) Validate(document []byte) error {
+	if s.plain.fits(document) {
+		return nil
+	}
+	return s.validate(document)
+}
+
+// validate is Validate by the validator alone.
+func (s *Schema) validate(document []byte) error {
 	value, err := decode(document)
 	if err != nil {
 		return fmt.Errorf("the JSON cannot be read: %w", err)
