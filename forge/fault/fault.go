@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ingot-run/ingot/mcp"
 )
@@ -53,6 +54,12 @@ func (c Class) OfTool() bool {
 	return c == Timeout || c == Unavailable || c == Failed || c == Internal
 }
 
+// Codes of JSON-RPC 2.0, section 5.1.
+const (
+	codeInvalidParams = -32602
+	codeInternal      = -32603
+)
+
 // Error is a failure of a class.
 type Error struct {
 	Class Class
@@ -60,6 +67,9 @@ type Error struct {
 	Message string
 	// Cause is the error underneath; it is not shown to the caller.
 	Cause error
+	// RetryAfter is how long the other side, or a limit, asks to be left alone; 0
+	// when it does not say.
+	RetryAfter time.Duration
 }
 
 // New makes an error.
@@ -82,6 +92,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 func ClassOf(err error) Class {
 	var f *Error
 	var bad *mcp.ArgumentError
+	var code *mcp.Error
 	switch {
 	case err == nil:
 		return ""
@@ -89,6 +100,10 @@ func ClassOf(err error) Class {
 		return f.Class
 	case errors.As(err, &bad):
 		return InvalidInput
+	case errors.As(err, &code) && code.Code == codeInvalidParams:
+		return InvalidInput
+	case code != nil && code.Code == codeInternal:
+		return Internal
 	case errors.Is(err, context.DeadlineExceeded):
 		return Timeout
 	case errors.Is(err, context.Canceled):

@@ -24,6 +24,9 @@ func TestClassOf(t *testing.T) {
 		{fmt.Errorf("around: %w", context.DeadlineExceeded), fault.Timeout},
 		{context.Canceled, fault.Canceled},
 		{&mcp.ArgumentError{}, fault.InvalidInput},
+		{&mcp.Error{Code: -32602}, fault.InvalidInput},
+		{fmt.Errorf("around: %w", &mcp.Error{Code: -32603}), fault.Internal},
+		{&mcp.Error{Code: -32000}, fault.Failed},
 	} {
 		require.Equal(t, c.want, fault.ClassOf(c.err), "%v", c.err)
 	}
