@@ -11,6 +11,7 @@ need chromium chromium         # the page and engine.wasm in a browser
 need qemu-aarch64 qemu-user    # the arm64 assembly
 need clang clang               # the C guest
 need wasm-ld lld
+need nginx nginx               # the transports behind a proxy
 python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv" # the Python SDK's client
 
 if [ -z "$packages" ]; then

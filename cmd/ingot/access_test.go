@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"io"
 	"net/http"
 	"os"
@@ -30,9 +31,9 @@ func TestAccessFlags(t *testing.T) {
 		{"--rate 0", "", "above 0"},
 	} {
 		if c.token != "" {
-			t.Setenv(tokenVariable, c.token)
+			t.Setenv(httpserve.TokenVariable, c.token)
 		} else {
-			os.Unsetenv(tokenVariable)
+			os.Unsetenv(httpserve.TokenVariable)
 		}
 		code, stdout, stderr := runWith(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, strings.Fields(c.args)...)...)
 		if code == 0 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "secret") {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/ingot-run/ingot/internal/command"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +47,7 @@ func (c *buildCommand) Run(ctx context.Context, out streams) error {
 	if info, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("looking at the project: %w", err)
 	} else if !info.IsDir() {
-		return &usageError{fmt.Sprintf("%s is no folder: name the project's", c.Dir)}
+		return command.Usage(fmt.Sprintf("%s is no folder: name the project's", c.Dir))
 	}
 	target := c.Out
 	if target == "" {

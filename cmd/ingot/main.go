@@ -67,11 +67,6 @@ type streams struct {
 	stdout, stderr io.Writer
 }
 
-// usageError is an option whose value cannot be used.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
@@ -91,7 +86,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return command.ExitOK
 	}
 	fmt.Fprintf(stderr, "ingot: %v\n", err)
-	if _, ok := errors.AsType[*usageError](err); ok {
+	if _, ok := errors.AsType[*command.UsageError](err); ok {
 		return command.ExitUsage
 	}
 	return command.ExitFailure

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"log/slog"
 	"net"
 	"net/http"
@@ -93,11 +94,22 @@ func newTestHandler(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	h, err := newEndpoints(store, &accessFlags{}, nil, slog.New(slog.DiscardHandler))
+	flags := &httpserve.Flags{Rate: 1, MaxConnections: 1}
+	logger := slog.New(slog.DiscardHandler)
+	door, err := flags.Open("--listen", "127.0.0.1:0", logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
+	t.Cleanup(func() { door.Close() })
+	server, err := newServer(store, flags, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := newPage(door, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return door.Handler(server, page)
 }
 
 func TestRoutes(t *testing.T) {

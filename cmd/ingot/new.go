@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"github.com/ingot-run/ingot/internal/command"
 	"io/fs"
 	"os"
 	"path"
@@ -53,7 +54,7 @@ var projectName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 // Run writes the project.
 func (c *newCommand) Run(out streams) error {
 	if !projectName.MatchString(c.Name) || len(c.Name) > 40 {
-		return &usageError{fmt.Sprintf("the name is %q: it must have a-z, 0-9 and single - in between, begin with a letter and have at most 40 characters", c.Name)}
+		return command.Usage(fmt.Sprintf("the name is %q: it must have a-z, 0-9 and single - in between, begin with a letter and have at most 40 characters", c.Name))
 	}
 	t, err := findTemplate(c.Template)
 	if err != nil {
@@ -89,7 +90,7 @@ func findTemplate(name string) (projectTemplate, error) {
 		}
 		names = append(names, t.name)
 	}
-	return projectTemplate{}, &usageError{fmt.Sprintf("there is no template %q: it can be %s", name, strings.Join(names, ", "))}
+	return projectTemplate{}, command.Usage(fmt.Sprintf("there is no template %q: it can be %s", name, strings.Join(names, ", ")))
 }
 
 // files are the project's files by their path in it, with slashes.

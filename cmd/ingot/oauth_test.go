@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -53,7 +54,7 @@ func startIssuer(t *testing.T) (url string, token func(claims map[string]any) st
 }
 
 func TestOAuthFlags(t *testing.T) {
-	os.Unsetenv(tokenVariable)
+	os.Unsetenv(httpserve.TokenVariable)
 	const both = "--oauth-issuer https://login.example --oauth-audience https://box.example "
 	for _, c := range []struct{ args, want string }{
 		{"--oauth-issuer https://login.example", "the audience is missing"},
@@ -78,7 +79,7 @@ func TestOAuthFlags(t *testing.T) {
 // A server that asks for access tokens: all paths of MCP, the metadata, and a
 // scope for what writes.
 func TestOAuthServer(t *testing.T) {
-	os.Unsetenv(tokenVariable)
+	os.Unsetenv(httpserve.TokenVariable)
 	issuer, token := startIssuer(t)
 	const audience = "https://box.example"
 	s := serve(t, "--oauth-issuer", issuer, "--oauth-audience", audience, "--oauth-scope", "mcp", "--oauth-tool-scope", "*=state:write")

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"io"
 	"net/http"
 	"os"
@@ -104,7 +105,7 @@ func TestResourcesOverHTTP(t *testing.T) {
 // TestResourcesAskForTheToolsScopes: who may not call state_get may not read what it
 // gives as a resource, and likewise with state_list.
 func TestResourcesAskForTheToolsScopes(t *testing.T) {
-	os.Unsetenv(tokenVariable)
+	os.Unsetenv(httpserve.TokenVariable)
 	issuer, token := startIssuer(t)
 	const audience = "https://box.example"
 	s := serve(t, "--oauth-issuer", issuer, "--oauth-audience", audience, "--oauth-tool-scope", "state_get=read", "--oauth-tool-scope", "state_list=list")

@@ -5,21 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"time"
+	"net/http"
 
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/hash"
 	"github.com/ingot-run/ingot/internal/command"
-	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/internal/httpserve"
+	"github.com/ingot-run/ingot/internal/statetools"
+	"github.com/ingot-run/ingot/js"
+	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
+	"github.com/ingot-run/ingot/web"
 )
-
-// drainTimeout is how long calls in flight may take once the server is told
-// to stop. What runs longer is cut off.
-const drainTimeout = 10 * time.Second
 
 // serveCommand is "ingot serve".
 type serveCommand struct {
 	Listen string `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer. (${default})"`
-	accessFlags
+	httpserve.Flags
 	command.StoreFlags
 }
 
@@ -39,67 +41,56 @@ Examples:
 // Run serves until ctx ends and what is in flight is answered.
 func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
-	guard, err := c.authenticator(logger)
+	door, err := c.Flags.Open("--listen", c.Listen, logger)
 	if err != nil {
 		return err
 	}
-	proxies, err := c.proxies()
-	if err := errors.Join(err, c.check()); err != nil {
-		return err
-	}
-	listener, loopback, err := listen(c.Listen, &c.accessFlags, guard)
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
-	address := listener.Addr().String()
-	listener = httpguard.Limit(listener, httpguard.Connections{Max: c.MaxConnections, MaxPerClient: connectionsPerClient, Proxies: proxies})
-	secured, scheme, fingerprint, err := c.secure(listener)
-	if err != nil {
-		return err
-	}
-	store, closeStore, err := c.Open(ctx, "serve", logger)
+	defer door.Close()
+	store, closeStore, err := c.StoreFlags.Open(ctx, "serve", logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	e, err := newEndpoints(store, &c.accessFlags, guard, logger)
+	server, err := newServer(store, &c.Flags, logger)
 	if err != nil {
 		return err
 	}
-	if !loopback || len(c.TrustedProxy) > 0 {
-		e.Handler = httpguard.LimitRate(e.Handler, httpguard.Rate{PerSecond: c.Rate, Burst: int(c.Rate*burstSeconds) + 1, Proxies: proxies})
+	page, err := newPage(door, c.AllowHost)
+	if err != nil {
+		return err
 	}
 	defer command.StartTicking(store)()
-	w := welcome{origin: scheme + "://" + address, guarded: guard != nil, issuer: c.Issuer, fingerprint: fingerprint}
+	w := welcome{origin: door.Origin, guarded: door.Guard != nil, issuer: c.Issuer, fingerprint: door.Fingerprint}
 	if err := w.print(out.stdout); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
 	}
-	return serveHTTP(ctx, secured, e, logger)
+	return door.Serve(ctx, server, page)
 }
 
-// serveHTTP answers until ctx ends; then it takes no new connection, lets calls
-// in flight end, and returns nil. It fails when they do not end in drainTimeout.
-func serveHTTP(ctx context.Context, listener net.Listener, e *endpoints, logger *slog.Logger) error {
-	server := httpguard.NewServer(e, logger)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }() // ends with Shutdown or Close below
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serving HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	logger.Info("stopping; calls in flight are answered first")
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	e.drain()
-	err := errors.Join(server.Shutdown(drain), e.close(drain))
-	if err != nil {
-		server.Close()
-	}
-	<-failed
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("calls still ran %v after the stop and were cut off", drainTimeout)
-	}
-	return err
+// newServer puts MCP on the store.
+func newServer(store *engine.Store, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, error) {
+	var tools []string
+	m := state.Embed(store)
+	server := mcp.NewServer(mcp.Options{
+		Tasks:        statetools.NewTasks(m),
+		Name:         "ingot",
+		Title:        "ingot",
+		Version:      command.Version(),
+		Instructions: "A key-value state store. Every entry has a version, which can be the condition of a later write.",
+		Logger:       logger,
+		WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
+			tools = append(tools, t.Name)
+			return access.WrapTool(t, h)
+		},
+	})
+	statetools.Register(server, state.Public(m))
+	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{Allow: access.Allow, Logger: logger})
+	return server, access.CheckTools(tools)
+}
+
+// newPage is the page, everywhere where MCP is not.
+func newPage(door *httpserve.Door, allowedHosts []string) (http.Handler, error) {
+	return web.Handler(web.Options{
+		Version: command.Version(), Backend: hash.Backend(), Endpoint: httpserve.PathMCP, JS: js.Files(), Auth: door.Auth(), AllowedHosts: allowedHosts,
+	})
 }

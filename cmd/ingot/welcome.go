@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/httpserve"
 )
 
 // clientConfig is the configuration that MCP clients take: servers by name.
@@ -39,13 +40,13 @@ func (g *welcome) print(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("finding the mcp-stdio beside ingot: %w", err)
 	}
-	over := clientServer{Type: "http", URL: g.origin + endpoint}
+	over := clientServer{Type: "http", URL: g.origin + httpserve.PathMCP}
 	page := "  Page  " + g.origin + "/\n"
 	if g.guarded {
 		page = "  Page  " + g.origin + "/ (asks for the token)\n"
 	}
 	if g.guarded && g.issuer == "" { // else clients find out by themselves
-		over.Headers = map[string]string{"Authorization": "Bearer ${" + tokenVariable + "}"}
+		over.Headers = map[string]string{"Authorization": "Bearer ${" + httpserve.TokenVariable + "}"}
 	}
 	if g.issuer != "" {
 		page += "  OAuth " + g.issuer + "\n"
@@ -56,7 +57,7 @@ func (g *welcome) print(w io.Writer) error {
 	}
 	_, err = fmt.Fprintf(w, "ingot %s\n\n%s  MCP   %s%s (streamable HTTP; also %s for HTTP+SSE, %s for WebSocket)\n%s\n"+
 		"Client configuration, over HTTP (the state that the page shows):\n%s\n\n%s\n\nStop with Ctrl-C.\n",
-		command.Version(), page, g.origin, endpoint, pathSSE, pathWebso, certificate, configText(over),
+		command.Version(), page, g.origin, httpserve.PathMCP, httpserve.PathSSE, httpserve.PathWebSocket, certificate, configText(over),
 		stdioHelp(filepath.Join(filepath.Dir(executable), "mcp-stdio"+executableSuffix())))
 	return err
 }

@@ -1,8 +1,9 @@
-// Command wasm-host serves tools that are compiled to WebAssembly over MCP on
-// standard input and output, each in a sandbox of its own.
+// Command wasm-host serves tools that are compiled to WebAssembly over MCP, on
+// standard input and output or over HTTP, each in a sandbox of its own.
 //
 //	wasm-host [serve] PATH… [--timeout 2s] [--memory 64MiB] [--max-output 1MiB]
 //	wasm-host [serve] --config forge.yaml
+//	wasm-host [serve] PATH… --http 127.0.0.1:7071
 //	wasm-host explain PATH | --config forge.yaml
 //	wasm-host inspect PATH
 //	wasm-host bench PATH [--args JSON] [--for 2s]
@@ -39,7 +40,7 @@ import (
 
 // commandLine is what kong parses.
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve tools over MCP on stdin and stdout."`
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve tools over MCP on stdin and stdout, or over HTTP."`
 	Explain explainCommand `cmd:"" help:"Say what tools are, ask for and may do."`
 	Inspect inspectCommand `cmd:"" help:"Print what can be found out about a module, as JSON."`
 	Bench   benchCommand   `cmd:"" help:"Measure the calls of a tool."`
@@ -143,6 +144,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err != nil && !errors.Is(err, context.Canceled) { // told to stop
 		fmt.Fprintf(stderr, "wasm-host: %v\n", err)
+		if _, ok := errors.AsType[*command.UsageError](err); ok {
+			return command.ExitUsage
+		}
 		return command.ExitFailure
 	}
 	return command.ExitOK

@@ -1,15 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/httpserve"
 )
 
 // put replaces a file as careful writers do.
@@ -119,4 +127,45 @@ func TestExplainConfig(t *testing.T) {
 		require.Contains(t, granted, part)
 	}
 	require.NotContains(t, granted, "very-secret")
+}
+
+// Over HTTP the same tools answer, and who may come in is asked as by ingot serve.
+func TestHTTP(t *testing.T) {
+	os.Unsetenv(httpserve.TokenVariable)
+	path, err := binary()
+	require.NoError(t, err)
+	cmd := exec.Command(path, sha256Path, "--http", "127.0.0.1:0", "--no-cache")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr lockedBuffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(stdout)
+	endpoint := ""
+	for endpoint == "" && lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "MCP" {
+			endpoint = fields[1]
+		}
+	}
+	require.NotEmpty(t, endpoint, stderr.String())
+	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}},"name":"sha256","arguments":{"text":"abc"}}}`
+	request, err := http.NewRequest("POST", endpoint, strings.NewReader(body))
+	require.NoError(t, err)
+	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "sha256"} {
+		request.Header.Set(name, value)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), stderr.String())
+
+	var out, complaint bytes.Buffer
+	require.Equal(t, command.ExitUsage, run(t.Context(), []string{sha256Path, "--http", "0.0.0.0:0"}, strings.NewReader(""), &out, &complaint))
+	require.Contains(t, complaint.String(), "--http 0.0.0.0:0 can be reached from other machines")
 }

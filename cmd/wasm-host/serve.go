@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/grants"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
@@ -21,6 +22,8 @@ import (
 type serveCommand struct {
 	policyFlags
 	State    command.StoreFlags `embed:"" prefix:"state-" group:"state"`
+	HTTP     string             `name:"http" placeholder:"HOST:PORT" help:"Serve over HTTP at this address (/mcp, /sse, /ws) in place of stdin and stdout; one that other machines can reach needs --token-file or --oauth-issuer."`
+	Access   httpserve.Flags    `embed:"" group:"http"`
 	Config   string             `placeholder:"FILE" help:"Serve the tools of type wasm of this forge.yaml, with the capabilities that it grants."`
 	Tools    []string           `arg:"" optional:"" name:"path" help:"Modules (*.wasm), folders of them, or OCI image layouts. They get the limits of the flags, and no capability."`
 	Reload   time.Duration      `default:"1s" placeholder:"DURATION" help:"How often to look for modules that changed; 0 is never. (${default})"`
@@ -33,7 +36,8 @@ func (c *serveCommand) Help() string {
 
   wasm-host tool.wasm
   wasm-host serve ./tools --timeout 500ms --memory 16MiB
-  wasm-host --config forge.yaml --state-data ./state`
+  wasm-host --config forge.yaml --state-data ./state
+  wasm-host ./tools --http 127.0.0.1:7071`
 }
 
 // Validate is kong's hook: its error makes the command line wrong.
@@ -54,6 +58,13 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	if err != nil {
 		return err
 	}
+	door, err := c.door(logger)
+	if err != nil {
+		return err
+	}
+	if door != nil {
+		defer door.Close()
+	}
 	manager, closeState, err := c.state(ctx, logger)
 	if err != nil {
 		return err
@@ -62,14 +73,28 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	host := sandbox.New(sandbox.Options{Logger: logger, State: manager, CacheDir: c.cacheDir()})
 	defer host.Close(context.WithoutCancel(ctx)) // all calls have ended: nothing to wait for
 	server := mcp.NewServer(mcp.Options{
-		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger,
+		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger, WrapTool: c.Access.WrapTool,
 	})
 	shelf := wasmtools.New(wasmtools.Options{Host: host, Server: server, Origins: origins, Logger: logger})
 	if err := shelf.Load(ctx); err != nil {
 		return err
 	}
 	defer c.watch(ctx, shelf)()
-	return server.ServeStdio(ctx, stdin, stdout)
+	if door == nil {
+		return server.ServeStdio(ctx, stdin, stdout)
+	}
+	if _, err := fmt.Fprintf(stdout, "wasm-host %s\n\n  MCP   %s%s\n", command.Version(), door.Origin, httpserve.PathMCP); err != nil {
+		return fmt.Errorf("printing the address: %w", err)
+	}
+	return door.Serve(ctx, server, nil)
+}
+
+// door is the address of --http; nil without it.
+func (c *serveCommand) door(logger *slog.Logger) (*httpserve.Door, error) {
+	if c.HTTP == "" {
+		return nil, nil
+	}
+	return c.Access.Open("--http", c.HTTP, logger)
 }
 
 // watch looks for changed modules until stop is called.

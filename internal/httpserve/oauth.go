@@ -1,4 +1,4 @@
-package main
+package httpserve
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/oauth"
 )
@@ -28,7 +29,7 @@ const everyWriter = "*"
 func (f *oauthFlags) resourceServer(logger *slog.Logger) (*oauth.Server, error) {
 	if f.Issuer == "" && f.Audience == "" {
 		if len(f.Scopes)+len(f.ToolScopes) > 0 {
-			return nil, &usageError{"--oauth-scope and --oauth-tool-scope need --oauth-issuer and --oauth-audience"}
+			return nil, command.Usage("--oauth-scope and --oauth-tool-scope need --oauth-issuer and --oauth-audience")
 		}
 		return nil, nil
 	}
@@ -37,7 +38,7 @@ func (f *oauthFlags) resourceServer(logger *slog.Logger) (*oauth.Server, error) 
 		Name: "ingot", Logger: logger,
 	})
 	if err != nil {
-		return nil, &usageError{"--oauth-issuer and --oauth-audience: " + err.Error()}
+		return nil, command.Usage("--oauth-issuer and --oauth-audience: " + err.Error())
 	}
 	return s, nil
 }
@@ -51,8 +52,8 @@ func (f *oauthFlags) host() string {
 	return strings.ToLower(u.Hostname())
 }
 
-// wrapTool is for mcp.Options: it has a tool ask for its scope.
-func (f *oauthFlags) wrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
+// WrapTool is for [mcp.Options]: it has a tool ask for its scope.
+func (f *oauthFlags) WrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
 	scope := f.ToolScopes[t.Name]
 	if scope == "" && !readOnly(t) {
 		scope = f.ToolScopes[everyWriter]
@@ -68,9 +69,9 @@ func (f *oauthFlags) wrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
 	}
 }
 
-// allow returns an error where a tool that is read-only asks for a scope that the
+// Allow returns an error where a tool that is read-only asks for a scope that the
 // caller's token lacks: for what is not that tool and gives the same.
-func (f *oauthFlags) allow(ctx context.Context, tool string) error {
+func (f *oauthFlags) Allow(ctx context.Context, tool string) error {
 	scope := f.ToolScopes[tool]
 	if scope == "" {
 		return nil
@@ -81,11 +82,11 @@ func (f *oauthFlags) allow(ctx context.Context, tool string) error {
 	return nil
 }
 
-// checkTools returns an error for a scope of a tool that there is not.
-func (f *oauthFlags) checkTools(tools []string) error {
+// CheckTools returns an error for a scope of a tool that there is not.
+func (f *oauthFlags) CheckTools(tools []string) error {
 	for name := range f.ToolScopes {
 		if name != everyWriter && !slices.Contains(tools, name) {
-			return &usageError{fmt.Sprintf("--oauth-tool-scope: there is no tool %q; there are %s", name, strings.Join(tools, ", "))}
+			return command.Usage(fmt.Sprintf("--oauth-tool-scope: there is no tool %q; there are %s", name, strings.Join(tools, ", ")))
 		}
 	}
 	return nil

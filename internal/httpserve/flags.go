@@ -1,4 +1,4 @@
-package main
+package httpserve
 
 import (
 	"crypto/tls"
@@ -8,21 +8,22 @@ import (
 	"net"
 	"os"
 
+	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/mcp/httpguard"
 )
 
-// tokenVariable is an environment variable, not a flag: a command line is seen
+// TokenVariable is an environment variable, not a flag: a command line is seen
 // by everybody on the machine.
-const tokenVariable = "INGOT_TOKEN"
+const TokenVariable = "INGOT_TOKEN"
 
-// accessFlags say who may come in, and how.
-type accessFlags struct {
+// Flags are what a command asks about who may come in, and how.
+type Flags struct {
 	TokenFile    string   `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File of bearer tokens, one a line; clients send one of them. (or a single token in the environment variable INGOT_TOKEN)"`
 	AuthDisabled bool     `name:"auth-disabled" help:"Let everybody in who can reach an address that is not loopback. They can read and change everything."`
 	AllowHost    []string `placeholder:"NAME" help:"Further name under which clients reach the server, as in the Host header without port; * is any. (loopback names always)"`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"Further origin of pages that may call the server, such as https://app.example; * is any. (loopback ones always)"`
 
-	oauthFlags
+	oauthFlags `embed:""`
 
 	TLSCert       string `name:"tls-cert" placeholder:"FILE" type:"path" help:"Serve TLS with this certificate (PEM, with its chain)."`
 	TLSKey        string `name:"tls-key" placeholder:"FILE" type:"path" help:"The certificate's key (PEM)."`
@@ -41,31 +42,31 @@ const (
 )
 
 // authenticator returns who decides who comes in; nil for nobody.
-func (a *accessFlags) authenticator(logger *slog.Logger) (httpguard.Authenticator, error) {
-	token, fromEnvironment := os.LookupEnv(tokenVariable)
+func (a *Flags) authenticator(logger *slog.Logger) (httpguard.Authenticator, error) {
+	token, fromEnvironment := os.LookupEnv(TokenVariable)
 	access, err := a.resourceServer(logger)
 	switch {
 	case err != nil:
 		return nil, err
 	case access != nil && (fromEnvironment || a.TokenFile != "" || a.AuthDisabled):
-		return nil, &usageError{"--oauth-issuer goes with neither --token-file nor " + tokenVariable + " nor --auth-disabled"}
+		return nil, command.Usage("--oauth-issuer goes with neither --token-file nor " + TokenVariable + " nor --auth-disabled")
 	case access != nil:
 		a.AllowHost = append(a.AllowHost, a.oauthFlags.host())
 		return access, nil
 	case fromEnvironment && a.TokenFile != "":
-		return nil, &usageError{"there are both a --token-file and an " + tokenVariable + ": take one away"}
+		return nil, command.Usage("there are both a --token-file and an " + TokenVariable + ": take one away")
 	case a.AuthDisabled && (fromEnvironment || a.TokenFile != ""):
-		return nil, &usageError{"--auth-disabled goes with neither --token-file nor " + tokenVariable}
+		return nil, command.Usage("--auth-disabled goes with neither --token-file nor " + TokenVariable)
 	case fromEnvironment:
 		tokens, err := httpguard.NewTokens(token)
 		if err != nil {
-			return nil, &usageError{tokenVariable + ": " + err.Error()}
+			return nil, command.Usage(TokenVariable + ": " + err.Error())
 		}
 		return tokens, nil
 	case a.TokenFile != "":
 		tokens, err := httpguard.ReadTokens(a.TokenFile)
 		if err != nil {
-			return nil, &usageError{"--token-file: " + err.Error()}
+			return nil, command.Usage("--token-file: " + err.Error())
 		}
 		return tokens, nil
 	}
@@ -73,29 +74,29 @@ func (a *accessFlags) authenticator(logger *slog.Logger) (httpguard.Authenticato
 }
 
 // proxies returns the trusted ones.
-func (a *accessFlags) proxies() (httpguard.Proxies, error) {
+func (a *Flags) proxies() (httpguard.Proxies, error) {
 	p, err := httpguard.NewProxies(a.TrustedProxy, a.ProxyHeader)
 	if err != nil {
-		return p, &usageError{"--trusted-proxy: " + err.Error()}
+		return p, command.Usage("--trusted-proxy: " + err.Error())
 	}
 	return p, nil
 }
 
 // check returns what is wrong with the numbers.
-func (a *accessFlags) check() error {
+func (a *Flags) check() error {
 	if a.Rate <= 0 || a.MaxConnections <= 0 {
-		return &usageError{"--rate and --max-connections are above 0"}
+		return command.Usage("--rate and --max-connections are above 0")
 	}
 	return nil
 }
 
 // secure returns l with TLS, if that is asked for, and the fingerprint of a
 // self-made certificate.
-func (a *accessFlags) secure(l net.Listener) (_ net.Listener, scheme, fingerprint string, err error) {
+func (a *Flags) secure(l net.Listener) (_ net.Listener, scheme, fingerprint string, err error) {
 	var certificate tls.Certificate
 	switch {
 	case a.TLSSelfSigned && (a.TLSCert != "" || a.TLSKey != ""):
-		return nil, "", "", &usageError{"--tls-self-signed goes with neither --tls-cert nor --tls-key"}
+		return nil, "", "", command.Usage("--tls-self-signed goes with neither --tls-cert nor --tls-key")
 	case a.TLSSelfSigned:
 		hosts := append([]string{"localhost", "127.0.0.1", "::1"}, a.AllowHost...)
 		if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil {
@@ -103,7 +104,7 @@ func (a *accessFlags) secure(l net.Listener) (_ net.Listener, scheme, fingerprin
 		}
 		certificate, fingerprint, err = httpguard.SelfSigned(hosts)
 	case (a.TLSCert == "") != (a.TLSKey == ""):
-		return nil, "", "", &usageError{"--tls-cert and --tls-key go together"}
+		return nil, "", "", command.Usage("--tls-cert and --tls-key go together")
 	case a.TLSCert != "":
 		certificate, err = tls.LoadX509KeyPair(a.TLSCert, a.TLSKey)
 	default:
@@ -118,20 +119,20 @@ func (a *accessFlags) secure(l net.Listener) (_ net.Listener, scheme, fingerprin
 
 // admit returns an error for an address that others can reach, unless it is
 // said who may come in.
-func (a *accessFlags) admit(address string, loopback bool, guard httpguard.Authenticator) error {
+func (a *Flags) admit(flag, address string, loopback bool, guard httpguard.Authenticator) error {
 	if guard != nil || a.AuthDisabled {
 		return nil
 	}
 	if loopback && len(a.TrustedProxy) > 0 {
-		return &usageError{"--trusted-proxy says that others reach this server through a proxy, and whoever does could read and change everything. " +
-			"Ask for a token (openssl rand -hex 32 > token; --token-file token), or let everybody in with --auth-disabled."}
+		return command.Usage("--trusted-proxy says that others reach this server through a proxy, and whoever does could read and change everything. " +
+			"Ask for a token (openssl rand -hex 32 > token; --token-file token), or let everybody in with --auth-disabled.")
 	}
 	if loopback {
 		return nil
 	}
-	return &usageError{fmt.Sprintf("--listen %s can be reached from other machines, and whoever connects could read and change everything. "+
+	return command.Usage(fmt.Sprintf("%s %s can be reached from other machines, and whoever connects could read and change everything. "+
 		"Ask for a token (openssl rand -hex 32 > token; --token-file token), use a loopback address such as 127.0.0.1:7070 "+
-		"and an SSH tunnel to come from elsewhere, or let everybody in with --auth-disabled.", address)}
+		"and an SSH tunnel to come from elsewhere, or let everybody in with --auth-disabled.", flag, address))
 }
 
 // errNotLoopback says that localhost is not what it is everywhere.
