@@ -31,6 +31,7 @@ type plain struct {
 	members  map[string]int // of an object: their places in values
 	values   []*plain
 	required uint64 // a bit for each of values
+	others   *plain // what further members are; nil: not allowed, or not known
 }
 
 type plainKind string
@@ -43,11 +44,31 @@ const (
 	plainInteger plainKind = "integer"
 	plainNumber  plainKind = "number"
 	plainBoolean plainKind = "boolean"
+	plainAny     plainKind = ""
 )
+
+// The schemas that take every value of a type, and every value.
+var (
+	anyString = newPlain(plainString)
+	anyNumber = newPlain(plainNumber)
+	anyArray  = newPlain(plainArray)
+	anyObject = newPlain(plainObject)
+	anyValue  = newPlain(plainAny)
+)
+
+func init() { anyArray.items, anyObject.others = anyValue, anyValue }
+
+// newPlain takes all values of a type that has no parts.
+func newPlain(kind plainKind) *plain {
+	return &plain{kind: kind, min: math.MinInt64, max: math.MaxInt64}
+}
 
 const (
 	plainDepthMax   = 64
 	plainMembersMax = 64
+	// plainOthersMax bounds the further members of an object, which are compared
+	// with each other.
+	plainOthersMax = 16
 	// plainDigitsMax keeps what is read from a number well inside an int64.
 	plainDigitsMax = 15
 	// draft is the one whose keywords plainOf reads.
@@ -62,14 +83,23 @@ var annotations = map[string]bool{
 
 // plainOf makes a plain of a schema that has been compiled, or nil.
 func plainOf(source any, depth int) *plain {
+	if source == true {
+		return anyValue
+	}
 	s, ok := source.(map[string]any)
 	if !ok || depth > plainDepthMax {
 		return nil
 	}
-	p := &plain{min: math.MinInt64, max: math.MaxInt64}
-	name, _ := s["type"].(string)
-	if p.kind = plainKind(name); s["type"] == nil && s["enum"] != nil {
-		p.kind = plainString // that they are strings is checked below
+	name, ok := s["type"].(string)
+	switch {
+	case ok && name == "", !ok && s["type"] != nil:
+		return nil
+	case !ok && s["enum"] != nil:
+		name = "string" // that they are strings is checked below
+	}
+	p := newPlain(plainKind(name))
+	if p.kind == plainObject {
+		p.others = anyValue
 	}
 	for keyword, value := range s {
 		if !annotations[keyword] && !p.learn(keyword, value, depth) {
@@ -79,8 +109,9 @@ func plainOf(source any, depth int) *plain {
 	switch p.kind {
 	case plainArray:
 		if p.items == nil {
-			return nil
+			p.items = anyValue
 		}
+	case plainAny:
 	case plainObject:
 		return p.withMembers(s, depth)
 	case plainString, plainInteger, plainNumber, plainBoolean:
@@ -98,7 +129,7 @@ func (p *plain) learn(keyword string, value any, depth int) bool {
 		if slices.Contains(kinds, p.kind) {
 			*which = v
 		}
-		return err == nil && len(n) <= plainDigitsMax
+		return err == nil && len(n) <= plainDigitsMax && p.kind != plainAny // which these bind too
 	}
 	switch keyword {
 	case "type":
@@ -121,12 +152,14 @@ func (p *plain) learn(keyword string, value any, depth int) bool {
 		return bound(&p.max, plainInteger, plainNumber)
 	case "items":
 		p.items = plainOf(value, depth+1)
-		return p.items != nil
+		return p.items != nil && p.kind != plainAny
 	case "properties", "required":
 		return p.kind == plainObject // see withMembers
 	case "additionalProperties":
-		_, ok := value.(bool) // members without a plain are left to the validator anyway
-		return ok
+		if p.others = nil; value != false {
+			p.others = plainOf(value, depth+1)
+		}
+		return p.kind == plainObject
 	default:
 		return false
 	}
@@ -146,8 +179,8 @@ func (p *plain) learnChoices(value any) bool {
 	return true
 }
 
-// withMembers takes over the properties. One that is not plain, or required
-// and without a schema, is known by its name alone.
+// withMembers takes over the properties. Of one that is not plain, the name alone
+// is known.
 func (p *plain) withMembers(s map[string]any, depth int) *plain {
 	p.members = map[string]int{}
 	add := func(name string, value *plain) {
@@ -163,7 +196,7 @@ func (p *plain) withMembers(s map[string]any, depth int) *plain {
 	required, _ := s["required"].([]any)
 	for _, item := range required {
 		name, _ := item.(string)
-		add(name, nil)
+		add(name, p.others)
 		if at := p.members[name]; at < plainMembersMax {
 			p.required |= 1 << at
 		}
@@ -198,35 +231,67 @@ func (p *plain) take(s *scan) bool {
 	case plainBoolean:
 		s.next()
 		return s.literal("true") || s.literal("false")
+	case plainAny:
+		return takeAny(s)
 	default:
 		return p.takeNumber(s)
 	}
 }
 
+// takeAny reads any value.
+func takeAny(s *scan) bool {
+	switch s.next() {
+	case '{':
+		return anyObject.takeObject(s)
+	case '[':
+		return anyArray.takeArray(s)
+	case '"':
+		return anyString.takeString(s)
+	case 't', 'f', 'n':
+		return s.literal("true") || s.literal("false") || s.literal("null")
+	default:
+		return anyNumber.takeNumber(s)
+	}
+}
+
 func (p *plain) takeObject(s *scan) bool {
-	if !s.skip('{') {
+	if s.depth++; s.depth > plainDepthMax || !s.skip('{') {
 		return false
 	}
 	var seen uint64
+	var others [plainOthersMax][]byte
+	count := 0
 	for more := !s.skip('}'); more; {
 		name, _, ok := s.text()
 		if !ok || bytes.IndexByte(name, '\\') >= 0 || !s.skip(':') {
 			return false
 		}
-		at, known := p.members[string(name)]
-		if !known || seen&(1<<at) != 0 || !p.values[at].take(s) {
+		value := p.others
+		if at, known := p.members[string(name)]; known {
+			if value = p.values[at]; seen&(1<<at) != 0 {
+				return false
+			}
+			seen |= 1 << at
+		} else if value != nil {
+			if count == plainOthersMax || slices.ContainsFunc(others[:count], func(o []byte) bool { return bytes.Equal(o, name) }) {
+				return false
+			}
+			others[count] = name
+			count++
+		}
+		if !value.take(s) {
 			return false
 		}
-		seen |= 1 << at
 		if more = s.skip(','); !more && !s.skip('}') {
 			return false
 		}
 	}
+	s.depth--
 	return seen&p.required == p.required
 }
 
 func (p *plain) takeArray(s *scan) bool {
-	if !s.skip('[') {
+	if s.depth++; s.depth > plainDepthMax || !s.skip('[') {
 		return false
 	}
 	count := int64(0)
@@ -238,6 +303,7 @@ func (p *plain) takeArray(s *scan) bool {
 			return false
 		}
 	}
+	s.depth--
 	return count >= p.min && count <= p.max
 }
 
@@ -282,7 +348,10 @@ func (p *plain) takeNumber(s *scan) bool {
 }
 
 // scan is what is left of a document.
-type scan struct{ rest []byte }
+type scan struct {
+	rest  []byte
+	depth int // of objects and arrays around it
+}
 
 // next skips white space and returns the byte after it, 0 at the end.
 func (s *scan) next() byte {

@@ -20,7 +20,9 @@ const plainTool = `{
 		"share": {"type": "number", "minimum": -1, "maximum": 1},
 		"lines": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3},
 		"deep": {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes", "other"]},
-		"other": {"anyOf": [{"type": "string"}, {"type": "null"}]}
+		"other": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+		"any": {}, "all": true, "open": {"type": "object", "required": ["x"]}, "list": {"type": "array"},
+		"map": {"type": "object", "additionalProperties": {"type": "integer"}}
 	},
 	"required": ["text"],
 	"additionalProperties": false
@@ -39,7 +41,8 @@ func TestFastSaysYes(t *testing.T) {
 		`{"text":"a","count":10,"share":-0.999}`,
 		`{"text":"a","count":0,"share":-1}`,
 		`{"text":"a","share":0.12345678901234567890}`,
-		`{"text":"a","lines":["","b" , "c"]}`,
+		`{"text":"a","lines":["","b" , "c"]}`, `{"text":"a","deep":{"yes":true,"other":1}}`,
+		`{"text":"a","any":[null,true,{"a":{},"b":[1.5,"x"]}],"all":-3,"list":[[],{}],"map":{"a":1,"b":2},"open":{"x":1,"y":[]},"mode":"fast"}`,
 	} {
 		require.True(t, s.plain.fits([]byte(document)), document)
 		require.NoError(t, s.validate([]byte(document)), document)
@@ -59,7 +62,9 @@ func TestFastSaysNothing(t *testing.T) {
 		`{"text":"a","count":1e1}`, `{"text":"a","count":.1}`, `{"text":"a","share":1.}`, `{"text":"a","share":1.1}`, `{"text":"a","share":-1.1}`,
 		`{"text":"a","share":1E400}`, `{"text":"a","count":- 1}`, `{"text":"a","count":1111111111111111111111111}`,
 		`{"text":"a","lines":[]}`, `{"text":"a","lines":["a","b","c","d"]}`, `{"text":"a","lines":["a",]}`, `{"text":"a","lines":["a" "b"]}`,
-		`{"text":"a","deep":{"yes":true}}`, `{"text":"a","deep":{"yes":true,"other":1}}`, `{"text":"a","other":"x"}`, `{"text":"a","zebra":1}`,
+		`{"text":"a","deep":{"yes":true}}`, `{"text":"a","other":"x"}`, `{"text":"a","zebra":1}`,
+		`{"text":"a","any":{"a":1,"a":2}}`, `{"text":"a","any":[{"a":1,"b":{"c":1,"c":1}}]}`, `{"text":"a","open":{"y":1}}`, `{"text":"a","any":nul}`,
+		`{"text":"a","map":{"a":1.5}}`, `{"text":"a","any":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, `{"text":"a","any":}`,
 		`{"text":null}`, `{"text":"a","deep":{"yes":tru}}`, `{"text" "a"}`,
 	} {
 		require.False(t, s.plain.fits([]byte(document)), document)
@@ -68,11 +73,11 @@ func TestFastSaysNothing(t *testing.T) {
 
 func TestSchemasThatAreNotPlain(t *testing.T) {
 	for _, source := range []string{
-		`true`, `{}`, `{"type":"object","patternProperties":{"a":{"type":"string"}}}`, `{"type":["object","null"]}`,
+		`false`, `{"items":{}}`, `{"type":"object","patternProperties":{"a":{"type":"string"}}}`, `{"type":["object","null"]}`,
 		`{"$schema":"http://json-schema.org/draft-07/schema#","type":"object"}`, `{"type":"object","minProperties":1}`,
-		`{"type":"object","$ref":"#/$defs/a","$defs":{"a":{}}}`, `{"type":"object","additionalProperties":{"type":"string"}}`,
+		`{"type":"object","$ref":"#/$defs/a","$defs":{"a":{}}}`, `{"type":"object","not":{}}`, `{"minLength":1}`,
 		`{"type":"object","propertyNames":{"maxLength":1}}`, `{"type":"object","const":{}}`, `{"type":"object","dependentRequired":{"a":["b"]}}`,
-		`{"type":"array"}`, `{"type":"array","items":{"type":"string"},"uniqueItems":true}`, `{"type":"array","items":false}`,
+		`{"type":"array","items":{"type":"string"},"uniqueItems":true}`, `{"type":"array","items":false}`,
 		`{"type":"integer","minimum":0.5}`, `{"type":"integer","multipleOf":2}`, `{"type":"string","pattern":"a"}`, `{"type":"null"}`,
 		`{"enum":["a",1]}`, `{"type":"integer","enum":[1]}`, `{"not":{}}`, `{"type":"object","if":{},"then":false}`,
 		`{"type":"number","maximum":1e3}`, `{"type":"object","unevaluatedProperties":false}`, `{"type":"object","$id":"https://example.org/a"}`,
@@ -102,6 +107,7 @@ func FuzzFast(f *testing.F) {
 		`{"text":"a","text":"b"}`, `{"text":"a","mode":""}`, `{"text":"a","share":-1.0}`, `{"text":"a","share":1e0}`,
 	} {
 		f.Add([]byte(document))
+		f.Add([]byte(`{"text":"a","any":` + document + `,"open":` + document + `}`))
 	}
 	s, err := Compile([]byte(plainTool))
 	if err != nil {
@@ -186,6 +192,7 @@ func randomSchema(r *rand.Rand, depth int) map[string]any {
 		s["properties"] = properties
 		some(2, "required", []string{pick(r, names...)})
 		some(2, "additionalProperties", r.IntN(2) == 0)
+		some(6, "additionalProperties", map[string]any{"type": "integer"})
 	}
 	return s
 }
@@ -228,7 +235,7 @@ func randomValue(r *rand.Rand, s map[string]any) string {
 			}
 		}
 		if r.IntN(10) == 0 {
-			members = append(members, fmt.Sprintf("%q: 1", pick(r, names...)))
+			members = append(members, fmt.Sprintf("%q: %s", pick(r, names...), pick(r, `1`, `{"a":[{}]}`, `{"a":1,"a":1}`, `[null,1,"x"]`)))
 		}
 		return "{" + strings.Join(members, ",") + "}"
 	default:
