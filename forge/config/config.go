@@ -86,14 +86,16 @@ type Tool struct {
 	Timeout     time.Duration // 0: not said
 	Params      []Param       // in the file's order
 	// InputSchema is the JSON Schema of the arguments, made from Params. It is
-	// empty for a wasm tool without params: the module has its own.
-	InputSchema json.RawMessage
+	// empty for a wasm tool without params, whose module has its own, and for a hidden
+	// tool without, which takes what the tool before it was given.
+	InputSchema json.RawMessage `json:",omitempty"`
 	// OutputSchema is the JSON Schema of structured results; empty: not said.
 	OutputSchema json.RawMessage `json:",omitempty"`
 	// Middleware is the tool's own, inside of the file's.
 	Middleware []Middleware
 	// Hidden tools are called by others and not listed: they are written in the
-	// place where they are used, as a fallback is.
+	// place where they are used, as a fallback is, and have the parameters of the tool
+	// that they stand in for.
 	Hidden bool
 
 	Native   *Native
@@ -101,12 +103,16 @@ type Tool struct {
 	HTTP     *HTTP
 	Pipeline *Pipeline
 	Wasm     *grants.Tool
+
+	broken bool // it has faults of its own: what spans objects is not checked
 }
 
 // Param is a parameter of a tool, or an argument of a prompt.
 type Param struct {
 	Place
 	Name string // empty for Items
+	// Title is what people call an argument of a prompt.
+	Title string
 	// Type is string, integer, number (float in the file too), boolean, array or
 	// object.
 	Type        string
@@ -247,6 +253,8 @@ type Resource struct {
 	HTTP        *HTTP  // its templates are over the template's variables
 	StatePrefix string // keys that begin so: the template's one variable is the rest
 	Cache       *Cache // nil: none
+
+	httpPlace Place
 }
 
 // Prompt is one entry of prompts.

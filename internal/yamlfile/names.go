@@ -31,7 +31,7 @@ func Closest(name string, names []string) string {
 	best, bestDistance := "", 3
 	lower := strings.ToLower(name)
 	for _, n := range names {
-		if d := distance(lower, n); d < bestDistance && d < len(n) {
+		if d := distance(lower, strings.ToLower(n)); d < bestDistance && d < len(n) {
 			best, bestDistance = n, d
 		}
 	}

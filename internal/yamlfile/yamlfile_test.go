@@ -36,7 +36,7 @@ func TestJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"{a: 1, b: [x, 2.50, true, null, ~], c: '1'}": `{"a":1,"b":["x",2.50,true,null,null],"c":"1"}`,
 		"[0x10, 1_000, +5, .5, 1e3, -0]":              `[16,1000,5,0.5,1e3,-0]`,
-		"[\"${SECRET}\", '$${x}', '<&>']":               `["hunter2","${x}","<&>"]`,
+		"[\"${SECRET}\", '$${x}', '<&>']":             `["hunter2","${x}","<&>"]`,
 		"a: &a [1]\nb: *a":                            `{"a":[1],"b":[1]}`,
 		"|\n  lines\n  two":                           `"lines\ntwo"`,
 		"2024-01-01":                                  `"2024-01-01"`,

@@ -1,0 +1,349 @@
+package config
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ingot-run/ingot/forge/template"
+	"github.com/ingot-run/ingot/internal/yamlfile"
+)
+
+// scope is the names that templates may use.
+type scope struct {
+	of    string // who has them, for errors
+	names []string
+}
+
+func scopeOf(of string, names []string) scope { return scope{of, names} }
+
+// template checks the text of a template.
+func (l *loader) template(text string, at Pos, names scope) {
+	if !strings.Contains(text, "{{") {
+		return
+	}
+	t, err := template.Parse(text)
+	if err != nil {
+		l.Note(at, "not a template: %v", err)
+		return
+	}
+	for _, path := range t.Paths() {
+		if !slices.Contains(names.names, path[0]) {
+			l.Note(at, "%s has no parameter %q for {{%s}}%s", names.of, path[0], strings.Join(path, "."), yamlfile.Nearest(path[0], names.names))
+		}
+	}
+}
+
+// jsonTemplates checks the texts of a JSON value.
+func (l *loader) jsonTemplates(v rawJSON, at Pos, names scope) {
+	if v == nil {
+		return
+	}
+	var parsed any
+	if json.Unmarshal(v, &parsed) != nil {
+		return // it was written by this package: numbers beyond float64 end here
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			l.template(v, at, names)
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			for _, k := range sortedKeys(v) {
+				walk(v[k])
+			}
+		}
+	}
+	walk(parsed)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// checkAll checks what spans objects and files.
+func (l *loader) checkAll() {
+	c := l.config
+	byName := map[string]*Tool{}
+	for i := range c.Tools {
+		t := &c.Tools[i]
+		if first, twice := byName[t.Name]; twice && t.Name != "" {
+			l.Note(t.At("name"), "the tool %q is named twice, first at %s", t.Name, first.At("name"))
+			continue
+		}
+		byName[t.Name] = t
+	}
+	unique(l, c.Prompts, "prompt", func(p *Prompt) (string, Pos) { return p.Name, p.At("name") })
+	unique(l, c.Resources, "resource", func(r *Resource) (string, Pos) {
+		if r.Place.Has("uri") {
+			return r.URITemplate, r.At("uri")
+		}
+		return r.URITemplate, r.At("uri_template")
+	})
+	for i := range c.Tools {
+		if !c.Tools[i].Hidden {
+			l.inferParams(&c.Tools[i], byName)
+		}
+	}
+	for i := range c.Tools {
+		if !c.Tools[i].broken {
+			l.checkTool(&c.Tools[i])
+		}
+	}
+	l.checkPipelines(byName)
+	names := l.toolNames()
+	for i := range c.Tests {
+		l.known(c.Tests[i].Tool, c.Tests[i].At("tool"), "the test's tool", names, byName)
+		l.testExpectation(&c.Tests[i])
+	}
+	l.checkFallbacks(c.Middleware, names, byName)
+	for i := range c.Tools {
+		l.checkFallbacks(c.Tools[i].Middleware, names, byName)
+	}
+}
+
+func (l *loader) testExpectation(t *Test) {
+	if t.Input != nil && t.Input[0] != '{' {
+		l.Note(t.At("input"), "the input of a test is a mapping of arguments, not %s", jsonType(t.Input))
+	}
+}
+
+// unique finds names that stand twice in a list.
+func unique[T any](l *loader, all []T, what string, name func(*T) (string, Pos)) {
+	seen := map[string]Pos{}
+	for i := range all {
+		n, at := name(&all[i])
+		if n == "" {
+			continue // told
+		}
+		if first, twice := seen[n]; twice {
+			l.Note(at, "the %s %q is named twice, first at %s", what, n, first)
+			continue
+		}
+		seen[n] = at
+	}
+}
+
+// toolNames are the names that a tool may be called by.
+func (l *loader) toolNames() (names []string) {
+	for i := range l.config.Tools {
+		if t := &l.config.Tools[i]; t.Name != "" && !t.Hidden {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// known checks that there is such a tool. A module of WebAssembly serves tools under
+// names of its own: beside one, a name that is not known here may be of it.
+func (l *loader) known(name string, at Pos, what string, names []string, byName map[string]*Tool) {
+	if byName[name] != nil || name == "" || l.incomplete {
+		return
+	}
+	for i := range l.config.Tools {
+		if l.config.Tools[i].Kind == KindWasm {
+			return
+		}
+	}
+	guess := yamlfile.Nearest(name, names)
+	if len(names) > 0 && yamlfile.Closest(name, names) == "" {
+		guess = "; the tools are " + strings.Join(names[:min(len(names), 20)], ", ")
+	}
+	l.Note(at, "%s, %q, is not among the tools%s", what, name, guess)
+}
+
+func (l *loader) checkFallbacks(all []Middleware, names []string, byName map[string]*Tool) {
+	for _, m := range all {
+		if m.Fallback == nil {
+			continue
+		}
+		for i := range m.Fallback.Alternatives {
+			a := &m.Fallback.Alternatives[i]
+			l.known(a.Tool, a.At("tool"), "the fallback's tool", names, byName)
+		}
+	}
+}
+
+// inferParams finds the parameters of a cli or http tool that names none, and gives
+// a tool's parameters to its hidden fallbacks that name none: they are called with the
+// same arguments.
+func (l *loader) inferParams(t *Tool, byName map[string]*Tool) {
+	if !t.Place.Has("params") && !t.Hidden && (t.Kind == KindCLI || t.Kind == KindHTTP) {
+		t.Params = placeholders(templatesOf(t))
+	}
+	for _, m := range t.Middleware {
+		if m.Fallback == nil {
+			continue
+		}
+		for _, a := range m.Fallback.Alternatives {
+			if below := byName[a.Tool]; below != nil && below.Hidden && !below.Place.Has("params") {
+				below.Params = t.Params
+				l.inferParams(below, byName)
+			}
+		}
+	}
+}
+
+// checkTool checks a tool's templates.
+func (l *loader) checkTool(t *Tool) {
+	names := make([]string, len(t.Params))
+	for i, p := range t.Params {
+		names[i] = p.Name
+	}
+	in := scopeOf("the tool "+t.Name, names)
+	switch t.Kind {
+	case KindCLI:
+		for i, a := range t.CLI.Args {
+			l.template(a, t.At("args["+strconv.Itoa(i)+"]"), in)
+		}
+		for _, k := range sortedKeys(t.CLI.Env) {
+			l.template(t.CLI.Env[k], t.At("env."+k), in)
+		}
+	case KindHTTP:
+		l.checkHTTP(t.HTTP, &t.Place, "endpoint", in)
+	case KindPipeline:
+		l.pipelineScope(t, in)
+	}
+}
+
+// templatesOf are the texts of a cli or http tool that may have placeholders.
+func templatesOf(t *Tool) (all []string) {
+	switch {
+	case t.CLI != nil:
+		all = append(all, t.CLI.Args...)
+		for _, k := range sortedKeys(t.CLI.Env) {
+			all = append(all, t.CLI.Env[k])
+		}
+	case t.HTTP != nil:
+		all = append(all, t.HTTP.Endpoint)
+		for _, m := range []map[string]string{t.HTTP.Query, t.HTTP.Headers} {
+			for _, k := range sortedKeys(m) {
+				all = append(all, m[k])
+			}
+		}
+		all = append(all, t.HTTP.BodyText, string(t.HTTP.Body))
+	}
+	return all
+}
+
+// placeholders makes a parameter of each placeholder: pforge's files name none for cli
+// and http tools. Each is a text that a call has to have.
+func placeholders(texts []string) (params []Param) {
+	for _, text := range texts {
+		t, err := template.Parse(text)
+		if err != nil {
+			continue // told later
+		}
+		for _, path := range t.Paths() {
+			if !slices.ContainsFunc(params, func(p Param) bool { return p.Name == path[0] }) {
+				params = append(params, Param{Name: path[0], Type: "string", Required: true})
+			}
+		}
+	}
+	return params
+}
+
+// pipelineScope checks the templates of steps: each may use the arguments and what
+// steps before it gave. input and state are names of their own.
+func (l *loader) pipelineScope(t *Tool, in scope) {
+	in.names = append(slices.Clip(in.names), "input", "state")
+	in.names = l.stepsScope(t.Pipeline.Steps, in)
+	l.jsonTemplates(t.Pipeline.Output, t.At("output"), in)
+	if n := stepCount(t.Pipeline.Steps); n > stepsMax {
+		l.Note(t.At("steps"), "the pipeline has %d steps, at most %d are run", n, stepsMax)
+	}
+	if len(t.Pipeline.Steps) == 0 {
+		l.Note(t.At("steps"), "a pipeline needs at least one step")
+	}
+}
+
+func stepCount(steps []Step) (n int) {
+	for i := range steps {
+		n += 1 + stepCount(steps[i].Parallel)
+	}
+	return n
+}
+
+// stepsScope checks steps and returns the names that stand behind them.
+func (l *loader) stepsScope(steps []Step, in scope) []string {
+	for i := range steps {
+		s := &steps[i]
+		at := s.At("input")
+		if s.Place.Has("params") {
+			at = s.At("params")
+		}
+		l.jsonTemplates(s.Input, at, in)
+		if s.InputFrom != "" && !slices.Contains(in.names, s.InputFrom) {
+			l.Note(s.At("input_from"), "there is no variable %q before this step%s", s.InputFrom, yamlfile.Nearest(s.InputFrom, in.names))
+		}
+		behind := in.names
+		for j := range s.Parallel { // which do not see one another
+			behind = append(behind, l.stepsScope(s.Parallel[j:j+1], in)[len(in.names):]...)
+		}
+		if s.OutputVar != "" {
+			key := "output_var"
+			if s.Place.Has("output_key") {
+				key = "output_key"
+			}
+			switch {
+			case !yamlfile.IsVariable(s.OutputVar):
+				l.Note(s.At(key), "%q is no name of a variable: letters, digits and _, no digit first", s.OutputVar)
+			case s.OutputVar == "input" || s.OutputVar == "state":
+				l.Note(s.At(key), "%s is a name of its own in pipelines: choose another", s.OutputVar)
+			}
+			behind = append(slices.Clip(behind), s.OutputVar)
+		}
+		in.names = behind
+	}
+	return in.names
+}
+
+// checkPipelines finds steps without a tool, and pipelines that lead to themselves.
+func (l *loader) checkPipelines(byName map[string]*Tool) {
+	names := l.toolNames()
+	state := map[*Tool]int{} // 1: being looked at, 2: done
+	var visit func(t *Tool, path []string)
+	var steps func(all []Step, path []string)
+	steps = func(all []Step, path []string) {
+		for i := range all {
+			s := &all[i]
+			steps(s.Parallel, path)
+			if s.Tool == "" {
+				continue
+			}
+			next := byName[s.Tool]
+			l.known(s.Tool, s.At("tool"), "the step's tool", names, byName)
+			if next == nil || next.Pipeline == nil {
+				continue
+			}
+			if state[next] == 1 {
+				l.Note(s.At("tool"), "the pipeline leads to itself: %s", strings.Join(append(path[slices.Index(path, s.Tool):], s.Tool), " → "))
+				continue
+			}
+			visit(next, path)
+		}
+	}
+	visit = func(t *Tool, path []string) {
+		if state[t] != 0 {
+			return
+		}
+		state[t] = 1
+		steps(t.Pipeline.Steps, append(slices.Clip(path), t.Name))
+		state[t] = 2
+	}
+	for i := range l.config.Tools {
+		if t := &l.config.Tools[i]; t.Pipeline != nil {
+			visit(t, nil)
+		}
+	}
+}
