@@ -38,14 +38,25 @@ func gcCheck() suite {
 }
 
 // fuzzSmoke fuzzes what reads the bytes of strangers: a store's files for some five
-// minutes in CI, and the wire for half a minute each; elsewhere for a moment.
+// minutes in CI, the wire and modules for half a minute each, the rest for a moment;
+// elsewhere everything for a moment.
 func fuzzSmoke() suite {
 	const script = `fuzz() { go test "./$1" -run '^$' -fuzz "^$2$" -fuzztime "$3s" -fuzzminimizetime 10x || exit 1; }
 for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do fuzz engine $target "${CI:+9}5"; done
 for target in FuzzRequest FuzzWire; do fuzz mcp/streamable $target "${CI:+3}5"; done
 for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+3}5"; done
-fuzz internal/sandbox/meter FuzzInstrument "${CI:+3}5"`
-	return suite{name: "fuzz", what: "the log's parsers, the HTTP transports and the meter of guests, fuzzed", command: []string{"sh", "-c", script}}
+fuzz internal/sandbox/meter FuzzInstrument "${CI:+3}5"
+for target in FuzzServer FuzzRepeat FuzzScan FuzzTemplates; do fuzz mcp $target 5; done
+for target in FuzzPlainObject FuzzResultFault FuzzCustomSection; do fuzz internal/sandbox $target 5; done
+fuzz internal/sandbox/signature FuzzVerify 5
+for target in FuzzFast FuzzCompileAndValidate; do fuzz internal/schema $target 5; done
+fuzz internal/grants FuzzParse 5
+fuzz forge/config FuzzParse 5
+for target in FuzzParse FuzzValueIsNeverExpanded; do fuzz forge/template $target 5; done
+fuzz forge/httptool FuzzJSONTextKeepsItsShape 5
+fuzz forge/pipeline FuzzNothingIsExpandedTwice 5
+fuzz forge/expression FuzzValuesAreNeverEvaluated 5`
+	return suite{name: "fuzz", what: "what reads the bytes of strangers, fuzzed", command: []string{"sh", "-c", script}}
 }
 
 // otherMachines runs hash and engine where the command itself does not.
