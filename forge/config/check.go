@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ingot-run/ingot/forge/expression"
 	"github.com/ingot-run/ingot/forge/template"
 	"github.com/ingot-run/ingot/internal/yamlfile"
 )
@@ -32,6 +33,13 @@ func (l *loader) template(text string, at Pos, names scope) {
 		if !slices.Contains(names.names, path[0]) {
 			l.Note(at, "%s has no parameter %q for {{%s}}%s", names.of, path[0], strings.Join(path, "."), yamlfile.Nearest(path[0], names.names))
 		}
+	}
+}
+
+// expression checks an expression.
+func (l *loader) expression(source string, at Pos, names scope) {
+	if _, err := expression.Compile(source, names.names); err != nil {
+		l.Note(at, "not an expression: %v", err)
 	}
 }
 
@@ -202,6 +210,10 @@ func (l *loader) checkTool(t *Tool) {
 	}
 	in := scopeOf("the tool "+t.Name, names)
 	switch t.Kind {
+	case KindNative:
+		if t.Native.Inline != "" {
+			l.expression(t.Native.Inline, t.At("handler"), in)
+		}
 	case KindCLI:
 		for i, a := range t.CLI.Args {
 			l.template(a, t.At("args["+strconv.Itoa(i)+"]"), in)
@@ -253,10 +265,9 @@ func placeholders(texts []string) (params []Param) {
 	return params
 }
 
-// pipelineScope checks the templates of steps: each may use the arguments and what
-// steps before it gave. input and state are names of their own.
+// pipelineScope checks the templates and conditions of steps: each may use the
+// arguments and what steps before it gave.
 func (l *loader) pipelineScope(t *Tool, in scope) {
-	in.names = append(slices.Clip(in.names), "input", "state")
 	in.names = l.stepsScope(t.Pipeline.Steps, in)
 	l.jsonTemplates(t.Pipeline.Output, t.At("output"), in)
 	if n := stepCount(t.Pipeline.Steps); n > stepsMax {
@@ -283,6 +294,9 @@ func (l *loader) stepsScope(steps []Step, in scope) []string {
 			at = s.At("params")
 		}
 		l.jsonTemplates(s.Input, at, in)
+		if s.Condition != "" {
+			l.expression(s.Condition, s.At("condition"), in)
+		}
 		if s.InputFrom != "" && !slices.Contains(in.names, s.InputFrom) {
 			l.Note(s.At("input_from"), "there is no variable %q before this step%s", s.InputFrom, yamlfile.Nearest(s.InputFrom, in.names))
 		}
@@ -295,11 +309,8 @@ func (l *loader) stepsScope(steps []Step, in scope) []string {
 			if s.Place.Has("output_key") {
 				key = "output_key"
 			}
-			switch {
-			case !yamlfile.IsVariable(s.OutputVar):
+			if !yamlfile.IsVariable(s.OutputVar) {
 				l.Note(s.At(key), "%q is no name of a variable: letters, digits and _, no digit first", s.OutputVar)
-			case s.OutputVar == "input" || s.OutputVar == "state":
-				l.Note(s.At(key), "%s is a name of its own in pipelines: choose another", s.OutputVar)
 			}
 			behind = append(slices.Clip(behind), s.OutputVar)
 		}

@@ -1,5 +1,7 @@
 package config
 
+//go:generate go test -count=1 -run ^TestGenerated$ . -update
+
 import (
 	"encoding/json"
 	"time"

@@ -182,3 +182,10 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func readText(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return text
+}

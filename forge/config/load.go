@@ -89,7 +89,7 @@ func topTables() {
 
 func toolsList() value[top] {
 	v := many(&nativeTable, toolsMax, func(t *top) *[]Tool { return &t.tools }, (*loader).tool)
-	v.form = form{human: "list of tools", schema: map[string]any{"type": "array", "items": ref("tool")}, uses: []described{&nativeTable, &cliTable, &httpTable, &pipelineTable, &wasmTable}}
+	v.form = form{human: "list of tools", schema: map[string]any{"type": "array", "items": ref("tool")}, uses: []described{&nativeTable, &cliTable, &httpTable, &pipelineTable, wasmDescribed{}}}
 	read := v.read
 	v.read = func(l *loader, n *node, t *top, what string) {
 		l.incomplete = l.incomplete || !l.IsList(n)

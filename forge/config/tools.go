@@ -26,15 +26,13 @@ var (
 	httpTable     = table[Tool]{name: "http_tool", what: "an http tool", doc: "A tool that sends an HTTP request."}
 	pipelineTable = table[Tool]{name: "pipeline_tool", what: "a pipeline tool", doc: "A tool that calls others, step by step."}
 	// wasmTable has what a wasm tool has beside the keys of package grants.
-	wasmTable = table[Tool]{name: "wasm_tool", what: "a wasm tool", doc: "A tool that is a WebAssembly module. The modules' keys and capabilities are in docs/SECURITY.md."}
+	wasmTable = table[Tool]{name: "wasm_tool", what: "a wasm tool", doc: "A tool that is a WebAssembly module. It has what its capabilities say and nothing else."}
 
 	annotationsTable = table[mcp.ToolAnnotations]{name: "annotations", what: "annotations", doc: "Hints to clients; they are not held to anything."}
 	iconTable        = table[mcp.Icon]{name: "icon", what: "an icon", doc: "A picture for user interfaces."}
 	handlerTable     = table[Native]{name: "handler", what: "a handler", doc: "What answers; path or function alone may also be written as a text."}
 	handlerTypes     = []string{"native"}
 )
-
-var _ = []described{&nativeTable, &cliTable, &httpTable, &pipelineTable, &wasmTable}
 
 func toolTables() {
 	annotationsTable.fields = []field[mcp.ToolAnnotations]{
