@@ -5,6 +5,7 @@
 //	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
 //	ingot build [DIR]
 //	ingot guest test TOOL.wasm [--json]
+//	ingot validate [FILE] [--json]
 //	ingot keygen NAME
 //	ingot sign TOOL.wasm --key NAME.key
 //	ingot verify TOOL.wasm --key NAME.pub
@@ -51,15 +52,16 @@ import (
 
 // commands is the command line of ingot.
 type commands struct {
-	Serve   serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
-	State   stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
-	Keygen  keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
-	Sign    signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
-	Verify  verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
-	New     newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
-	Build   buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
-	Guest   guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
-	Version versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
+	Serve    serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	State    stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
+	Keygen   keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
+	Sign     signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
+	Verify   verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
+	Validate validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
+	New      newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
+	Build    buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
+	Guest    guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
+	Version  versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 
 // streams are where a command writes.
