@@ -307,6 +307,21 @@ test("a request goes where it may, and nowhere else", (t) => overHttp(t, {}, asy
   assert.deepEqual((await ask(`${origin}/silent`, { timeoutMillis: 50 }))[0], 7);
 }));
 
+test("a start function has fuel too, and no more than a call", async () => {
+  const counting = (loops) => moduleOf(
+    section(1, [1, 0x60, 0, 0]),
+    section(3, [1, 0]),
+    section(5, [1, 0, 1]),
+    section(7, [1, 1, 0x6d, 2, 0]),
+    section(8, [0]),
+    section(10, [1, 20, 1, 1, 0x7f, 0x41, loops, 0x21, 0, 0x03, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x0b]),
+  );
+  const { bytes } = instrument(counting(63), DEFAULT_LIMITS);
+  const { exports } = await WebAssembly.instantiate(bytes).then(({ instance }) => instance);
+  assert.ok(exports[FUEL_EXPORT].value < BigInt(DEFAULT_LIMITS.fuel));
+  await assert.rejects(loadTool(counting(0), { policy: { limits: { fuel: 1000 } } }), { code: "ERR_TOOL_TRAP", message: /cannot be started/ });
+});
+
 describe("files that are no tools", () => {
   const cases = {
     "nothing": [new Uint8Array(0), "ERR_TOOL_MODULE"],

@@ -62,6 +62,7 @@ export function ingotImports(host) {
 }
 
 function blockOf(host, ptr, size) {
+  if (host.memory === undefined) throw new ToolError("ERR_TOOL_ABI", "it called the host from its start function, before its memory is known: do it in _initialize");
   if (ptr + size > host.memory.buffer.byteLength) {
     throw new ToolError("ERR_TOOL_ABI", `it gave pointer ${ptr} and length ${size}, but its memory ends at ${host.memory.buffer.byteLength}`);
   }

@@ -182,7 +182,7 @@ class Host {
     this.store = store;
     this.suspends = policy.http.length > 0;
     this.call = new Call({ policy, onLog: undefined, seed: undefined }, "tool");
-    this.exports = new WebAssembly.Instance(module, this.#imports(module)).exports;
+    this.exports = this.#start(module);
     this.#checkExports();
     this.memory = this.exports.memory;
     this.fuel = this.exports[FUEL_EXPORT];
@@ -190,6 +190,17 @@ class Host {
     this.globals = globals.map((name) => this.exports[name]);
     if (snapshot === null) this.#initialise();
     else this.#become(snapshot);
+  }
+
+  #start(module) {
+    const imports = this.#imports(module);
+    try {
+      return new WebAssembly.Instance(module, imports).exports;
+    } catch (cause) {
+      if (cause instanceof ToolError) throw cause;
+      const code = cause instanceof WebAssembly.LinkError ? "ERR_TOOL_ABI" : "ERR_TOOL_TRAP";
+      throw new ToolError(code, `it cannot be started: ${clip(cause.message)}`, { cause });
+    }
   }
 
   #imports(module) {

@@ -167,7 +167,8 @@ class Rewriter {
       while (r.instruction() !== OP.END);
     }
     out.copy(r.bytes.subarray(from, r.at));
-    return out.byte(I64, 1, OP.I64_CONST, 0, OP.END, I32, 1, OP.I32_CONST, 0, OP.END).bytes();
+    // A start function runs before anybody could fill it up.
+    return out.byte(I64, 1, OP.I64_CONST).s64(this.#limits.fuel).byte(OP.END, I32, 1, OP.I32_CONST, 0, OP.END).bytes();
   }
 
   // What JavaScript cannot read or write cannot be put back.
