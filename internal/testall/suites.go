@@ -102,6 +102,7 @@ func otherLanguages() []suite {
 	everything.tables = true
 	guests := goTest("guests", "tools in Go, C, Rust and AssemblyScript, from ingot new to the Go SDK's client", "-count=1", "-timeout=20m", "./guests")
 	guests.dir = "conformance/clients"
+	guests.needs = []string{"node"}
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
 	return []suite{

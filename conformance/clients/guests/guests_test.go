@@ -187,6 +187,24 @@ func TestCountersShareATotal(t *testing.T) {
 		_, text := call(t, session, "count_"+language, `{"text":"x","counter":"a/b"}`)
 		require.Contains(t, text, "bad_counter", language)
 	}
+	t.Run("in JavaScript", func(t *testing.T) { countInJavaScript(t, dir, built) })
+}
+
+// countInJavaScript runs the same files on the host in JavaScript, over one store.
+func countInJavaScript(t *testing.T, dir string, built []string) {
+	root := harness.Root(t)
+	args := []string{filepath.Join(root, "conformance", "clients", "guests", "count.mjs"), root}
+	var want strings.Builder
+	for round := range 2 {
+		for i, language := range built {
+			if round == 0 {
+				args = append(args, filepath.Join(dir, language+".wasm"))
+			}
+			fmt.Fprintf(&want, `{"words":3,"lines":1,"bytes":14,"total":%d}`+"\n", 3*(round*len(built)+i+1))
+		}
+	}
+	want.WriteString(strings.Repeat("ERR_TOOL_FAILED bad_counter\n", len(built)))
+	require.Equal(t, want.String(), must(t, dir, "node", args...))
 }
 
 // The crate's own tests, and those of its example.
