@@ -35,11 +35,12 @@ func (w *wrapping) timeout(limit time.Duration) layer {
 	name := w.tool.Name
 	return func(next mcp.Handler) mcp.Handler {
 		return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-			if end, ok := ctx.Deadline(); ok && time.Until(end) <= limit {
+			at := time.Now().Add(limit)
+			if end, ok := ctx.Deadline(); ok && !end.After(at) {
 				return next(ctx, r) // what is around ends it first
 			}
-			inner, cancel := context.WithTimeout(ctx, limit)
-			defer cancel()
+			inner := &deadline{parent: ctx, at: at}
+			defer inner.end()
 			result, err := next(inner, r)
 			if classOf(result, err) != "" && ctx.Err() == nil && errors.Is(inner.Err(), context.DeadlineExceeded) {
 				expired.n.Add(1)

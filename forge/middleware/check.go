@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ingot-run/ingot/forge/config"
@@ -52,15 +51,9 @@ func (w *wrapping) validation(c *config.Validation) (layer, error) {
 }
 
 func checkInput(arguments []byte, required []string, s *schema.Schema) error {
-	if len(required) > 0 {
-		var members map[string]jsontext.Value
-		if err := json.Unmarshal(arguments, &members); err != nil {
-			return fault.Because(err, fault.InvalidInput, "the arguments are no JSON object")
-		}
-		for _, name := range required {
-			if v := members[name]; v == nil || v.Kind() == 'n' {
-				return fault.New(fault.InvalidInput, "argument %q: is missing", name)
-			}
+	for _, name := range required {
+		if !hasMember(arguments, name) {
+			return fault.New(fault.InvalidInput, "argument %q: is missing", name)
 		}
 	}
 	if s != nil {

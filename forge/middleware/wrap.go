@@ -53,7 +53,7 @@ type wrapping struct {
 	shared    *Shared
 	tool      *config.Tool
 	toolPrint string
-	order     int // of the next part
+	order     int             // of the next part
 	seen      map[partKey]int // how often a chain has the same middleware
 }
 
