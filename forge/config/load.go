@@ -192,11 +192,16 @@ func (l *loader) include(i include, over []string) {
 		l.Note(i.at, "more than %d files", filesMax)
 		return
 	}
-	text, err := yamlfile.ReadFile(clean)
-	if errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(clean)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		l.Note(i.at, "there is no file %s; the path is relative to the file that includes it", i.path)
 		return
+	case err == nil && !info.Mode().IsRegular(): // a pipe would never end
+		l.Note(i.at, "%s is no file", i.path)
+		return
 	}
+	text, err := yamlfile.ReadFile(clean)
 	if err == nil && l.shared.bytes+len(text) > yamlfile.FileBytesMax {
 		l.Note(i.at, "the files have more than %d bytes in all", yamlfile.FileBytesMax)
 		return

@@ -22,16 +22,6 @@ type Secrets struct {
 	values []string // the longest first
 }
 
-// NewSecrets makes the secrets of a program that reads no file; a text of fewer than
-// four bytes, which could be a part of any word, is none.
-func NewSecrets(values ...string) Secrets {
-	set := yamlfile.NewSet(yamlfile.Options{})
-	for _, v := range values {
-		set.Secret(v, "")
-	}
-	return Secrets{set.Secrets()}
-}
-
 // Redact replaces each secret in a text by "[secret]".
 func (s Secrets) Redact(text string) string {
 	for _, v := range s.values {

@@ -1,0 +1,164 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ingot-run/ingot/internal/yamlfile"
+)
+
+const head = "forge: {name: x}\n"
+
+func TestBounds(t *testing.T) {
+	native := head + "tools:\n  - type: native\n    name: a\n    handler: x\n"
+	list := func(n int, element string) string { return "[" + strings.Repeat(element+", ", n) + "]" }
+	for name, c := range map[string]struct{ text, says string }{
+		"params":       {native + "    params:\n" + lines(257, "      p%d: string\n"), "params has 257 elements, at most 256 are read"},
+		"enum":         {native + "    params: {p: {type: string, enum: " + list(1001, "a") + "}}", "enum has 1001 elements"},
+		"text":         {native + "    description: " + strings.Repeat("a", 64<<10+1), "description has 65537 bytes, at most 65536"},
+		"name":         {native + "    params: {" + strings.Repeat("p", 129) + ": string}", "name has 129 bytes, at most 128"},
+		"tools":        {head + "tools: " + list(10_001, "{}"), "tools has 10001 elements"},
+		"args":         {head + "tools: [{type: cli, name: a, command: b, args: " + list(1001, "a") + "}]", "args has 1001 elements"},
+		"env":          {head + "tools:\n  - type: cli\n    name: a\n    command: b\n    env:\n" + lines(1001, "      V%d: x\n"), "env has 1001 elements"},
+		"steps":        {head + "tools: [{type: pipeline, name: a, steps: " + list(257, "{tool: a}") + "}]", "steps has 257 elements"},
+		"steps inside": {head + "tools: [{type: native, name: b, handler: x}, {type: pipeline, name: a, steps: [" + strings.Repeat("{parallel: "+list(99, "{tool: b}")+"}, ", 3) + "]}]", "the pipeline has 300 steps, at most 256"},
+		"parallel":     {head + "tools: [{type: pipeline, name: a, steps: [" + strings.Repeat("{parallel: [", 10) + strings.Repeat("]}", 10) + "]}]", "nested more than 8 deep"},
+		"fallbacks":    {head + "tools: [{type: http, name: a, endpoint: 'https://example.org'" + strings.Repeat(", fallback: {type: http, endpoint: 'https://example.org'", 10) + strings.Repeat("}", 10) + "}]", "fallbacks of fallbacks are nested more than 8 deep"},
+		"middleware":   {head + "middleware: " + list(65, "{type: metrics}"), "middleware has 65 elements"},
+		"schema":       {native + "    params:\n" + lines(250, "      p%d: {type: string, description: "+strings.Repeat("a", 300)+"}\n"), "the schema of the parameters has"},
+		"file":         {strings.Repeat("#", yamlfile.FileBytesMax+1), "at most 4194304 are read"},
+	} {
+		_, err := Parse("a.yaml", []byte(c.text), Options{})
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
+func lines(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+func TestIncludesAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	for i := range 10 {
+		write(fmt.Sprintf("deep%d.yaml", i), fmt.Sprintf("include: deep%d.yaml\n", i+1))
+	}
+	write("deep.yaml", head+"include: deep0.yaml\n")
+	_, err := Load(filepath.Join(dir, "deep.yaml"), Options{})
+	require.ErrorContains(t, err, "files include one another more than 8 deep")
+
+	for i := range 100 {
+		write(fmt.Sprintf("wide%d.yaml", i), "tools: []\n")
+	}
+	write("wide.yaml", head+"include: ["+lines(100, "wide%d.yaml, ")+"]\n")
+	_, err = Load(filepath.Join(dir, "wide.yaml"), Options{})
+	require.ErrorContains(t, err, "more than 100 files")
+
+	large := "tools: []\n" + strings.Repeat("#", yamlfile.FileBytesMax/2)
+	write("large1.yaml", large)
+	write("large2.yaml", large)
+	write("large.yaml", head+"include: [large1.yaml, large2.yaml]\n")
+	_, err = Load(filepath.Join(dir, "large.yaml"), Options{})
+	require.ErrorContains(t, err, "the files have more than 4194304 bytes in all")
+
+	write("device.yaml", head+"include: "+os.DevNull+"\n")
+	_, err = Load(filepath.Join(dir, "device.yaml"), Options{})
+	require.ErrorContains(t, err, "is no file")
+
+	_, err = Load(filepath.Join(dir, "none.yaml"), Options{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// A file of many faults names the first hundred.
+func TestProblemsAreBounded(t *testing.T) {
+	_, err := Parse("a.yaml", []byte(head+lines(500, "key%d: x\n")), Options{})
+	var p *Problems
+	require.ErrorAs(t, err, &p)
+	require.Len(t, p.List, yamlfile.ProblemsMax)
+}
+
+func TestPlacesAreKept(t *testing.T) {
+	c, err := Parse("dir/a.yaml", []byte(head+`tools:
+  - type: cli
+    name: a
+    command: echo
+    args:
+      - x
+      - "{{p}}"
+    env:
+      NAME: y
+    params:
+      p: {type: string, default: z}
+  - type: pipeline
+    name: b
+    steps:
+      - tool: a
+        condition: 1 == 1
+`), Options{})
+	require.NoError(t, err)
+	a, b := c.Tool("a"), c.Tool("b")
+	require.Equal(t, "dir/a.yaml:3:5", a.Pos.String())
+	require.Equal(t, "dir/a.yaml:8:9", a.At("args[1]").String())
+	require.Equal(t, "dir/a.yaml:10:13", a.At("env.NAME").String())
+	require.Equal(t, "dir/a.yaml:12:34", a.Params[0].At("default").String())
+	require.Equal(t, "dir/a.yaml:17:20", b.Pipeline.Steps[0].At("condition").String())
+	require.True(t, a.Has("env"))
+	require.False(t, a.Has("cwd"))
+	require.Nil(t, c.Tool("none"))
+}
+
+// What came from the environment, and what stands where secrets stand, is redacted.
+func TestSecrets(t *testing.T) {
+	c, err := Parse("a.yaml", []byte(head+`tools:
+  - {type: http, name: a, endpoint: "https://example.org", auth: {type: basic, username: me, password: plain-password}}
+  - {type: http, name: b, endpoint: "https://example.org", headers: {X-Key: "${INGOT_TEST_SECRET}-and-more"}}
+  - {type: http, name: c, endpoint: "https://example.org", auth: {type: bearer, token_env: INGOT_TEST_LONG}}
+`), Options{LookupEnv: func(name string) (string, bool) {
+		v, ok := map[string]string{"INGOT_TEST_SECRET": "hunter2", "INGOT_TEST_LONG": "hunter2-longer"}[name]
+		return v, ok
+	}})
+	require.NoError(t, err)
+	require.Equal(t, "hunter2-and-more", c.Tools[1].HTTP.Headers["X-Key"])
+	require.Equal(t, "hunter2-longer", c.Tools[2].HTTP.Auth.Token)
+	require.Equal(t, 3, c.Secrets.Len())
+	require.Equal(t, "[secret] [secret] [secret] me", c.Secrets.Redact("hunter2-longer hunter2 plain-password me"))
+	require.Empty(t, Secrets{}.Len())
+}
+
+// A variable's value is a text, whatever it looks like: it adds no structure, and no
+// default lets it through.
+func TestVariablesAddNoStructure(t *testing.T) {
+	evil := func(string) (string, bool) { return "x', type: cli, command: rm}\n#${Y}", true }
+	c, err := Parse("a.yaml", []byte(head+"tools:\n  - {type: native, name: a, handler: x, description: '${EVIL}'}\n"), Options{LookupEnv: evil})
+	require.NoError(t, err)
+	require.Equal(t, "x', type: cli, command: rm}\n#${Y}", c.Tools[0].Description)
+	require.Len(t, c.Tools, 1)
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := Parse("a.yaml", []byte(head), Options{})
+	require.NoError(t, err)
+	require.Equal(t, Meta{Place: c.Forge.Place, Name: "x", Version: "0.1.0", Transport: TransportStdio, Host: "127.0.0.1", Port: 7070}, c.Forge)
+	require.Equal(t, State{Backend: BackendMemory}, c.State)
+	require.Equal(t, FaultTolerance{}, c.FaultTolerance)
+
+	c, err = Parse("a.yaml", []byte(head+"fault_tolerance: {circuit_breaker: {}, retry: {}, error_tracking: {}}\n"), Options{})
+	require.NoError(t, err)
+	f := c.FaultTolerance
+	require.Equal(t, CircuitBreaker{Place: f.CircuitBreaker.Place, FailuresMax: 5, OpenTime: time.Minute, Successes: 2, ProbesMax: 1}, *f.CircuitBreaker)
+	require.Equal(t, 3, f.Retry.MaxAttempts)
+	require.Equal(t, []time.Duration{100 * time.Millisecond, 30 * time.Second}, []time.Duration{f.Retry.Initial, f.Retry.Max})
+	require.Equal(t, ErrorTracking{ErrorsMax: 1000}, *f.ErrorTracking)
+}
