@@ -70,7 +70,7 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 		return err
 	}
 	defer func() { err = errors.Join(err, closeState()) }()
-	host := sandbox.New(sandbox.Options{Logger: logger, State: manager, CacheDir: c.cacheDir()})
+	host := sandbox.New(sandbox.Options{Logger: logger, State: manager, CacheDir: c.cacheDir(), Lazy: true})
 	defer host.Close(context.WithoutCancel(ctx)) // all calls have ended: nothing to wait for
 	server := mcp.NewServer(mcp.Options{
 		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger, WrapTool: c.Access.WrapTool,

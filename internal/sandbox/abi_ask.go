@@ -31,6 +31,9 @@ type AskRequest struct {
 // resources/read, prompts/list, prompts/get and completion/complete. Only Extism
 // plug-ins of version 2 have any.
 func (m *Module) Methods() []string {
+	if m.asleep != nil {
+		return slices.Clone(m.asleep.methods)
+	}
 	if a, ok := m.abi.(asker); ok {
 		return a.methods()
 	}
@@ -41,12 +44,20 @@ func (m *Module) Methods() []string {
 // guest wrote it, a JSON object of the shape that the protocol has for the method.
 // It costs and fails as [Module.Call] does.
 func (m *Module) Ask(ctx context.Context, r AskRequest) ([]byte, error) {
+	awake, err := m.wake(ctx)
+	if err != nil {
+		m.stats.count(err)
+		return nil, err
+	}
+	if awake != m {
+		return awake.Ask(ctx, r)
+	}
 	a, ok := m.abi.(asker)
 	if !ok || !slices.Contains(a.methods(), r.Method) {
 		return nil, at(m.info.File, "call", failf(ErrInput, "it does not serve %s", clip(r.Method, nameBytesMax)))
 	}
 	var out []byte
-	err := m.use(ctx, m.logger, CallRequest{Arguments: r.Params, Session: r.Session, Progress: r.Progress}, func(c *call, params []byte) (err error) {
+	err = m.use(ctx, m.logger, CallRequest{Arguments: r.Params, Session: r.Session, Progress: r.Progress}, func(c *call, params []byte) (err error) {
 		out, err = a.ask(c, r.Method, params)
 		return err
 	})

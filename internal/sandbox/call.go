@@ -64,7 +64,11 @@ func (i *instance) begin(caller context.Context, logger *slog.Logger, timeMax ti
 func (c *call) end() {
 	c.context.end()
 	c.log.flush()
-	c.instance.owner.stats.fuel.Add(c.burnt())
+	owner := c.instance.owner
+	owner.stats.fuel.Add(c.burnt())
+	if c.grants.state != nil || c.grants.requests > 0 {
+		owner.looked.Store(true)
+	}
 	c.instance.call = nil
 }
 

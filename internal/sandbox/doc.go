@@ -34,7 +34,9 @@
 // # Caveats
 //
 // Compiling is not interruptible; its cost is estimated first and bounded, by
-// default to about 20 seconds. [Options].CacheDir keeps what was compiled.
+// default to about 20 seconds. [Options].CacheDir keeps what was compiled. With
+// [Options].Lazy it keeps descriptions too: a module that is known is compiled when
+// it is first called, and if that fails, the call does.
 //
 // The call stack of a guest is outside its memory limit: wazero lets it grow to
 // 50 to 100 MB, and half as much again while it grows, before it traps. An

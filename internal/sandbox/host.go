@@ -30,6 +30,13 @@ type Options struct {
 	// none is kept. [DefaultCacheDir] is the one that commands use. A folder that
 	// others can write to is not used, and a line in the log says so.
 	CacheDir string
+	// Lazy lets Load answer for a module that was loaded before, with the same
+	// policy, out of the cache: with what it said of itself then. It is compiled
+	// and started when it is first called, so that what goes wrong there, and what
+	// it logs then, belongs to that call. Nothing is kept of modules that are
+	// granted files, or that use state or HTTP while they start and describe
+	// themselves.
+	Lazy bool
 }
 
 // Host loads modules and closes them. It is safe for concurrent use.
@@ -37,6 +44,7 @@ type Host struct {
 	logger *slog.Logger
 	state  state.Manager
 	cache  *cache // nil: nothing is kept
+	lazy   bool
 
 	mu      sync.Mutex
 	modules map[*Module]struct{}
@@ -48,11 +56,13 @@ func New(o Options) *Host {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Host{logger: o.Logger, state: o.State, cache: openCache(o.CacheDir, o.Logger), modules: map[*Module]struct{}{}}
+	return &Host{logger: o.Logger, state: o.State, cache: openCache(o.CacheDir, o.Logger), lazy: o.Lazy, modules: map[*Module]struct{}{}}
 }
 
-// Load compiles a module, checks it, and asks it what tools it holds. file is its name
-// in errors and logs. The module is copied. Errors are of type [*Error].
+// Load compiles a module, checks it, and asks it what tools it holds; see
+// [Options].Lazy for when it need not. file is its name in errors and logs. The
+// bytes of the module must not be changed as long as it is loaded. Errors are of
+// type [*Error].
 //
 // It costs the compile time: about a millisecond for a small C guest, under a
 // second for a Go guest.
@@ -61,13 +71,30 @@ func (h *Host) Load(ctx context.Context, file string, module []byte, p Policy) (
 	if p, err = p.complete(); err != nil {
 		return nil, at(file, "load", &failure{ErrPolicy, err.Error(), nil})
 	}
+	if h.lazy {
+		m := newModule(h, file, p)
+		sum, err := m.admit(module)
+		if err == nil && m.grants.open(&m.policy, h.state) == nil && m.recall(module, sum) {
+			return m, h.adopt(ctx, m)
+		}
+		m.release() // and load it, or hear from that what is wrong
+	}
+	m, err := h.load(ctx, file, module, p)
+	if err != nil {
+		return nil, err
+	}
+	return m, h.adopt(ctx, m)
+}
+
+// load is Load at once. The module is not adopted yet; p is complete.
+func (h *Host) load(ctx context.Context, file string, module []byte, p Policy) (*Module, error) {
 	m := newModule(h, file, p)
-	m.info.ModuleBytes = len(module)
 	if err := m.grants.open(&m.policy, h.state); err != nil {
 		m.release()
 		return nil, at(file, "load", &failure{ErrPolicy, err.Error(), err})
 	}
-	if err := m.load(ctx, module); err != nil {
+	sum, err := m.load(ctx, module)
+	if err != nil {
 		m.release()
 		return nil, at(file, "load", err)
 	}
@@ -75,7 +102,10 @@ func (h *Host) Load(ctx context.Context, file string, module []byte, p Policy) (
 		m.release()
 		return nil, at(file, "describe", err)
 	}
-	return m, h.adopt(ctx, m)
+	if h.lazy {
+		m.remember(sum)
+	}
+	return m, nil
 }
 
 // adopt notes m, so that Close closes it.
@@ -113,28 +143,35 @@ func (h *Host) forget(m *Module) {
 	delete(h.modules, m)
 }
 
-// load makes the runtime and compiles the module in it. Each module has its own
-// runtime, so that closing it frees all it had.
-func (m *Module) load(ctx context.Context, module []byte) error {
-	limits := m.policy.Limits
+// admit looks at the file of a module alone.
+func (m *Module) admit(module []byte) (sum [sha256.Size]byte, err error) {
+	limits := &m.policy.Limits
+	m.info.ModuleBytes = len(module)
 	if uint64(len(module)) > limits.ModuleBytesMax {
-		return failf(ErrModule, "the file has %d bytes, at most %d are allowed: strip it (Go: -ldflags=\"-s -w\"), or raise the module limit", len(module), limits.ModuleBytesMax)
+		return sum, failf(ErrModule, "the file has %d bytes, at most %d are allowed: strip it (Go: -ldflags=\"-s -w\"), or raise the module limit", len(module), limits.ModuleBytesMax)
 	}
-	sum := sha256.Sum256(module)
+	sum = sha256.Sum256(module)
 	m.info.SHA256 = hex.EncodeToString(sum[:])
-	if err := m.policy.checkModule(module, sum); err != nil {
-		return err
+	return sum, m.policy.checkModule(module, sum)
+}
+
+// load makes the runtime and compiles the module in it. Each module has its own
+// runtime, so that closing it frees all it had. It returns the module's digest.
+func (m *Module) load(ctx context.Context, module []byte) (sum [sha256.Size]byte, err error) {
+	limits := m.policy.Limits
+	if sum, err = m.admit(module); err != nil {
+		return sum, err
 	}
 	m.cached = m.host.cache.entry(sum, &limits)
 	metered, err := m.instrument(module)
 	if err != nil {
-		return err
+		return sum, err
 	}
 	if err := checkForeignImports(metered.Imports); err != nil {
-		return err
+		return sum, err
 	}
 	if metered.MemoryBytesMin > limits.MemoryBytesMax {
-		return failf(ErrMemory, "it starts with %d bytes of memory, and its limit is %d: build it with less, or raise the memory limit", metered.MemoryBytesMin, limits.MemoryBytesMax)
+		return sum, failf(ErrMemory, "it starts with %d bytes of memory, and its limit is %d: build it with less, or raise the memory limit", metered.MemoryBytesMin, limits.MemoryBytesMax)
 	}
 	m.info.shape(metered)
 	m.mutable = metered.Globals
@@ -143,10 +180,10 @@ func (m *Module) load(ctx context.Context, module []byte) error {
 		m.wanted[i.Module] = true
 	}
 	if err := m.compile(ctx, metered.Bytes); err != nil {
-		return err
+		return sum, err
 	}
 	m.cached.commit(metered)
-	return nil
+	return sum, nil
 }
 
 // instrument is the metered module, from the cache if it is there.

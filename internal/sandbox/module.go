@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -41,6 +42,8 @@ type Module struct {
 	life     context.Context // ends when the module is freed
 	endLife  context.CancelFunc
 	freed    chan struct{} // closed at the end of Close
+	asleep   *sleeper      // nil: it is loaded; else what loads it when it is called
+	looked   atomic.Bool   // a guest used state or HTTP
 
 	closing sync.Once
 }
@@ -177,6 +180,16 @@ func (m *Module) nameTools() error {
 // A failure that the tool reports itself is a [*GuestError]; every other error
 // is an [*Error]. The host is unharmed in all cases, and so are other calls.
 func (m *Module) Call(ctx context.Context, r CallRequest) (Result, error) {
+	awake, err := m.wake(ctx)
+	if err != nil {
+		m.stats.count(err)
+		return Result{}, err
+	}
+	return awake.callTool(ctx, r)
+}
+
+// callTool is Call on a module that is loaded.
+func (m *Module) callTool(ctx context.Context, r CallRequest) (Result, error) {
 	if r.Tool == "" {
 		r.Tool = m.tools[0].Name
 		if len(m.tools) > 1 {
@@ -244,6 +257,10 @@ func (m *Module) Close(ctx context.Context) error {
 	m.closing.Do(func() {
 		go func() { // until the last call's deadline at most
 			m.pool.drain()
+			if m.asleep != nil {
+				m.endLife()
+				m.asleep.close()
+			}
 			m.release()
 			m.host.forget(m)
 			close(m.freed)

@@ -97,8 +97,22 @@ func (n *counters) read() Stats {
 // Stats are what the module has done and holds.
 func (m *Module) Stats() Stats {
 	s := m.stats.read()
+	if m.asleep != nil {
+		if awake := m.asleep.awake.Load(); awake != nil {
+			return awake.Stats().with(s)
+		}
+	}
 	s.Refusals = m.grants.refused()
 	m.pool.describe(&s)
+	return s
+}
+
+// with adds calls that failed before the module was loaded.
+func (s Stats) with(before Stats) Stats {
+	s.Calls += before.Calls
+	for class, n := range before.Errors {
+		s.Errors[class] += n
+	}
 	return s
 }
 

@@ -35,7 +35,12 @@ type served struct {
 
 func serve(t *testing.T, from ...Origin) *served {
 	t.Helper()
-	host := sandbox.New(sandbox.Options{})
+	return serveOn(t, sandbox.New(sandbox.Options{}), from...)
+}
+
+// serveOn serves the modules of a host.
+func serveOn(t *testing.T, host *sandbox.Host, from ...Origin) *served {
+	t.Helper()
 	server := mcp.NewServer(mcp.Options{})
 	s := &served{New(Options{Host: host, Server: server, Origins: from}), t, server}
 	t.Cleanup(func() {
@@ -203,6 +208,28 @@ func TestWatchSeesAChange(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(s.call("tool"), `{"v":2}`) }, time.Minute, time.Millisecond)
 	cancel()
 	watching.Wait()
+}
+
+// A module that the cache knows is listed at once, loaded by its first call, and
+// replaced like any other.
+func TestModulesThatLoadLater(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.wasm")
+	replace(t, path, guest("tool", `{"v":1}`, 1))
+	o := sandbox.Options{CacheDir: filepath.Join(dir, "cache"), Lazy: true}
+	require.NoError(t, serveOn(t, sandbox.New(o), open(t, path)).Load(t.Context()))
+	s := serveOn(t, sandbox.New(o), open(t, path))
+	require.NoError(t, s.Load(t.Context()))
+	require.Contains(t, s.ask("tools/list", "{}"), `"tool"`)
+	require.Zero(t, s.Modules()[path].Stats().Started)
+	require.Contains(t, s.call("tool"), `{"v":1}`)
+	require.Positive(t, s.Modules()[path].Stats().Started)
+	replace(t, path, guest("tool", `{"v":2}`, 1))
+	require.Len(t, reload(t, s.Shelf).Replaced, 1)
+	require.Contains(t, s.call("tool"), `{"v":2}`)
+	replace(t, path, guest("tool", `{"v":1}`, 1)) // which is known
+	require.Len(t, reload(t, s.Shelf).Replaced, 1)
+	require.Contains(t, s.call("tool"), `{"v":1}`)
 }
 
 func TestConfigChangesThePolicy(t *testing.T) {
