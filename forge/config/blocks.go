@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -234,7 +235,9 @@ func (l *loader) fileURI(n *node, r *Resource) {
 	if unescaped, err := url.PathUnescape(name); err == nil {
 		name = unescaped
 	}
-	l.Path("uri", &r.File)(&node{Kind: n.Content[0].Kind, Tag: "!!str", Value: name, Line: n.Line, Column: n.Column})
+	if r.File = filepath.Clean(name); !filepath.IsAbs(r.File) {
+		r.File = filepath.Join(l.Dir, r.File)
+	}
 }
 
 var uriExpression = regexp.MustCompile(`^[+#./;?&]?[A-Za-z0-9_%.]+\*?(,[A-Za-z0-9_%.]+\*?)*$`)

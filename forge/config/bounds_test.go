@@ -162,3 +162,40 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, []time.Duration{100 * time.Millisecond, 30 * time.Second}, []time.Duration{f.Retry.Initial, f.Retry.Max})
 	require.Equal(t, ErrorTracking{ErrorsMax: 1000}, *f.ErrorTracking)
 }
+
+func TestLoadTests(t *testing.T) {
+	c, err := Parse("a.yaml", []byte(head+"tools: [{type: native, name: add, handler: x}]\n"), Options{})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "a.forge-test.yaml")
+	write := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write("tests: [{tool: add, input: {a: 1}, expect: {json: 1}}]\n")
+	tests, err := LoadTests(file, c, Options{})
+	require.NoError(t, err)
+	require.Len(t, tests, 1)
+	require.JSONEq(t, `{"a":1}`, string(tests[0].Input))
+	write("tests: [{tool: ad}]\ntools: []\n")
+	_, err = LoadTests(file, c, Options{})
+	require.ErrorContains(t, err, `the test's tool, "ad", is not among the tools: did you mean "add"?`)
+	require.ErrorContains(t, err, `a file of tests has no key "tools": it has tests`)
+	_, err = LoadTests(file+"x", c, Options{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// An object may be a reference to another one.
+func TestReferences(t *testing.T) {
+	c, err := Parse("dir/a.yaml", []byte(head+`resources:
+  - &readme {uri: "file://./README.md"}
+  - {uri: "a:b", handler: &handler {path: x}}
+  - {uri: "a:c", handler: *handler}
+tools:
+  - &one {type: native, name: one, handler: *handler, params: &params {a: string}}
+  - {type: cli, name: two, command: echo, params: *params}
+`), Options{})
+	require.NoError(t, err)
+	require.Equal(t, "x", c.Resources[2].Handler.Path)
+	require.Equal(t, "README.md", filepath.Base(c.Resources[0].File))
+	require.Equal(t, string(c.Tools[0].InputSchema), string(c.Tools[1].InputSchema))
+	_, err = Parse("a.yaml", []byte(head+"resources: [&r {uri: 'file://./x'}, *r]\nprompts: [&p {name: a}, *p]\n"), Options{})
+	require.ErrorContains(t, err, `the resource "file://./x" is named twice`)
+	require.ErrorContains(t, err, `the prompt "a" is named twice`)
+}

@@ -110,19 +110,22 @@ func (l *loader) checkAll() {
 	}
 	l.checkPipelines(byName)
 	names := l.toolNames()
-	for i := range c.Tests {
-		l.known(c.Tests[i].Tool, c.Tests[i].At("tool"), "the test's tool", names, byName)
-		l.testExpectation(&c.Tests[i])
-	}
+	l.checkTests(c.Tests, byName)
 	l.checkFallbacks(c.Middleware, names, byName)
 	for i := range c.Tools {
 		l.checkFallbacks(c.Tools[i].Middleware, names, byName)
 	}
 }
 
-func (l *loader) testExpectation(t *Test) {
-	if t.Input != nil && t.Input[0] != '{' {
-		l.Note(t.At("input"), "the input of a test is a mapping of arguments, not %s", jsonType(t.Input))
+// checkTests checks that the tools of tests are there.
+func (l *loader) checkTests(tests []Test, byName map[string]*Tool) {
+	names := l.toolNames()
+	for i := range tests {
+		t := &tests[i]
+		l.known(t.Tool, t.At("tool"), "the test's tool", names, byName)
+		if t.Input != nil && t.Input[0] != '{' {
+			l.Note(t.At("input"), "the input of a test is a mapping of arguments, not %s", jsonType(t.Input))
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ type include struct {
 var (
 	topTable      = table[top]{name: "file", what: "the file", doc: "A forge.yaml."}
 	includedTable = table[top]{name: "included_file", what: "an included file", doc: "A file that another one includes: it adds to the lists."}
+	testFileTable = table[top]{name: "test_file", what: "a file of tests", doc: "NAME.forge-test.yaml: tests beside the main file."}
 )
 
 func topTables() {
@@ -66,6 +67,8 @@ func topTables() {
 		{name: "tests", doc: "Calls with what they have to answer; ingot test runs them.", value: many(&testTable, testsMax, func(t *top) *[]Test { return &t.tests }, func(l *loader, n *node, to *Test) { testTable.read(l, n, to, &to.Place) })},
 	}
 	includedTable.fields = lists
+	testFileTable.fields = lists[len(lists)-1:]
+	testFileTable.ready()
 	topTable.fields = append([]field[top]{
 		{name: "forge", required: true, doc: "What the server is.", value: value[top]{
 			form{human: "mapping", schema: ref("forge"), uses: []described{&metaTable}},
@@ -151,6 +154,27 @@ func Parse(path string, text []byte, o Options) (*Config, error) {
 	}
 	c.Secrets = Secrets{set.Secrets()}
 	return c, nil
+}
+
+// LoadTests reads a file that holds tests of c and nothing else, as
+// NAME.forge-test.yaml does. What is wrong in it is a [*Problems].
+func LoadTests(path string, c *Config, o Options) ([]Test, error) {
+	text, err := yamlfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	set := yamlfile.NewSet(o)
+	l := &loader{Reader: absolute(set.Reader(path)), shared: &shared{config: c}}
+	var read top
+	if root := l.Document(text, "a list of tests"); root != nil {
+		testFileTable.read(l, root, &read, nil)
+	}
+	byName := map[string]*Tool{}
+	for i := range c.Tools {
+		byName[c.Tools[i].Name] = &c.Tools[i]
+	}
+	l.checkTests(read.tests, byName)
+	return read.tests, set.Err()
 }
 
 // file reads one file and then what it includes. over are the files that include it.
