@@ -137,3 +137,27 @@ func TestTypesWithoutASchema(t *testing.T) {
 		Register(Tool{}, func(args) (result, error) { return result{}, nil })
 	})
 }
+
+// choosy takes no empty text.
+type choosy string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *choosy) UnmarshalJSON(raw []byte) error {
+	if string(raw) == `""` {
+		panic("choosy: empty")
+	}
+	return json.Unmarshal(raw, (*string)(c))
+}
+
+// Types whose methods panic at zero values are warmed up as far as they go.
+func TestZeroValuesThatPanic(t *testing.T) {
+	type message struct {
+		Text choosy `json:"text"`
+	}
+	calls := 0
+	withTool(t, Tool{Name: "choosy", Description: "Echoes."}, func(m message) (message, error) { calls++; return m, nil })
+	require.Zero(t, calls, "registering calls no tool")
+	out, err := Call([]byte(`{"text":"a"}`))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"text":"a"}`, string(out))
+}

@@ -69,23 +69,51 @@ func Register[In, Out any](t Tool, f func(In) (Out, error)) {
 		panic("guest: Register: " + err.Error())
 	}
 	registered = &registration{description, func(raw []byte) ([]byte, error) {
-		var in In
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&in); err != nil {
-			return nil, Fail("bad_arguments", "the arguments do not fit: %v", err)
-		}
-		if fault := boundsFault(reflect.ValueOf(in), ""); fault != "" {
-			return nil, Fail("bad_arguments", "the arguments do not fit: %s", fault)
+		in, err := decode[In](raw)
+		if err != nil {
+			return nil, err
 		}
 		out, err := f(in)
 		if err != nil {
 			return nil, err
 		}
-		v := reflect.ValueOf(&out).Elem()
-		fillEmpty(v)
-		return json.Marshal(out)
+		return encode(&out)
 	}}
+	warmUp[In, Out]()
+}
+
+// decode reads the arguments of a call.
+func decode[In any](raw []byte) (in In, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return in, Fail("bad_arguments", "the arguments do not fit: %v", err)
+	}
+	if fault := boundsFault(reflect.ValueOf(in), ""); fault != "" {
+		return in, Fail("bad_arguments", "the arguments do not fit: %s", fault)
+	}
+	return in, nil
+}
+
+// encode writes the result of a call.
+func encode[Out any](out *Out) ([]byte, error) {
+	fillEmpty(reflect.ValueOf(out).Elem())
+	return json.Marshal(*out)
+}
+
+// warmUp encodes and decodes once what calls will. A host that puts the guest's
+// memory back after each call puts it back to what it is after the module's init
+// functions: what encoding/json learns of a type when it first meets it would be
+// learnt in every call. Methods of the types that cannot take zero values do no
+// harm here.
+func warmUp[In, Out any]() {
+	defer func() { _ = recover() }()
+	var in In
+	var out Out
+	if raw, err := encode(&in); err == nil {
+		_, _ = decode[In](raw)
+	}
+	_, _ = encode(&out)
 }
 
 // wireTool is the description that docs/ABI.md specifies.
