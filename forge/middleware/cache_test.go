@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/middleware"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/inmemory"
 )
 
 func cacheOf(c config.Cache) config.Middleware {
@@ -121,5 +122,20 @@ func TestCacheLooksAtTheTool(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Equal(t, want, target.calls.Load())
+	}
+}
+
+// What one principal was answered, another one is not.
+func TestCacheKeepsPrincipalsApart(t *testing.T) {
+	target := &target{do: ok}
+	h := wrap(t, target.call, own(cacheOf(config.Cache{TTL: time.Hour, EntriesMax: 10, BytesMax: 10_000})), shared())
+	server := mcp.NewServer(mcp.Options{})
+	server.AddTool(mcp.Tool{Name: "t", InputSchema: []byte(`{"type":"object"}`)}, h)
+	for calls, who := range []string{"", "ada", "bo", "ada", "bo"} {
+		client := inmemory.Connect(t.Context(), server, mcp.ConnOptions{Principal: who})
+		request(t, client, "t")
+		request(t, client, "t")
+		client.Close()
+		require.EqualValues(t, min(calls+1, 3), target.calls.Load())
 	}
 }
