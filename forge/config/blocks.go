@@ -105,7 +105,7 @@ func stepFields() []field[Step] {
 	return []field[Step]{
 		{name: "tool", doc: "The tool that is called.", value: text(func(s *Step) *string { return &s.Tool })},
 		{name: "parallel", same: "tool", doc: "Steps that run at once.", value: steps()},
-		{name: "input", others: []string{"params"}, doc: "The arguments: a mapping whose texts are templates, or a template that gives an object.", value: jsonObject(func(s *Step) *rawJSON { return &s.Input })},
+		{name: "input", others: []string{"params"}, doc: "The arguments: a mapping whose texts are templates, or a template that gives an object.", value: ofTemplates(jsonObject(func(s *Step) *rawJSON { return &s.Input }))},
 		{name: "input_from", same: "input", doc: "The variable that holds the arguments.", value: text(func(s *Step) *string { return &s.InputFrom })},
 		{name: "output_var", others: []string{"output_key"}, doc: "The variable that the answer goes to.", value: text(func(s *Step) *string { return &s.OutputVar })},
 		{name: "condition", doc: "An expression over arguments and variables; the step is left out where it is false.", value: text(func(s *Step) *string { return &s.Condition })},

@@ -199,3 +199,26 @@ tools:
 	require.ErrorContains(t, err, `the resource "file://./x" is named twice`)
 	require.ErrorContains(t, err, `the prompt "a" is named twice`)
 }
+
+// {{ in a variable of the environment is no placeholder, wherever templates stand.
+func TestVariablesAddNoPlaceholders(t *testing.T) {
+	evil := func(string) (string, bool) { return "{{p}}", true }
+	c, err := Parse("a.yaml", []byte(head+`tools:
+  - {type: cli, name: a, command: echo, args: ["${E}"], env: {X: "${E}"}, params: {p: string}}
+  - {type: http, name: b, endpoint: "https://example.org/", method: POST, headers: {X: "${E}"}, query: {x: "${E}"}, body: {x: "${E} {{p}}"}, params: {p: string}}
+  - {type: http, name: c, endpoint: "https://example.org/", method: POST, body_template: "${E}"}
+  - {type: pipeline, name: d, steps: [{tool: a, input: {p: "${E}"}}], output: ["${E}"], description: "${E}", params: {p: string}}
+prompts: [{name: e, template: "${E}"}]
+`), Options{LookupEnv: evil})
+	require.NoError(t, err)
+	const literal = `\{{p}}`
+	http, flow := c.Tools[1].HTTP, c.Tools[3]
+	require.Equal(t, []string{literal, literal, literal, literal, literal, literal}, []string{
+		c.Tools[0].CLI.Args[0], c.Tools[0].CLI.Env["X"], http.Headers["X"], http.Query["x"], c.Tools[2].HTTP.BodyText, c.Prompts[0].Messages[0].Template,
+	})
+	require.Empty(t, c.Tools[2].Params)
+	require.JSONEq(t, `{"x": "\\{{p}} {{p}}"}`, string(http.Body))
+	require.JSONEq(t, `{"p": "\\{{p}}"}`, string(flow.Pipeline.Steps[0].Input))
+	require.JSONEq(t, `["\\{{p}}"]`, string(flow.Pipeline.Output))
+	require.Equal(t, "{{p}}", flow.Description)
+}

@@ -64,8 +64,8 @@ func secretOf(get func(*Auth) *string) value[Auth] {
 func httpFields[T any](get func(*T) *HTTP) []field[T] {
 	return []field[T]{
 		{name: "endpoint", required: true, doc: "The URL, http or https. Behind the host it may have placeholders; their values are escaped.", value: templated(func(t *T) *string { return &get(t).Endpoint })},
-		{name: "headers", doc: "Headers; their values are templates.", value: textMap(func(t *T) *map[string]string { return &get(t).Headers })},
-		{name: "query", doc: "Parameters behind the ?; their values are templates.", value: textMap(func(t *T) *map[string]string { return &get(t).Query })},
+		{name: "headers", doc: "Headers; their values are templates.", value: ofTemplates(textMap(func(t *T) *map[string]string { return &get(t).Headers }))},
+		{name: "query", doc: "Parameters behind the ?; their values are templates.", value: ofTemplates(textMap(func(t *T) *map[string]string { return &get(t).Query }))},
 		{name: "auth", doc: "How the request says who sends it.", value: value[T]{
 			form{human: "mapping", schema: ref("auth"), uses: []described{&authTable}},
 			func(l *loader, n *node, t *T, _ string) { get(t).Auth = l.auth(n) },
@@ -79,7 +79,7 @@ func toolHTTPFields() []field[Tool] {
 	get := func(t *Tool) *HTTP { return t.HTTP }
 	return append(httpFields(get),
 		field[Tool]{name: "method", byDef: "GET", doc: "The request's method.", value: choice(methods, func(t *Tool, w string) { t.HTTP.Method = w })},
-		field[Tool]{name: "body", same: "body_template", doc: "The body: a value that is sent as JSON, whose texts are templates; or a text, which is a template of the whole.", value: body()},
+		field[Tool]{name: "body", same: "body_template", doc: "The body: a value that is sent as JSON, whose texts are templates; or a text, which is a template of the whole.", value: ofTemplates(body())},
 		field[Tool]{name: "body_template", same: "body", doc: "The body: a template of the whole.", value: templated(func(t *Tool) *string { return &t.HTTP.BodyText })},
 	)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ingot-run/ingot/internal/yamlfile"
@@ -185,8 +186,21 @@ func text[T any](get func(*T) *string) value[T] {
 
 // templated is a text with placeholders; they are checked when all is read.
 func templated[T any](get func(*T) *string) value[T] {
-	v := text(get)
+	v := ofTemplates(text(get))
 	v.form.human = "template"
+	return v
+}
+
+// ofTemplates reads a value whose texts are templates: {{ in what comes from the
+// environment is no placeholder.
+func ofTemplates[T any](v value[T]) value[T] {
+	read := v.read
+	v.read = func(l *loader, n *node, to *T, what string) {
+		outer := l.Escape
+		l.Escape = func(value string) string { return strings.ReplaceAll(value, "{{", `\{{`) }
+		read(l, n, to, what)
+		l.Escape = outer
+	}
 	return v
 }
 

@@ -74,7 +74,7 @@ func kindTables() {
 	httpTable.fields = append(all(toolHTTPFields()...), resilienceFields()...)
 	pipelineTable.fields = all(
 		field[Tool]{name: "steps", required: true, doc: "What is called, in order.", value: many(&stepTable, stepsMax, func(t *Tool) *[]Step { return &t.Pipeline.Steps }, (*loader).step)},
-		field[Tool]{name: "output", doc: "What the pipeline answers: any value, whose texts are templates over the variables. Without it, what the last step answered.", value: anything(func(t *Tool) *rawJSON { return &t.Pipeline.Output })},
+		field[Tool]{name: "output", doc: "What the pipeline answers: any value, whose texts are templates over the variables. Without it, what the last step answered.", value: ofTemplates(anything(func(t *Tool) *rawJSON { return &t.Pipeline.Output }))},
 	)
 	wasmTable.fields = append(append([]field[Tool]{}, common[2:]...), paramsField)
 	for _, t := range []*table[Tool]{&nativeTable, &cliTable, &httpTable, &pipelineTable, &wasmTable} {
@@ -99,9 +99,9 @@ func commonFields() []field[Tool] {
 func cliFields() []field[Tool] {
 	return []field[Tool]{
 		{name: "command", required: true, doc: "The program: a name that is found in PATH, or a path; one with a slash is relative to the file.", value: command()},
-		{name: "args", doc: "Its arguments, templates. One that is a single {{param}} of type array gives an argument for each element.", value: texts(func(t *Tool) *[]string { return &t.CLI.Args })},
+		{name: "args", doc: "Its arguments, templates. One that is a single {{param}} of type array gives an argument for each element.", value: ofTemplates(texts(func(t *Tool) *[]string { return &t.CLI.Args }))},
 		{name: "cwd", doc: "The working directory.", value: path(func(t *Tool) *string { return &t.CLI.Cwd })},
-		{name: "env", doc: "Variables with their values, which are templates; or a list of names, as pass_env.", value: cliEnv()},
+		{name: "env", doc: "Variables with their values, which are templates; or a list of names, as pass_env.", value: ofTemplates(cliEnv())},
 		{name: "pass_env", doc: "Names of the server's variables that the program gets. It gets no other, but for PATH.", value: variableNames(func(t *Tool) *[]string { return &t.CLI.PassEnv })},
 		{name: "stream", byDef: "false", doc: "Send the output as progress while the program runs.", value: boolean(func(t *Tool, b bool) { t.CLI.Stream = b })},
 		{name: "output_max", byDef: "1MiB", doc: "The longest output that is read, of stdout and of stderr.", value: size(func(t *Tool) *uint64 { return &t.CLI.OutputBytesMax })},

@@ -33,7 +33,10 @@ type Reader struct {
 	*Set
 	// File is the file's name, Dir its folder.
 	File, Dir string
-	place     *Place // of the mapping that is being read
+	// Escape, when not nil, is applied to what comes from the environment, for texts
+	// that are read again as something else.
+	Escape func(value string) string
+	place  *Place // of the mapping that is being read
 }
 
 // Fault notes a problem at a node; nil is the file as a whole.

@@ -56,8 +56,11 @@ func (r *Reader) Expand(n *Node, s string) (string, bool) {
 		value, set := r.lookup(name)
 		switch {
 		case set && (value != "" || !hasDefault):
-			out.WriteString(value)
 			r.Secret(value, "${"+name+"}")
+			if r.Escape != nil {
+				value = r.Escape(value)
+			}
+			out.WriteString(value)
 		case hasDefault:
 			out.WriteString(def)
 		default:
