@@ -18,14 +18,15 @@
 //
 // # Caveats
 //
-// A retry, or a cache, of all tools applies only to those that may be called twice,
-// or not at all: retry to what is read-only or idempotent by its annotations or its
-// HTTP method, cache to what is read-only. In a tool's own list they apply always.
+// A retry, or a cache, that stands around all tools passes some by: retry takes what
+// is read-only or idempotent by its annotations or its
+// HTTP method, cache what is read-only. In a tool's own list they apply always.
 //
 // A timeout ends the context and waits for the handler, whose request is not valid
 // any longer than it runs: a handler that ignores its context is not cut off.
 //
 // A cache should not stand around a tool that asks its client, or whose answer
 // depends on the caller in other ways than by arguments and principal. Clients
-// without a principal share what is cached.
+// without a principal share what is cached, and those that have no session either, as
+// in modern HTTP without authentication, are one client to a rate limit.
 package middleware
