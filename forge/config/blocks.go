@@ -108,7 +108,7 @@ func stepFields() []field[Step] {
 		{name: "input", others: []string{"params"}, doc: "The arguments: a mapping whose texts are templates, or a template that gives an object.", value: ofTemplates(jsonObject(func(s *Step) *rawJSON { return &s.Input }))},
 		{name: "input_from", same: "input", doc: "The variable that holds the arguments.", value: text(func(s *Step) *string { return &s.InputFrom })},
 		{name: "output_var", others: []string{"output_key"}, doc: "The variable that the answer goes to.", value: text(func(s *Step) *string { return &s.OutputVar })},
-		{name: "condition", doc: "An expression over arguments and variables; the step is left out where it is false.", value: text(func(s *Step) *string { return &s.Condition })},
+		{name: "condition", doc: "An expression over arguments and variables; the step is left out where it is false.", value: source(func(s *Step) *string { return &s.Condition })},
 		{name: "error_policy", others: []string{"on_error"}, byDef: "fail_fast", doc: "What an error does: end the pipeline, or go on with the next step.", value: choice(policies, func(s *Step, w string) { s.ErrorPolicy = ErrorPolicy(w) })},
 		{name: "timeout", same: "timeout_ms", doc: "How long the step may take.", value: duration(func(s *Step) *time.Duration { return &s.Timeout })},
 		{name: "timeout_ms", same: "timeout", doc: "How long the step may take, in milliseconds.", value: units(time.Millisecond, func(s *Step) *time.Duration { return &s.Timeout })},

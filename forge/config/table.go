@@ -204,6 +204,22 @@ func ofTemplates[T any](v value[T]) value[T] {
 	return v
 }
 
+// source is an expression. A variable of the environment would become a part of its
+// code, whatever it holds: there may be none.
+func source[T any](get func(*T) *string) value[T] {
+	v := text(get)
+	v.form.human = "expression"
+	read := v.read
+	v.read = func(l *loader, n *node, to *T, what string) {
+		if x := l.Resolve(n); x != nil && strings.Contains(x.Value, "${") {
+			l.Fault(n, "%s is an expression, and takes no variables of the environment: put the value into a parameter's default", what)
+			return
+		}
+		read(l, n, to, what)
+	}
+	return v
+}
+
 func path[T any](get func(*T) *string) value[T] {
 	return value[T]{scalarForm("path, relative to the file", "string"), func(l *loader, n *node, to *T, what string) {
 		l.Path(what, get(to))(n)

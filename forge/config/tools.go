@@ -53,7 +53,7 @@ func toolTables() {
 	handlerTable.fields = []field[Native]{
 		{name: "type", doc: "Always native.", value: choice(handlerTypes, func(*Native, string) {})},
 		{name: "path", others: []string{"function"}, doc: "The name that the Go function is registered under.", value: text(func(h *Native) *string { return &h.Path })},
-		{name: "inline", doc: "An expression over the parameters, whose value is the answer, in place of a function.", value: text(func(h *Native) *string { return &h.Inline })},
+		{name: "inline", doc: "An expression over the parameters, whose value is the answer, in place of a function.", value: source(func(h *Native) *string { return &h.Inline })},
 	}
 	handlerTable.ready()
 	kindTables()
