@@ -49,7 +49,11 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 // begin starts a use of the instance, which ends after timeMax and when it has
 // burnt fuelMax at the latest. Its partner is end.
 func (i *instance) begin(caller context.Context, logger *slog.Logger, timeMax time.Duration, fuelMax uint64) *call {
-	c := &call{instance: i, policy: &i.owner.policy, timeMax: timeMax}
+	c := i.spare
+	if i.spare = nil; c == nil {
+		c = &call{}
+	}
+	*c = call{instance: i, policy: &i.owner.policy, timeMax: timeMax}
 	c.log = &c.logged
 	c.log.open(caller, logger, &c.policy.Limits)
 	c.context = callContext{Context: caller, call: c, deadline: time.Now().Add(timeMax)}
@@ -60,7 +64,9 @@ func (i *instance) begin(caller context.Context, logger *slog.Logger, timeMax ti
 	return c
 }
 
-// end ends the use: what still waits on its context stops.
+// end ends the use: what still waits on its context stops. The instance's next
+// use takes the same memory, unless something outside may still hold the context:
+// a state store, an HTTP client, or whoever asked for its Done.
 func (c *call) end() {
 	c.context.end()
 	c.log.flush()
@@ -68,6 +74,8 @@ func (c *call) end() {
 	owner.stats.fuel.Add(c.burnt())
 	if c.grants.state != nil || c.grants.requests > 0 {
 		owner.looked.Store(true)
+	} else if !c.context.waitedFor() {
+		c.instance.spare = c
 	}
 	c.instance.call = nil
 }
@@ -226,6 +234,13 @@ func (c *callContext) Err() error {
 	default:
 		return nil
 	}
+}
+
+// waitedFor says whether somebody asked for Done.
+func (c *callContext) waitedFor() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.timed != nil
 }
 
 // end stops whatever waits on the context.

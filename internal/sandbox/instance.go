@@ -23,6 +23,7 @@ type instance struct {
 	random      guestRandom
 	descriptors descriptors
 	call        *call // the one it serves, or nil
+	spare       *call // one that ended, for the next; see call.end
 
 	vars      map[string][]byte // of an Extism guest
 	functions []*exportedFunction

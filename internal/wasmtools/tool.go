@@ -17,10 +17,11 @@ type tool struct {
 	module        *sandbox.Module
 	description   sandbox.Description
 	input, output *schema.Schema // output is nil when the tool has none
+	sessions      bool           // each session has an instance of its own
 }
 
 func newTool(s *Shelf, m *sandbox.Module, d sandbox.Description) (*tool, error) {
-	t := &tool{shelf: s, module: m, description: d}
+	t := &tool{shelf: s, module: m, description: d, sessions: m.Policy().Isolation == sandbox.IsolationSession}
 	var err error
 	if t.input, err = schema.Compile(d.InputSchema); err != nil {
 		return nil, fmt.Errorf("its inputSchema: %w", err)
@@ -77,13 +78,16 @@ var errGone = errors.New("the module was taken away while it was called")
 // run calls the module. Its error becomes an isError result: all of them are
 // about this one call, and the text says what the caller can do.
 func (t *tool) run(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-	call := r.Call()
-	out, err := t.module.Call(ctx, sandbox.CallRequest{
-		Tool: r.Name, Arguments: r.Arguments, Session: session(call),
-		Progress: func(progress, total float64, message string) {
-			_ = call.Progress(ctx, &mcp.Progress{Progress: progress, Total: total, Message: message}) // a client that is gone is found out by the call's end
+	request := sandbox.CallRequest{
+		Tool: r.Name, Arguments: r.Arguments,
+		Progress: func(progress, total float64, message string) { // runs on this goroutine
+			_ = r.Call().Progress(ctx, &mcp.Progress{Progress: progress, Total: total, Message: message}) // a client that is gone is found out by the call's end
 		},
-	})
+	}
+	if t.sessions {
+		request.Session = session(r.Call())
+	}
+	out, err := t.module.Call(ctx, request)
 	if err == nil && t.output != nil && out.JSON != nil {
 		err = t.checkResult(out.JSON)
 	}
@@ -92,7 +96,9 @@ func (t *tool) run(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, er
 	case err == nil && out.MCP != nil:
 		return ownResult(out.MCP)
 	case err == nil:
-		return mcp.StructuredJSON(out.JSON), nil
+		result := r.Text(string(out.JSON))
+		result.Structured = out.JSON
+		return result, nil
 	case !errors.As(err, &reported) && !errors.Is(err, sandbox.ErrClosed) && ctx.Err() == nil:
 		t.shelf.logger.WarnContext(ctx, "a tool failed", "tool", r.Name, "error", err)
 	}
