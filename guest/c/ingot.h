@@ -142,19 +142,35 @@ static inline const char *ingot_space(const char *p, const char *end)
     return p;
 }
 
+/* ingot_plain returns the first quote or backslash from p on, or end. It looks at
+ * eight bytes at a time; the test for a byte in them is that of
+ * https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord. */
+static inline const char *ingot_plain(const char *p, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101, highs = ones << 7;
+    for (; end - p >= 8; p += 8) {
+        uint64_t x;
+        __builtin_memcpy(&x, p, 8);
+        uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+        if ((((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs)
+            break;
+    }
+    while (p < end && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 /* ingot_skip returns the end of the value that starts at p. */
 static inline const char *ingot_skip(const char *p, const char *end)
 {
-    int depth = 0, quoted = 0;
+    int depth = 0;
     const char *start = p;
     for (; p < end; p++) {
-        if (quoted) {
-            if (*p == '\\')
-                p++;
-            else if (*p == '"')
-                quoted = 0;
-        } else if (*p == '"') {
-            quoted = 1;
+        if (*p == '"') {
+            for (p = ingot_plain(p + 1, end); p < end && *p == '\\';)
+                p = ingot_plain(end - p > 2 ? p + 2 : end, end);
+            if (p == end)
+                return end;
         } else if (*p == '{' || *p == '[') {
             depth++;
             continue;
@@ -167,7 +183,7 @@ static inline const char *ingot_skip(const char *p, const char *end)
         } else {
             continue;
         }
-        if (depth == 0 && !quoted)
+        if (depth == 0)
             return p + 1;
     }
     return end;
@@ -238,10 +254,7 @@ static inline struct ingot_text ingot_string(struct ingot_json v)
     if (!v.at || *v.at != '"')
         return none;
     const char *p = v.at + 1, *end = v.end - 1;
-    const char *plain = p;
-    while (plain < end && *plain != '\\')
-        plain++;
-    if (plain == end)
+    if (ingot_plain(p, end) == end)
         return (struct ingot_text){p, (uint32_t)(end - p)};
     char *start = ingot_alloc((uint32_t)(end - p)), *to = start;
     while (p < end) {
