@@ -53,6 +53,7 @@ type Host struct {
 
 // New returns a host without modules.
 func New(o Options) *Host {
+	primeWazero()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
