@@ -1,6 +1,7 @@
 // Command ingot serves a state engine over MCP and shows it on a page.
 //
 //	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
+//	ingot serve --config forge.yaml
 //	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
 //	ingot build [DIR]
@@ -19,6 +20,9 @@
 // and logs on stderr. SIGINT and SIGTERM end it: no new connection is taken,
 // calls in flight are answered, and it exits with 0. The state is in a directory,
 // which one process has at a time: the next one is told who.
+//
+// With a configuration, serve is the server that the file names: its tools, prompts
+// and state, over the transport that it says.
 //
 // state looks after such a directory while nobody serves it: verify reads all of it
 // and says what is damaged, repair makes a store of what is whole, dump writes the
@@ -64,8 +68,9 @@ type commands struct {
 	Version  versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 
-// streams are where a command writes.
+// streams are where a command reads and writes.
 type streams struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -76,14 +81,14 @@ func main() {
 }
 
 // run does what the arguments say until it is done or ctx ends, and returns the
-// exit code. No command reads stdin so far.
-func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+// exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var c commands
 	parsed, code, done := command.Parse(ctx, "ingot", "A state engine, and the MCP server on it.", &c, args, stdout, stderr)
 	if done {
 		return code
 	}
-	err := parsed.Run(streams{stdout, stderr})
+	err := parsed.Run(streams{stdin, stdout, stderr})
 	if err == nil {
 		return command.ExitOK
 	}

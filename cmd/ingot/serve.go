@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,13 @@ import (
 	"github.com/ingot-run/ingot/web"
 )
 
+// addressDefault is where the state is served if nothing else is said.
+const addressDefault = "127.0.0.1:7070"
+
 // serveCommand is "ingot serve".
 type serveCommand struct {
-	Listen string `default:"127.0.0.1:7070" placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer. (${default})"`
+	Listen string `placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer. (127.0.0.1:7070, or what the forge.yaml says)"`
+	Config string `placeholder:"FILE" type:"existingfile" help:"Be the server that this forge.yaml describes, over the transport that it names."`
 	httpserve.Flags
 	command.StoreFlags
 }
@@ -33,6 +38,7 @@ Examples:
 
   ingot serve
   ingot serve --listen 127.0.0.1:0 --memory
+  ingot serve --config forge.yaml
   openssl rand -hex 32 > token && ingot serve --listen 0.0.0.0:7070 --token-file token --allow-host box.example --tls-self-signed
   INGOT_TOKEN=$(cat token) ingot serve --listen :443 --allow-host mcp.example --tls-cert chain.pem --tls-key key.pem
   ingot serve --trusted-proxy 127.0.0.1 --oauth-issuer https://login.example --oauth-audience https://mcp.example --oauth-tool-scope '*=state:write'`
@@ -41,7 +47,10 @@ Examples:
 // Run serves until ctx ends and what is in flight is answered.
 func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
-	door, err := c.Flags.Open("--listen", c.Listen, logger)
+	if c.Config != "" {
+		return c.serveForge(ctx, out, logger)
+	}
+	door, err := c.Flags.Open("--listen", cmp.Or(c.Listen, addressDefault), logger)
 	if err != nil {
 		return err
 	}

@@ -22,17 +22,18 @@ func Example() {
 	statetools.Register(server, state.Public(m))
 	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{})
 
-	requests := `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}
-{"jsonrpc":"2.0","method":"notifications/initialized"}
-{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"state_set","arguments":{"key":"user:ada","value":"Ada"}}}
-{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"state:///user:ada"}}
-`
-	var answers bytes.Buffer
-	if err := server.ServeStdio(context.Background(), strings.NewReader(requests), &answers); err != nil {
-		panic(err)
+	const hello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}` + "\n"
+	for _, request := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"state_set","arguments":{"key":"user:ada","value":"Ada"}}}`,
+		`{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"state:///user:ada"}}`,
+	} {
+		var answers bytes.Buffer
+		if err := server.ServeStdio(context.Background(), strings.NewReader(hello+request+"\n"), &answers); err != nil {
+			panic(err)
+		}
+		fmt.Println(strings.Split(answers.String(), "\n")[1])
 	}
-	lines := strings.Split(answers.String(), "\n")
-	fmt.Println(lines[2])
 	// Output:
+	// {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"stored\":true,\"version\":1}"}],"structuredContent":{"stored":true,"version":1}}}
 	// {"jsonrpc":"2.0","id":2,"result":{"contents":[{"uri":"state:///user:ada","mimeType":"text/plain","text":"Ada","_meta":{"run.ingot/version":1}}]}}
 }

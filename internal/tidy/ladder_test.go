@@ -57,7 +57,7 @@ var ladder = map[string][]string{
 	"forge/pipeline":        {"mcp", "forge/config", "forge/expression", "forge/fault", "forge/template"},
 	"forge/httptool":        {"mcp", "forge/backoff", "forge/config", "forge/fault", "forge/template", "internal/netguard"},
 	"forge/clitool":         {"mcp", "forge/config", "forge/fault", "forge/template"},
-	"forge":                 {"mcp", "state", "internal/grants", "internal/netguard", "internal/statetools", "internal/sandbox", "internal/schema", "internal/wasmtools"},
+	"forge":                 {"forge/clitool", "forge/config", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/template", "mcp", "state", "internal/sandbox", "internal/schema", "internal/wasmtools"},
 	"wasm":                  {"engine"},
 	"js":                    {},
 	"web":                   {"js"},

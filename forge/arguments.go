@@ -1,0 +1,76 @@
+package forge
+
+import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/fault"
+	"github.com/ingot-run/ingot/internal/schema"
+	"github.com/ingot-run/ingot/mcp"
+)
+
+// checked fills in the defaults of the parameters and holds the arguments to the
+// tool's schema before h is called: by clients as by pipelines.
+func checked(t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
+	if len(t.InputSchema) == 0 {
+		return h, nil
+	}
+	s, err := schema.Compile(t.InputSchema)
+	if err != nil {
+		return nil, err
+	}
+	defaults := hasDefaults(t.Params)
+	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
+		if defaults {
+			filled, err := fill(t.Params, r.Arguments)
+			if err != nil {
+				return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+			}
+			r.Arguments = filled
+		}
+		if err := s.Validate(r.Arguments); err != nil {
+			return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+		}
+		return h(ctx, r)
+	}, nil
+}
+
+// hasDefaults says whether there is anything to fill in.
+func hasDefaults(params []config.Param) bool {
+	for _, p := range params {
+		if len(p.Default) > 0 || hasDefaults(p.Properties) {
+			return true
+		}
+	}
+	return false
+}
+
+// fill adds the defaults of parameters that are absent to a JSON object, also to
+// objects inside of it. Arguments that lack nothing come back as they are.
+func fill(params []config.Param, object []byte) ([]byte, error) {
+	var values map[string]jsontext.Value
+	if err := json.Unmarshal(object, &values); err != nil {
+		return nil, err
+	}
+	changed := false
+	for _, p := range params {
+		value, given := values[p.Name]
+		switch {
+		case !given && len(p.Default) > 0:
+			values[p.Name], changed = jsontext.Value(p.Default), true
+		case given && value.Kind() == '{' && hasDefaults(p.Properties):
+			inner, err := fill(p.Properties, value)
+			if err != nil {
+				return nil, err
+			}
+			values[p.Name], changed = inner, true
+		}
+	}
+	if !changed {
+		return object, nil
+	}
+	return json.Marshal(values, json.Deterministic(true))
+}

@@ -1,0 +1,311 @@
+package forge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ingot-run/ingot/forge/clitool"
+	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/httptool"
+	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/forge/pipeline"
+	"github.com/ingot-run/ingot/internal/sandbox"
+	"github.com/ingot-run/ingot/internal/schema"
+	"github.com/ingot-run/ingot/internal/wasmtools"
+	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
+)
+
+// tickInterval is how often expired state is removed, and how often modules are
+// looked at.
+const tickInterval = time.Second
+
+// Options configure a [Project]. The zero value works.
+type Options struct {
+	// Logger gets what middleware, tools and guests log; nil discards.
+	Logger *slog.Logger
+	// CacheDir keeps compiled modules; empty: a folder of the user's cache directory.
+	CacheDir string
+	// WrapTool, when not nil, stands around everything that a tool has of its own:
+	// for access rules.
+	WrapTool func(t mcp.Tool, h mcp.Handler) mcp.Handler
+}
+
+// Project is a forge.yaml that was opened: a server with all that it names.
+type Project struct {
+	config  *config.Config
+	options Options
+	state   *state.Embedded
+	host    *sandbox.Host
+	shelf   *wasmtools.Shelf
+	shared  *middleware.Shared
+	server  *mcp.Server
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	closers []func()
+
+	mu       sync.RWMutex
+	handlers map[string]mcp.Handler // complete: arguments checked, chain around
+	failed   error                  // of a chain that could not be made
+}
+
+// Open reads a file and makes its server. The error of a file that is wrong is a
+// [*config.Problems]; every other says which tool cannot be made, and why.
+func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
+	c, err := config.Load(path, config.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Resources) > 0 {
+		return nil, fmt.Errorf("%s: resources are not served yet: leave them out", c.Resources[0].Pos)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Project{config: c, options: o, handlers: map[string]mcp.Handler{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if err := p.openState(); err != nil {
+		return nil, err
+	}
+	p.shared = middleware.NewShared(middleware.Options{Logger: o.Logger, Secrets: c.Secrets, Lookup: p.lookup}, nil)
+	p.server = mcp.NewServer(mcp.Options{
+		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
+		CompileSchema: compileSchema, WrapTool: p.wrap,
+	})
+	for i := range c.Tools {
+		if err := p.addTool(&c.Tools[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.addModules(ctx, path); err != nil {
+		return nil, err
+	}
+	for i := range c.Prompts {
+		if err := p.addPrompt(&c.Prompts[i]); err != nil {
+			return nil, err
+		}
+	}
+	p.run()
+	return p, nil
+}
+
+// compileSchema is for mcp.Options.
+func compileSchema(source []byte) (func([]byte) error, error) {
+	s, err := schema.Compile(source)
+	if err != nil {
+		return nil, err
+	}
+	return s.Validate, nil
+}
+
+// openState opens the store of the file.
+func (p *Project) openState() (err error) {
+	s := p.config.State
+	if s.Backend == config.BackendRedis {
+		return fmt.Errorf("%s: the backend redis is not built yet: use file or memory", s.At("backend"))
+	}
+	p.state, err = state.Open(state.Options{
+		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync,
+		Log: func(text string) { p.options.Logger.Warn(text) },
+	})
+	if err != nil {
+		return fmt.Errorf("opening the state: %w", err)
+	}
+	p.closers = append(p.closers, func() { err := p.state.Close(); p.note("closing the state", err) })
+	return nil
+}
+
+func (p *Project) note(doing string, err error) {
+	if err != nil {
+		p.options.Logger.Error(doing, "error", err)
+	}
+}
+
+// addTool makes the handler of a tool and lists it. Wasm tools come with their modules.
+func (p *Project) addTool(t *config.Tool) error {
+	if t.Kind == config.KindWasm {
+		return nil
+	}
+	h, err := p.handler(t)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.Pos, err)
+	}
+	if t.Hidden {
+		p.complete(t.Name, t, h)
+	} else {
+		p.server.AddTool(listing(t), h)
+	}
+	return p.failed
+}
+
+// handler makes the handler of a tool that is no module.
+func (p *Project) handler(t *config.Tool) (mcp.Handler, error) {
+	switch t.Kind {
+	case config.KindCLI:
+		return clitool.New(t, p.config.Secrets)
+	case config.KindHTTP:
+		h, done, err := httptool.New(t, p.config.Secrets)
+		if err == nil {
+			p.closers = append(p.closers, done)
+		}
+		return h, err
+	case config.KindPipeline:
+		return pipeline.New(t, p.lookup, p.config.Secrets)
+	case config.KindNative:
+		if t.Native.Inline != "" {
+			return pipeline.Expression(t)
+		}
+		return p.native(t)
+	default:
+		return nil, fmt.Errorf("tool %s: a tool of the type %q cannot be made", t.Name, t.Kind)
+	}
+}
+
+// listing is the tool as the protocol lists it. It checks itself: see complete.
+func listing(t *config.Tool) mcp.Tool {
+	return mcp.Tool{
+		Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: t.InputSchema, OutputSchema: t.OutputSchema,
+		Annotations: t.Annotations, Icons: t.Icons,
+	}
+}
+
+// wrap is for mcp.Options: it completes each tool that is added, also those of
+// modules, whose names the file need not know.
+func (p *Project) wrap(t mcp.Tool, h mcp.Handler) mcp.Handler {
+	tool := p.config.Tool(t.Name)
+	if tool == nil {
+		tool = p.moduleOf(t)
+	}
+	h = p.complete(t.Name, tool, h)
+	if p.options.WrapTool != nil {
+		h = p.options.WrapTool(t, h)
+	}
+	return h
+}
+
+// moduleOf is the entry of the file that a tool of a module belongs to, as far as its
+// chain is concerned: the file's middleware stands around it.
+func (p *Project) moduleOf(t mcp.Tool) *config.Tool {
+	return &config.Tool{Kind: config.KindWasm, Name: t.Name, InputSchema: t.InputSchema, Annotations: t.Annotations}
+}
+
+// complete puts the checks of the arguments, and the chain, around a handler, and
+// notes it for pipelines and fallbacks.
+func (p *Project) complete(name string, t *config.Tool, h mcp.Handler) mcp.Handler {
+	chained, err := middleware.Wrap(h, t, middleware.Chain(p.config, t), p.shared)
+	if err == nil {
+		chained, err = checked(t, chained)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.failed = errors.Join(p.failed, fmt.Errorf("%s: tool %s: %w", cmp.Or(t.Pos.String(), name), name, err))
+		return h
+	}
+	p.handlers[name] = chained
+	return chained
+}
+
+// lookup finds a complete handler.
+func (p *Project) lookup(name string) (mcp.Handler, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	h, ok := p.handlers[name]
+	return h, ok
+}
+
+// addModules loads the modules of wasm tools.
+func (p *Project) addModules(ctx context.Context, path string) error {
+	if !slices.ContainsFunc(p.config.Tools, func(t config.Tool) bool { return t.Kind == config.KindWasm }) {
+		return nil
+	}
+	cache := p.options.CacheDir
+	if cache == "" {
+		cache, _ = sandbox.DefaultCacheDir() // where nobody is at home, modules are compiled at each start
+	}
+	p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: state.Public(p.state), CacheDir: cache, Lazy: true})
+	p.shelf = wasmtools.New(wasmtools.Options{Host: p.host, Server: p.server, Logger: p.options.Logger, Origins: []wasmtools.Origin{modules{p.config}}})
+	p.closers = append(p.closers, func() {
+		p.shelf.Close()
+		p.note("closing the sandbox", p.host.Close(context.Background()))
+	})
+	if err := p.shelf.Load(ctx); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return p.failed
+}
+
+// modules are the wasm tools of a configuration as an origin.
+type modules struct{ config *config.Config }
+
+// Sources implements wasmtools.Origin.
+func (m modules) Sources() ([]wasmtools.Source, error) {
+	var all []wasmtools.Source
+	for i := range m.config.Tools {
+		if t := m.config.Tools[i].Wasm; t != nil {
+			source := wasmtools.Source{Name: t.Module, Files: []string{t.Module}, Open: t.Open}
+			if t.Signature != "" {
+				source.Files = append(source.Files, t.Signature)
+			}
+			all = append(all, source)
+		}
+	}
+	return all, nil
+}
+
+// run starts what goes on beside the calls; Close ends it.
+func (p *Project) run() {
+	var ctx context.Context
+	ctx, p.stop = context.WithCancel(context.Background())
+	p.running.Go(func() {
+		ticker := time.NewTicker(tickInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				p.state.Tick(0)
+			}
+		}
+	})
+	if p.shelf != nil {
+		p.running.Go(func() { p.shelf.Watch(ctx, tickInterval) })
+	}
+}
+
+// Server is the server, ready to be served.
+func (p *Project) Server() *mcp.Server { return p.server }
+
+// Config is the file.
+func (p *Project) Config() *config.Config { return p.config }
+
+// State lists what the middleware knows of the tools.
+func (p *Project) State() []middleware.State { return p.shared.State() }
+
+// Close ends what the project has started, and waits for calls of modules that run.
+// The server should have ended before.
+func (p *Project) Close() error {
+	if p.stop != nil {
+		p.stop()
+		p.running.Wait()
+	}
+	if p.server != nil {
+		p.server.Close()
+	}
+	for _, close := range slices.Backward(p.closers) {
+		close()
+	}
+	p.closers = nil
+	return nil
+}
