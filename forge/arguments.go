@@ -12,13 +12,15 @@ import (
 	"github.com/ingot-run/ingot/mcp"
 )
 
-// checked fills in the defaults of the parameters and holds the arguments to the
-// tool's schema before h is called: by clients as by pipelines.
+// checked fills in the defaults of the parameters, holds the arguments to the tool's
+// schema before h is called, by clients as by pipelines, and what it answers to the
+// schema of its results.
 func checked(t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
-	if len(t.InputSchema) == 0 {
-		return h, nil
+	input, err := compiled(t.InputSchema)
+	if err != nil {
+		return nil, err
 	}
-	s, err := schema.Compile(t.InputSchema)
+	output, err := compiled(t.OutputSchema)
 	if err != nil {
 		return nil, err
 	}
@@ -31,11 +33,27 @@ func checked(t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
 			}
 			r.Arguments = filled
 		}
-		if err := s.Validate(r.Arguments); err != nil {
-			return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+		if input != nil {
+			if err := input.Validate(r.Arguments); err != nil {
+				return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+			}
 		}
-		return h(ctx, r)
+		result, err := h(ctx, r)
+		if err == nil && output != nil && result != nil && !result.IsError {
+			if err := output.Validate(result.Structured); err != nil {
+				return nil, fault.Because(err, fault.Failed, "the tool %s answered what its output schema does not allow: %v", t.Name, err)
+			}
+		}
+		return result, err
 	}, nil
+}
+
+// compiled compiles a schema; none is nil.
+func compiled(source []byte) (*schema.Schema, error) {
+	if len(source) == 0 {
+		return nil, nil
+	}
+	return schema.Compile(source)
 }
 
 // hasDefaults says whether there is anything to fill in.

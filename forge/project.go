@@ -1,11 +1,11 @@
 package forge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +16,6 @@ import (
 	"github.com/ingot-run/ingot/forge/middleware"
 	"github.com/ingot-run/ingot/forge/pipeline"
 	"github.com/ingot-run/ingot/internal/sandbox"
-	"github.com/ingot-run/ingot/internal/schema"
 	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
@@ -52,7 +51,6 @@ type Project struct {
 
 	mu       sync.RWMutex
 	handlers map[string]mcp.Handler // complete: arguments checked, chain around
-	failed   error                  // of a chain that could not be made
 }
 
 // Open reads a file and makes its server. The error of a file that is wrong is a
@@ -62,8 +60,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Resources) > 0 {
-		return nil, fmt.Errorf("%s: resources are not served yet: leave them out", c.Resources[0].Pos)
+	if err := unbuilt(c); err != nil {
+		return nil, err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -80,7 +78,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	p.shared = middleware.NewShared(middleware.Options{Logger: o.Logger, Secrets: c.Secrets, Lookup: p.lookup}, nil)
 	p.server = mcp.NewServer(mcp.Options{
 		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
-		CompileSchema: compileSchema, WrapTool: p.wrap,
 	})
 	for i := range c.Tools {
 		if err := p.addTool(&c.Tools[i]); err != nil {
@@ -99,21 +96,33 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	return p, nil
 }
 
-// compileSchema is for mcp.Options.
-func compileSchema(source []byte) (func([]byte) error, error) {
-	s, err := schema.Compile(source)
-	if err != nil {
-		return nil, err
+// unbuilt refuses what a file may say and nothing would act on: better no server than
+// one that is not what its file says.
+func unbuilt(c *config.Config) error {
+	var errs []error
+	for _, r := range c.Resources {
+		errs = append(errs, fmt.Errorf("%s: resources are not served yet: leave them out", r.Pos))
 	}
-	return s.Validate, nil
+	if c.State.Backend == config.BackendRedis {
+		errs = append(errs, fmt.Errorf("%s: the backend redis is not built yet: use file or memory", c.State.At("backend")))
+	}
+	for i := range c.Tools {
+		t := &c.Tools[i]
+		if t.Kind != config.KindWasm {
+			continue
+		}
+		for _, key := range []string{"title", "description", "params", "annotations", "icons", "output_schema", "outputSchema"} {
+			if t.Has(key) {
+				errs = append(errs, fmt.Errorf("%s: the module says itself what its %s is: leave it out", t.At(key), key))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // openState opens the store of the file.
 func (p *Project) openState() (err error) {
 	s := p.config.State
-	if s.Backend == config.BackendRedis {
-		return fmt.Errorf("%s: the backend redis is not built yet: use file or memory", s.At("backend"))
-	}
 	p.state, err = state.Open(state.Options{
 		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync,
 		Log: func(text string) { p.options.Logger.Warn(text) },
@@ -140,12 +149,23 @@ func (p *Project) addTool(t *config.Tool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Pos, err)
 	}
-	if t.Hidden {
-		p.complete(t.Name, t, h)
-	} else {
-		p.server.AddTool(listing(t), h)
+	h, err = p.complete(t.Name, t, h)
+	if err != nil {
+		return err
 	}
-	return p.failed
+	if !t.Hidden {
+		listed := listing(t)
+		p.server.AddTool(listed, p.access(listed, h))
+	}
+	return nil
+}
+
+// access puts the access rules around a tool that clients call.
+func (p *Project) access(t mcp.Tool, h mcp.Handler) mcp.Handler {
+	if p.options.WrapTool == nil {
+		return h
+	}
+	return p.options.WrapTool(t, h)
 }
 
 // handler makes the handler of a tool that is no module.
@@ -175,45 +195,43 @@ func (p *Project) handler(t *config.Tool) (mcp.Handler, error) {
 func listing(t *config.Tool) mcp.Tool {
 	return mcp.Tool{
 		Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: t.InputSchema, OutputSchema: t.OutputSchema,
-		Annotations: t.Annotations, Icons: t.Icons,
+		Annotations: t.Annotations, Icons: t.Icons, SelfChecked: true,
 	}
 }
 
-// wrap is for mcp.Options: it completes each tool that is added, also those of
-// modules, whose names the file need not know.
-func (p *Project) wrap(t mcp.Tool, h mcp.Handler) mcp.Handler {
-	tool := p.config.Tool(t.Name)
-	if tool == nil {
-		tool = p.moduleOf(t)
+// wrapModule stands around the tools of modules: the middleware of the file, and of the
+// entry that the module is loaded for. A chain that cannot be made leaves nothing to
+// call.
+func (p *Project) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Handler {
+	tool := config.Tool{Kind: config.KindWasm, Name: t.Name, Annotations: t.Annotations}
+	for i := range p.config.Tools {
+		if entry := &p.config.Tools[i]; entry.Wasm != nil && entry.Wasm.Module == source {
+			tool.Place, tool.Middleware = entry.Place, entry.Middleware
+		}
 	}
-	h = p.complete(t.Name, tool, h)
-	if p.options.WrapTool != nil {
-		h = p.options.WrapTool(t, h)
+	done, err := p.complete(t.Name, &tool, h)
+	if err != nil {
+		p.options.Logger.Error("a tool of a module cannot be served", "tool", t.Name, "error", err)
+		return func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) { return nil, err }
 	}
-	return h
+	t.Annotations = nil // a guest's own word that it only reads frees it from no rule
+	return p.access(t, done)
 }
 
-// moduleOf is the entry of the file that a tool of a module belongs to, as far as its
-// chain is concerned: the file's middleware stands around it.
-func (p *Project) moduleOf(t mcp.Tool) *config.Tool {
-	return &config.Tool{Kind: config.KindWasm, Name: t.Name, InputSchema: t.InputSchema, Annotations: t.Annotations}
-}
-
-// complete puts the checks of the arguments, and the chain, around a handler, and
-// notes it for pipelines and fallbacks.
-func (p *Project) complete(name string, t *config.Tool, h mcp.Handler) mcp.Handler {
+// complete puts the checks of arguments and results, and the chain, around a handler,
+// and notes it for pipelines and fallbacks.
+func (p *Project) complete(name string, t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
 	chained, err := middleware.Wrap(h, t, middleware.Chain(p.config, t), p.shared)
 	if err == nil {
 		chained, err = checked(t, chained)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: tool %s: %w", t.Pos, name, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
-		p.failed = errors.Join(p.failed, fmt.Errorf("%s: tool %s: %w", cmp.Or(t.Pos.String(), name), name, err))
-		return h
-	}
 	p.handlers[name] = chained
-	return chained
+	return chained, nil
 }
 
 // lookup finds a complete handler.
@@ -234,7 +252,7 @@ func (p *Project) addModules(ctx context.Context, path string) error {
 		cache, _ = sandbox.DefaultCacheDir() // where nobody is at home, modules are compiled at each start
 	}
 	p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: state.Public(p.state), CacheDir: cache, Lazy: true})
-	p.shelf = wasmtools.New(wasmtools.Options{Host: p.host, Server: p.server, Logger: p.options.Logger, Origins: []wasmtools.Origin{modules{p.config}}})
+	p.shelf = wasmtools.New(wasmtools.Options{Host: p.host, Server: p.server, Logger: p.options.Logger, Origins: []wasmtools.Origin{modules{p.config}}, Wrap: p.wrapModule})
 	p.closers = append(p.closers, func() {
 		p.shelf.Close()
 		p.note("closing the sandbox", p.host.Close(context.Background()))
@@ -242,7 +260,30 @@ func (p *Project) addModules(ctx context.Context, path string) error {
 	if err := p.shelf.Load(ctx); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return p.failed
+	return p.checkSteps()
+}
+
+// checkSteps finds steps whose tool nobody has, which the file alone could not know
+// while its modules were not loaded.
+func (p *Project) checkSteps() error {
+	var errs []error
+	var look func(steps []config.Step)
+	look = func(steps []config.Step) {
+		for i := range steps {
+			if s := &steps[i]; s.Tool != "" {
+				if _, ok := p.lookup(s.Tool); !ok {
+					errs = append(errs, fmt.Errorf("%s: the step's tool, %q, is neither in the file nor in its modules", s.At("tool"), s.Tool))
+				}
+			}
+			look(steps[i].Parallel)
+		}
+	}
+	for _, t := range p.config.Tools {
+		if t.Pipeline != nil {
+			look(t.Pipeline.Steps)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // modules are the wasm tools of a configuration as an origin.
@@ -282,6 +323,13 @@ func (p *Project) run() {
 	if p.shelf != nil {
 		p.running.Go(func() { p.shelf.Watch(ctx, tickInterval) })
 	}
+}
+
+// ToolNames are the tools that there are, those that only others call included.
+func (p *Project) ToolNames() []string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.Sorted(maps.Keys(p.handlers))
 }
 
 // Server is the server, ready to be served.

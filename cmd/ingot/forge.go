@@ -7,36 +7,32 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
-	"github.com/ingot-run/ingot/mcp"
 )
 
 // serveForge is the server of a forge.yaml, until the end of stdin or of ctx.
 func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog.Logger) (err error) {
-	// What the environment says is for the servers that have no file.
-	if c.Data != os.Getenv("INGOT_DATA") || c.Memory && os.Getenv("INGOT_MEMORY") == "" || len(c.Key) > 0 {
-		return command.Usage("--config does not go with --data, --memory or --key-file: the file says where its state is")
+	if c.StoreFlags.Given() {
+		return command.Usage("--config does not go with --data, --memory, --sync, --max-bytes or --key-file: the file says where its state is, and how it is kept")
 	}
-	var tools []string
-	project, err := forge.Open(ctx, c.Config, forge.Options{Logger: logger, WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
-		tools = append(tools, t.Name)
-		return c.WrapTool(t, h)
-	}})
+	project, err := forge.Open(ctx, c.Config, forge.Options{Logger: logger, WrapTool: c.WrapTool})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, project.Close()) }()
-	if err := c.CheckTools(tools); err != nil {
+	if err := c.CheckTools(project.ToolNames()); err != nil {
 		return err
 	}
 	meta := project.Config().Forge
 	if meta.Transport == config.TransportStdio && c.Listen == "" {
+		if err := c.Unused("the file says stdio: name an address with --listen"); err != nil {
+			return err
+		}
 		return project.Server().ServeStdio(ctx, out.stdin, out.stdout)
 	}
 	address := cmp.Or(c.Listen, net.JoinHostPort(meta.Host, strconv.Itoa(meta.Port)))

@@ -46,7 +46,8 @@ tools:
       - {tool: sha256, input: {text: "{{said.text}}"}, output_var: digest}
       - {tool: add, condition: "said.times == 2", input: {a: 1, b: 2}, output_var: sum}
     output: {who: "{{said.text}}", sum: "{{sum}}", hex: "{{digest.hex}}"}
-  - {type: wasm, module: "MODULE"}
+  - {type: wasm, module: "MODULE", middleware: [{type: transform, response: {remove: [algorithm]}}]}
+  - {type: native, name: promises, handler: {inline: '{"n": s}'}, params: {s: string}, output_schema: {type: object, properties: {n: {type: integer}}}}
 prompts:
   - name: review
     template: "Review {{language}}: {{code}}"
@@ -125,6 +126,9 @@ func TestForgeKinds(t *testing.T) {
 		{toolCall("fails", `{}`), `exit code 1`},
 		{toolCall("fetch", `{"id":"a/b"}`), `"structuredContent":{"path":"/users/a%2Fb","known":true}`},
 		{toolCall("sha256", `{"text":"abc"}`), `ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad`},
+		{toolCall("sha256", `{"text":"abc"}`), `"structuredContent":{"hex":`},
+		{toolCall("sha256", `{}`), `"isError":true`},
+		{toolCall("promises", `{"s":"x"}`), `what its output schema does not allow`},
 		{toolCall("flow", `{"who":"abc"}`), `"sum":"3"`},
 		{toolCall("flow", `{"who":"abc"}`), `"hex":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"`},
 		{`"method":"prompts/get","params":{"name":"review","arguments":{"code":"x := {{code}}"}}`, `Review go: x := {{code}}`},
@@ -175,20 +179,27 @@ func TestForgeMiddlewareActs(t *testing.T) {
 // A file that cannot be served says why, with its place, and nothing starts.
 func TestForgeRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"tools: [{type: cli, name: a, comand: x}]":                                        `did you mean`,
-		"forge: {name: a}\ntools: [{type: native, name: a, handler: 'b::c'}]":             `there is no function "b::c"`,
-		"forge: {name: a}\ntools: [{type: cli, name: a, command: no-such-program-here}]":  `is not there`,
-		"forge: {name: a}\ntools: [{type: wasm, module: none.wasm}]":                      `none.wasm`,
-		"forge: {name: a}\nresources: [{uri: 'one:x', file: one.txt}]":                    `resources are not served yet`,
-		"forge: {name: a}\nstate: {backend: redis, options: {url: 'redis://127.0.0.1/'}}": `forge.yaml`,
+		"tools: [{type: cli, name: a, comand: x}]":                                                                      `did you mean`,
+		"forge: {name: a}\ntools: [{type: native, name: a, handler: 'b::c'}]":                                           `there is no function "b::c"`,
+		"forge: {name: a}\ntools: [{type: cli, name: a, command: no-such-program-here}]":                                `is not there`,
+		"forge: {name: a}\ntools: [{type: wasm, module: none.wasm}]":                                                    `none.wasm`,
+		"forge: {name: a}\nresources: [{uri: 'one:x', file: one.txt}]":                                                  `resources are not served yet`,
+		"forge: {name: a}\ntools: [{type: wasm, module: 'MODULE', title: Mine}]":                                        `the module says itself what its title is`,
+		"forge: {name: a}\ntools: [{type: wasm, module: 'MODULE'}, {type: pipeline, name: p, steps: [{tool: nobody}]}]": `"nobody", is neither in the file nor in its modules`,
+		"forge: {name: a}\nstate: {backend: redis, options: {url: 'redis://127.0.0.1/'}}":                               `forge.yaml`,
 	} {
 		code, stdout, stderr := runWith(t, "serve", "--config", forgeProject(t, text))
 		if code != 1 || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%s\nexit %d, stdout %q, stderr %q; want %q", text, code, stdout, stderr, want)
 		}
 	}
-	if code, _, stderr := runWith(t, "serve", "--config", forgeProject(t, forgeFile), "--data", t.TempDir()); code != 2 || !strings.Contains(stderr, "--config does not go with") {
-		t.Errorf("exit %d: %s", code, stderr)
+	for flags, want := range map[string]string{
+		"--data=x": "--config does not go with", "--sync=never": "--config does not go with", "--max-bytes=1MiB": "--config does not go with",
+		"--auth-disabled": "--auth-disabled is about HTTP", "--oauth-scope=x": "--oauth-scope is about HTTP",
+	} {
+		if code, _, stderr := runWith(t, "serve", "--config", forgeProject(t, forgeFile), flags); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d: %s", flags, code, stderr)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,10 +74,17 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	host := sandbox.New(sandbox.Options{Logger: logger, State: manager, CacheDir: c.cacheDir(), Lazy: true})
 	defer host.Close(context.WithoutCancel(ctx)) // all calls have ended: nothing to wait for
 	server := mcp.NewServer(mcp.Options{
-		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger, WrapTool: c.Access.WrapTool,
+		Name: "wasm-host", Title: "ingot wasm-host", Version: command.Version(), Logger: logger,
+		WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
+			t.Annotations = nil // a guest's own word that it only reads frees it from no scope
+			return c.Access.WrapTool(t, h)
+		},
 	})
 	shelf := wasmtools.New(wasmtools.Options{Host: host, Server: server, Origins: origins, Logger: logger})
 	if err := shelf.Load(ctx); err != nil {
+		return err
+	}
+	if err := c.Access.CheckTools(toolNames(shelf)); err != nil {
 		return err
 	}
 	defer c.watch(ctx, shelf)()
@@ -89,10 +97,21 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	return door.Serve(ctx, server, nil)
 }
 
+// toolNames are the tools that are served.
+func toolNames(shelf *wasmtools.Shelf) (names []string) {
+	for _, m := range shelf.Modules() {
+		for _, d := range m.Tools() {
+			names = append(names, d.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // door is the address of --http; nil without it.
 func (c *serveCommand) door(logger *slog.Logger) (*httpserve.Door, error) {
 	if c.HTTP == "" {
-		return nil, nil
+		return nil, c.Access.Unused("these tools are served on stdin and stdout: name an address with --http")
 	}
 	return c.Access.Open("--http", c.HTTP, logger)
 }
@@ -135,8 +154,14 @@ func (c *serveCommand) origins() ([]wasmtools.Origin, error) {
 // uses should neither be made nor be held against others.
 func (c *serveCommand) state(ctx context.Context, logger *slog.Logger) (state.Manager, func() error, error) {
 	nothing := func() error { return nil }
+	unused := func() error {
+		if c.State.Given() {
+			return command.Usage("--state-data and its like are about state, and no tool is granted any: grant capabilities.state in a --config")
+		}
+		return nil
+	}
 	if c.Config == "" {
-		return nil, nothing, nil
+		return nil, nothing, unused()
 	}
 	file, err := grants.Read(c.Config, grants.Options{})
 	if err != nil {
@@ -156,7 +181,7 @@ func (c *serveCommand) state(ctx context.Context, logger *slog.Logger) (state.Ma
 		stopTicking := command.StartTicking(store)
 		return state.Public(state.Embed(store)), func() error { stopTicking(); return closeStore() }, nil
 	}
-	return nil, nothing, nil
+	return nil, nothing, unused()
 }
 
 // load loads the one module at path, for the commands that look at it.

@@ -30,6 +30,16 @@ type StoreFlags struct {
 	MaxBytes ByteSize `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
 }
 
+// maxBytesDefault is the tag's, which cannot name a constant.
+const maxBytesDefault = 1 << 30
+
+// Given says whether the command line, and not the environment alone, says something
+// about the store: a command that opens none refuses it.
+func (f *StoreFlags) Given() bool {
+	return f.Data != os.Getenv("INGOT_DATA") || f.Memory && os.Getenv("INGOT_MEMORY") == "" ||
+		f.Sync != "always" || f.MaxBytes != maxBytesDefault || len(f.Key) > 0
+}
+
 // keyVariable is the environment variable with the key, where no file is given.
 const keyVariable = "INGOT_KEY"
 

@@ -36,6 +36,34 @@ type Flags struct {
 	ProxyHeader  string   `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header that the proxy writes: X-Forwarded-For or Forwarded. (${default})"`
 }
 
+// Unused returns an error when the command line says who may come in over HTTP, and
+// nothing is served over HTTP: somebody relies on what would not be done. instead says
+// what makes the flags matter. The environment may say what it likes.
+func (f *Flags) Unused(instead string) error {
+	for _, given := range []struct {
+		flag string
+		set  bool
+	}{
+		{"--token-file", f.TokenFile != os.Getenv("INGOT_TOKEN_FILE")},
+		{"--auth-disabled", f.AuthDisabled},
+		{"--allow-host", len(f.AllowHost) > 0},
+		{"--allow-origin", len(f.AllowOrigin) > 0},
+		{"--oauth-issuer", f.Issuer != ""},
+		{"--oauth-audience", f.Audience != ""},
+		{"--oauth-scope", len(f.Scopes) > 0},
+		{"--oauth-tool-scope", len(f.ToolScopes) > 0},
+		{"--tls-cert", f.TLSCert != ""},
+		{"--tls-key", f.TLSKey != ""},
+		{"--tls-self-signed", f.TLSSelfSigned},
+		{"--trusted-proxy", len(f.TrustedProxy) > 0},
+	} {
+		if given.set {
+			return command.Usage(given.flag + " is about HTTP, and " + instead)
+		}
+	}
+	return nil
+}
+
 const (
 	connectionsPerClient = 256
 	burstSeconds         = 5

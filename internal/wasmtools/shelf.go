@@ -24,6 +24,9 @@ type Options struct {
 	Server *mcp.Server
 	// Origins are where they come from.
 	Origins []Origin
+	// Wrap, when not nil, stands around the handler of each tool; source is the name
+	// of the source that the tool's module was loaded from.
+	Wrap func(source string, t mcp.Tool, h mcp.Handler) mcp.Handler
 	// Logger hears what is loaded and what is not; nil discards.
 	Logger *slog.Logger
 }
@@ -37,14 +40,16 @@ type Shelf struct {
 	host    *sandbox.Host
 	server  *mcp.Server
 	origins origins
+	wrap    func(source string, t mcp.Tool, h mcp.Handler) mcp.Handler
 	logger  *slog.Logger
 
-	looking sync.Mutex // held while a change is made; guards closing
+	looking sync.Mutex // held while a change is made
+
+	refused map[string]stamps // sources that could not be loaded, as they were then; guarded by looking
 
 	mu      sync.RWMutex
-	books   map[string]*book  // by the source's name
-	holders map[string]*book  // by the names of what they offer
-	refused map[string]stamps // sources that could not be loaded, as they were then
+	books   map[string]*book // by the source's name
+	holders map[string]*book // by the names of what they offer
 
 	closing sync.WaitGroup // modules that end their calls
 }
@@ -88,8 +93,11 @@ func New(o Options) *Shelf {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Wrap == nil {
+		o.Wrap = func(_ string, _ mcp.Tool, h mcp.Handler) mcp.Handler { return h }
+	}
 	return &Shelf{
-		host: o.Host, server: o.Server, origins: o.Origins, logger: o.Logger,
+		host: o.Host, server: o.Server, origins: o.Origins, wrap: o.Wrap, logger: o.Logger,
 		books: map[string]*book{}, holders: map[string]*book{}, refused: map[string]stamps{},
 	}
 }
@@ -256,6 +264,9 @@ func (s *Shelf) Reload(ctx context.Context) (Changes, error) {
 			fresh = append(fresh, source)
 		}
 	}
+	maps.DeleteFunc(s.refused, func(name string, _ stamps) bool {
+		return !slices.ContainsFunc(sources, func(source Source) bool { return source.Name == name })
+	})
 	s.take(ctx, fresh, next, taken, &changes)
 	for name := range s.books {
 		if next[name] == nil {
@@ -332,7 +343,8 @@ func (s *Shelf) exchange(next, taken map[string]*book) {
 // enter puts what the module offers into the catalog.
 func (b *book) enter(c *mcp.Catalog, s *Shelf) {
 	for _, t := range b.tools {
-		c.AddTool(t.listing(), t.call)
+		listed := t.listing()
+		c.AddTool(listed, s.wrap(b.source, listed, t.call))
 		s.logger.Info("serving a tool", "tool", t.description.Name, "file", b.source, "sha256", b.module.Info().SHA256)
 	}
 	b.extras.enter(c, asker{s, b.source})

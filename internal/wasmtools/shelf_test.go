@@ -352,3 +352,52 @@ func TestOriginsThatHaveNothing(t *testing.T) {
 	replace(t, path, guest("tool", "{}", 1))
 	require.ErrorContains(t, serve(t, open(t, path), open(t, path)).Load(t.Context()), "named twice")
 }
+
+// Under the isolation "session" a guest remembers within one session, and callers
+// without one share nothing.
+func TestSessionsDoNotMix(t *testing.T) {
+	origin, err := Open("../sandbox/testdata/hostile.wasm", sandbox.Policy{Isolation: sandbox.IsolationSession})
+	require.NoError(t, err)
+	s := serve(t, origin)
+	require.NoError(t, s.Load(t.Context()))
+	const remember = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hostile","arguments":{"mode":"remember"}}}`
+	seen := func(e *mcp.Exchange) string {
+		_, rest, _ := strings.Cut(string(e.Answer(t.Context(), mcp.VersionLegacy, nil)), `"structuredContent":`)
+		return strings.TrimRight(rest, "}")
+	}
+	first, second := s.server.NewSession(mcp.SessionOptions{}), s.server.NewSession(mcp.SessionOptions{})
+	defer first.Close()
+	defer second.Close()
+	for _, c := range []struct {
+		exchange *mcp.Exchange
+		want     string
+	}{
+		{first.NewExchange([]byte(remember)), `{"seen":0`},
+		{first.NewExchange([]byte(remember)), `{"seen":1`},
+		{second.NewExchange([]byte(remember)), `{"seen":0`},
+		{s.server.NewExchange([]byte(remember)), `{"seen":0`},
+		{s.server.NewExchange([]byte(remember)), `{"seen":0`},
+		{first.NewExchange([]byte(remember)), `{"seen":2`},
+	} {
+		require.Equal(t, c.want, seen(c.exchange))
+	}
+}
+
+// Wrap stands around each tool, and knows where its module came from.
+func TestWrapKnowsTheSource(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.wasm")
+	replace(t, path, guest("tool", `{"v":1}`, 1))
+	host, server := sandbox.New(sandbox.Options{}), mcp.NewServer(mcp.Options{})
+	defer server.Close()
+	shelf := New(Options{Host: host, Server: server, Origins: []Origin{open(t, path)}, Wrap: func(source string, tool mcp.Tool, h mcp.Handler) mcp.Handler {
+		require.Equal(t, path, source)
+		require.Equal(t, "tool", tool.Name)
+		return func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
+			return mcp.TextResult("wrapped"), nil
+		}
+	}})
+	require.NoError(t, shelf.Load(t.Context()))
+	defer func() { require.NoError(t, host.Close(context.Background())) }()
+	defer shelf.Close()
+	require.Contains(t, (&served{shelf, t, server}).call("tool"), "wrapped")
+}

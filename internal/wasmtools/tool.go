@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/schema"
@@ -34,14 +36,14 @@ func newTool(s *Shelf, m *sandbox.Module, d sandbox.Description) (*tool, error) 
 	return t, nil
 }
 
-// listing is the tool as the protocol lists it. It has no Timeout: the sandbox
-// enforces one.
+// listing is the tool as the protocol lists it. It has no Timeout, since the sandbox
+// enforces one, and no Validate, since call does that: not all calls come from clients.
 func (t *tool) listing() mcp.Tool {
 	d := t.description
 	listed := mcp.Tool{
 		Name: d.Name, Title: d.Title, Description: d.Description,
 		InputSchema: d.InputSchema, OutputSchema: d.OutputSchema,
-		Validate: t.input.Validate,
+		SelfChecked: true,
 	}
 	if a := d.Annotations; a != nil {
 		listed.Annotations = &mcp.ToolAnnotations{
@@ -60,10 +62,8 @@ func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, e
 		if now == nil {
 			return nil, errGone
 		}
-		if now != t { // whose schema the arguments were held to
-			if err := now.input.Validate(r.Arguments); err != nil {
-				return nil, err
-			}
+		if err := now.input.Validate(r.Arguments); err != nil {
+			return nil, err
 		}
 		result, err := now.run(ctx, r)
 		if !errors.Is(err, sandbox.ErrClosed) || t.shelf.tool(r.Name) == now {
@@ -105,14 +105,21 @@ func (t *tool) run(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, er
 	return nil, err
 }
 
-// session names what the caller's calls have in common: the protocol's session,
-// and where it has none the principal.
+// session names what the caller's calls have in common: the protocol's session, and
+// where it has none the principal. Callers that nobody can tell apart share nothing:
+// each of their calls is a session of its own.
 func session(c *mcp.Call) string {
 	if name := c.Session(); name != "" {
 		return "session " + name
 	}
-	return "principal " + c.Principal()
+	if name := c.Principal(); name != "" {
+		return "principal " + name
+	}
+	return "call " + strconv.FormatUint(anonymousCalls.Add(1), 36)
 }
+
+// anonymousCalls numbers the calls of nobody.
+var anonymousCalls atomic.Uint64
 
 // checkResult holds the tool to its own outputSchema: clients refuse results
 // that break it, and then nobody sees why.
