@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ingot-run/ingot/internal/golden"
 )
 
 // A dialogue is a transcript of a connection to the stage, a server with all
@@ -28,22 +28,10 @@ import (
 //
 // Each frame of the server is validated against the schema of its era.
 func TestDialogues(t *testing.T) {
-	files, err := filepath.Glob("testdata/dialogues/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := ""
-			synctest.Test(t, func(t *testing.T) { got = newDialogue(t).play(string(raw)) })
-			if *update {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			assert.Equal(t, string(raw), got, "run go test -update and read the difference")
-		})
-	}
+	golden.Scripts(t, "testdata/dialogues/*.txt", func(t *testing.T, script string) (got string) {
+		synctest.Test(t, func(t *testing.T) { got = newDialogue(t).play(script) })
+		return got
+	})
 }
 
 type dialogue struct {

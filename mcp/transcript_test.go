@@ -4,19 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden transcripts in testdata/transcripts")
+	"github.com/ingot-run/ingot/internal/golden"
+)
 
 // A transcript is a conversation over stdio:
 //
@@ -28,21 +24,7 @@ var update = flag.Bool("update", false, "rewrite the golden transcripts in testd
 // the schema of its era: the modern one where the request carries a modern
 // protocol version, else the legacy one.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/transcripts/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := replay(t, string(raw))
-			if *update {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			assert.Equal(t, string(raw), got, "run go test -update and read the difference")
-		})
-	}
+	golden.Scripts(t, "testdata/transcripts/*.txt", replay)
 }
 
 // replay sends the client's lines of a transcript one by one and returns the

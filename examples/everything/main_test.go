@@ -4,19 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-)
 
-var update = flag.Bool("update", false, "rewrite testdata/surface.txt")
+	"github.com/ingot-run/ingot/internal/golden"
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -44,12 +42,7 @@ func TestSurface(t *testing.T) {
 	for _, m := range regexp.MustCompile(`[[,]\{"(?:name|uri|uriTemplate)":"([^"]*)"(?:,"name":"[^"]*")?`).FindAllStringSubmatch(stdout.String(), -1) {
 		got.WriteString(m[1] + "\n")
 	}
-	if *update {
-		require.NoError(t, os.WriteFile("testdata/surface.txt", []byte(got.String()), 0o644))
-	}
-	want, err := os.ReadFile("testdata/surface.txt")
-	require.NoError(t, err)
-	require.Equal(t, string(want), got.String(), "run go test -update and read the difference")
+	golden.Match(t, "testdata/surface.txt", got.String())
 }
 
 func TestHTTP(t *testing.T) {

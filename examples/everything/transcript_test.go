@@ -5,14 +5,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ingot-run/ingot/internal/golden"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
@@ -31,21 +30,7 @@ import (
 // last one), <task> (the last one), <time>, <event>. -update writes what the
 // server answers; a person reads the difference.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/transcripts/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := replay(t, string(want))
-			if *update {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			require.Equal(t, string(want), got, "run go test -update and read the difference")
-		})
-	}
+	golden.Scripts(t, "testdata/transcripts/*.txt", replay)
 }
 
 // replay makes a transcript's requests of a server of its own.

@@ -33,6 +33,7 @@ var ladder = map[string][]string{
 	"mcp/seal":              {},
 	"mcp/httpguard":         {},
 	"mcp/internal/wire":     {},
+	"mcp/internal/wiretest": {"mcp", "mcp/httpguard"},
 	"mcp/inmemory":          {"mcp"},
 	"mcp/oauth":             {"mcp/httpguard"},
 	"mcp/sse":               {"mcp", "mcp/httpguard", "mcp/internal/wire"},
@@ -68,6 +69,7 @@ var ladder = map[string][]string{
 	"guest":                 {},
 	"guest/go":              {},
 	"guest/examples/...":    {"guest/go"},
+	"internal/golden":       {},
 	"internal/tidy":         {},
 	"internal/testall":      {},
 	"conformance":           {"engine"},
@@ -87,7 +89,7 @@ var reserved = map[string][]string{
 }
 
 // suites are packages of tests that others run.
-var suites = []string{"engine/enginetest", "state/statetest"}
+var suites = []string{"engine/enginetest", "state/statetest", "internal/golden", "mcp/internal/wiretest"}
 
 type listedPackage struct {
 	ImportPath string

@@ -1,15 +1,9 @@
 package streamable_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,96 +14,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/mcp"
-	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
-// raw sends bytes over a connection of its own and returns what comes back
-// until the server closes it or an answer has been read.
-func (e *endpoint) raw(text string, end bool) (int, string) {
-	e.t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(e.http.URL, "http://"))
-	require.NoError(e.t, err)
-	defer c.Close()
-	require.NoError(e.t, c.SetDeadline(time.Now().Add(patience)))
-	_, err = io.WriteString(c, text)
-	require.NoError(e.t, err)
-	if end {
-		require.NoError(e.t, c.(*net.TCPConn).CloseWrite())
-	}
-	response, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return 0, ""
-	}
-	body, _ := io.ReadAll(response.Body) // cut off, as it may be
-	return response.StatusCode, string(body)
-}
-
+// rawHead is that of a good request, but for its length and the empty line.
 const rawHead = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 func TestBodiesThatLie(t *testing.T) {
 	e := serve(t, streamable.HTTPOptions{ReadTimeout: 100 * time.Millisecond})
-	for _, c := range []struct {
-		name, text string
-		end        bool
-		status     int // 0: closed without an answer
-	}{
-		{"shorter than it says, then silence", rawHead + "Content-Length: 100\r\n\r\n{", false, 408},
-		{"shorter than it says, then the end", rawHead + "Content-Length: 100\r\n\r\n{", true, 400},
-		{"longer than it says", rawHead + "Content-Length: 2\r\n\r\n{}{}{}{}", false, 400},
-		{"longer than allowed, and says so", rawHead + "Content-Length: 10001\r\n\r\n{", false, 413},
-		{"longer than any, and says so", rawHead + "Content-Length: 9223372036854775807\r\n\r\n{", false, 413},
-		{"no number", rawHead + "Content-Length: many\r\n\r\n{}", false, 400},
-		{"negative", rawHead + "Content-Length: -1\r\n\r\n{}", false, 400},
-		{"two lengths", rawHead + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", false, 400},
-		{"chunks that never end", rawHead + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", false, 408},
-		{"chunks longer than allowed", rawHead + "Transfer-Encoding: chunked\r\n\r\n2800\r\n" + strings.Repeat(" ", 0x2800), false, 413},
-		{"a chunk of no length", rawHead + "Transfer-Encoding: chunked\r\n\r\nx\r\n{", false, 400},
-		{"a length and chunks", rawHead + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false, 400},
-		{"refused, and its body never comes", strings.Replace(rawHead, "json", "xml", 1) + "Content-Length: 100\r\n\r\n", false, 415},
-		{"an unknown encoding", rawHead + "Transfer-Encoding: gzip\r\n\r\n{}", false, 501},
-	} {
-		status, body := e.raw(c.text, c.end)
-		assert.Equal(t, c.status, status, "%s: %s", c.name, body)
-	}
+	wiretest.LyingBodies(t, e.http.Listener.Addr().String(), rawHead, 400)
 	status, body := e.post(legacyCall, nil)
 	assert.Equal(t, 200, status, body)
 }
 
-// A thousand connections that send half a request are closed, and keep nobody
-// out meanwhile.
 func TestHalfOpenConnections(t *testing.T) {
 	e := serve(t, streamable.HTTPOptions{})
-	server := httpguard.NewServer(e.handler, slog.New(slog.DiscardHandler))
-	server.ReadHeaderTimeout = 500 * time.Millisecond
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(httpguard.Limit(l, httpguard.Connections{Max: 1100, MaxPerClient: 1})) }()
-	var half []net.Conn
-	for i := range 1000 {
-		c, err := net.Dial("tcp", l.Addr().String())
+	half := func(i int) string { return []string{"", "POST /mcp HT"}[i%2] }
+	wiretest.HalfOpen(t, e.handler, half, func(address string) {
+		response, err := e.client.Post("http://"+address+"/mcp", "application/json", strings.NewReader(legacyCall))
 		require.NoError(t, err)
-		half = append(half, c)
-		if i%2 == 0 {
-			fmt.Fprint(c, "POST /mcp HT")
-		}
-	}
-	response, err := e.client.Post("http://"+l.Addr().String()+"/mcp", "application/json", strings.NewReader(legacyCall))
-	require.NoError(t, err)
-	assert.Equal(t, 200, response.StatusCode)
-	response.Body.Close()
-	for _, c := range half {
-		require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
-		_, err := io.Copy(io.Discard, c) // a 408, perhaps, and the end
-		if err != nil {
-			assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server still waits for it")
-		}
-		c.Close()
-	}
-	e.client.CloseIdleConnections()
-	require.NoError(t, server.Close())
-	<-served
+		assert.Equal(t, 200, response.StatusCode)
+		response.Body.Close()
+		e.client.CloseIdleConnections()
+	})
 }
 
 // A handler that panics or ignores its context harms its own call only.
@@ -139,9 +67,9 @@ func TestBadHandlers(t *testing.T) {
 		_, err := e.trySend(ctx, http.MethodPost, call("deaf"), nil)
 		assert.Error(t, err)
 	}()
-	receive(t, started)
+	wiretest.Receive(t, started)
 	leave()
-	receive(t, gone)
+	wiretest.Receive(t, gone)
 	status, _ := e.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, nil)
 	assert.Equal(t, 202, status)
 	assert.Equal(t, 204, e.send(t.Context(), http.MethodDelete, "", nil).StatusCode, "the session ends without it")
@@ -157,22 +85,14 @@ func TestBadHandlers(t *testing.T) {
 // A client that opens a stream and never reads it is cut off.
 func TestClientThatNeverReads(t *testing.T) {
 	e := serve(t, streamable.HTTPOptions{WriteTimeout: 50 * time.Millisecond, ReplayBytes: 1 << 20})
-	ended := make(chan error, 2)
-	e.tool("flood", func(ctx context.Context, c *mcp.Call) (*mcp.CallResult, error) {
-		for i := 0; ; i++ {
-			if err := c.Progress(ctx, &mcp.Progress{Progress: float64(i), Message: strings.Repeat("x", 100_000)}); err != nil {
-				ended <- err
-				return nil, err
-			}
-		}
-	})
+	ended := wiretest.Flood(e.server)
 	for _, session := range []bool{false, true} {
 		if session {
 			e.initialize("2025-11-25")
 		}
 		response := e.send(t.Context(), http.MethodPost, call("flood"), nil)
 		assert.Equal(t, 200, response.StatusCode)
-		assert.Error(t, receive(t, ended), "session: %v", session)
+		assert.Error(t, wiretest.Receive(t, ended), "session: %v", session)
 		response.Body.Close()
 	}
 }

@@ -16,14 +16,12 @@ import (
 
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
 // No test of this package leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience bounds each wait; only a hang meets it.
-const patience = 20 * time.Second
 
 // endpoint is a handler behind a real socket.
 type endpoint struct {
@@ -48,7 +46,7 @@ func serve(t *testing.T, o streamable.HTTPOptions) *endpoint {
 		e.handler.Drain()
 		e.client.CloseIdleConnections()
 		e.http.Close()
-		ctx, stop := context.WithTimeout(context.Background(), patience)
+		ctx, stop := context.WithTimeout(context.Background(), wiretest.Patience)
 		defer stop()
 		assert.NoError(t, e.handler.Close(ctx))
 	})
@@ -185,19 +183,8 @@ func (s *events) end() {
 	require.NoError(s.t, s.lines.Err())
 }
 
-// receive waits for a value of a channel.
-func receive[T any](t *testing.T, from <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-from:
-	case <-time.After(patience):
-		t.Fatal("nothing came")
-	}
-	return v
-}
-
 // eventually waits until condition holds.
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, patience, time.Millisecond)
+	require.Eventually(t, condition, wiretest.Patience, time.Millisecond)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
@@ -84,13 +85,13 @@ func TestModernDisconnectCancels(t *testing.T) {
 				response.Body.Close()
 			}
 		}()
-		receive(t, started)
+		wiretest.Receive(t, started)
 		if !early {
-			receive(t, gone)
+			wiretest.Receive(t, gone)
 		}
 		leave()
-		receive(t, ended)
-		receive(t, gone)
+		wiretest.Receive(t, ended)
+		wiretest.Receive(t, gone)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
@@ -66,7 +67,7 @@ func TestIdleSessionEnds(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := e.post(legacyCall, nil)
 		return status == 404
-	}, patience, 2*idle, "asking keeps it alive, so it is asked more seldom")
+	}, wiretest.Patience, 2*idle, "asking keeps it alive, so it is asked more seldom")
 }
 
 func TestSessionWithAnOpenStreamIsNotIdle(t *testing.T) {
@@ -269,9 +270,9 @@ func TestLegacyCallIsCancelledByNotification(t *testing.T) {
 		_, err := e.trySend(ctx, http.MethodPost, call("wait"), nil)
 		gone <- err
 	}()
-	receive(t, started)
+	wiretest.Receive(t, started)
 	leave()
-	require.Error(t, receive(t, gone))
+	require.Error(t, wiretest.Receive(t, gone))
 	select {
 	case <-ended:
 		t.Error("the disconnect cancelled it")
@@ -279,7 +280,7 @@ func TestLegacyCallIsCancelledByNotification(t *testing.T) {
 	}
 	status, _ := e.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, nil)
 	assert.Equal(t, 202, status)
-	assert.ErrorIs(t, receive(t, ended), context.Canceled)
+	assert.ErrorIs(t, wiretest.Receive(t, ended), context.Canceled)
 }
 
 func TestDeleteCancelsCalls(t *testing.T) {
@@ -299,11 +300,11 @@ func TestDeleteCancelsCalls(t *testing.T) {
 			response.Body.Close()
 		}
 	}()
-	receive(t, started)
+	wiretest.Receive(t, started)
 	response := e.send(t.Context(), http.MethodDelete, "", nil)
 	assert.Equal(t, 204, response.StatusCode)
-	receive(t, ended)
-	receive(t, answered)
+	wiretest.Receive(t, ended)
+	wiretest.Receive(t, answered)
 }
 
 func TestCallsOfASessionAreBounded(t *testing.T) {
@@ -322,11 +323,11 @@ func TestCallsOfASessionAreBounded(t *testing.T) {
 			response.Body.Close()
 		}
 	}()
-	receive(t, started)
+	wiretest.Receive(t, started)
 	status, body := e.post(strings.Replace(legacyCall, `"id":1`, `"id":2`, 1), nil)
 	assert.Equal(t, 429, status, body)
 	close(go_on)
-	receive(t, answered)
+	wiretest.Receive(t, answered)
 }
 
 // A client that went away for good is given up when its events are too many.
@@ -356,7 +357,7 @@ func TestReplayIsBounded(t *testing.T) {
 			seen := stream.message()
 			leave()
 			close(left)
-			assert.ErrorContains(t, receive(t, failed), "no more events are held")
+			assert.ErrorContains(t, wiretest.Receive(t, failed), "no more events are held")
 			response := e.send(t.Context(), http.MethodGet, "", headers{"Last-Event-ID": seen.id})
 			assert.Equal(t, 400, response.StatusCode)
 		})

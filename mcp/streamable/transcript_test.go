@@ -3,12 +3,9 @@ package streamable_test
 import (
 	"bufio"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ingot-run/ingot/internal/golden"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden transcripts in testdata/streams")
 
 // A transcript is a dialogue over streamable HTTP whose streams stay open:
 //
@@ -39,21 +35,7 @@ var update = flag.Bool("update", false, "rewrite the golden transcripts in testd
 // <session> stands for the session's id. -update writes what the server answers; a
 // person reads the difference.
 func TestStreamTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/streams/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := replay(t, string(want))
-			if *update {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			require.Equal(t, string(want), got, "run go test -update and read the difference")
-		})
-	}
+	golden.Scripts(t, "testdata/streams/*.txt", replay)
 }
 
 // player plays a transcript.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/sse"
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
@@ -63,7 +64,7 @@ func exchange(t *testing.T, address string, data []byte) []byte {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(wiretest.Patience))
 	go func() { // ends with the connection
 		c.Write(data) // an error is a server that has seen enough
 		c.(*net.TCPConn).CloseWrite()

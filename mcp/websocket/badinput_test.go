@@ -3,9 +3,7 @@ package websocket_test
 import (
 	"bufio"
 	"encoding/binary"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/websocket"
 )
 
@@ -26,18 +25,13 @@ const handshake = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\
 // raw opens a connection, sends text and reads the answer's head.
 func (e *endpoint) raw(text string) (c *net.TCPConn, in *bufio.Reader, status int) {
 	e.t.Helper()
-	conn, err := net.Dial("tcp", e.http.Listener.Addr().String())
-	require.NoError(e.t, err)
-	e.t.Cleanup(func() { conn.Close() })
-	require.NoError(e.t, conn.SetDeadline(time.Now().Add(patience)))
-	_, err = io.WriteString(conn, text)
-	require.NoError(e.t, err)
-	in = bufio.NewReader(conn)
+	c = wiretest.Dial(e.t, e.http.Listener.Addr().String(), text)
+	in = bufio.NewReader(c)
 	response, err := http.ReadResponse(in, nil)
 	if err != nil {
-		return conn.(*net.TCPConn), in, 0
+		return c, in, 0
 	}
-	return conn.(*net.TCPConn), in, response.StatusCode
+	return c, in, response.StatusCode
 }
 
 func TestHandshake(t *testing.T) {
@@ -138,34 +132,14 @@ func closeCode(frames []byte) int {
 	return 0
 }
 
-// A thousand connections that send half a handshake are closed, and keep nobody
-// out meanwhile.
 func TestHalfOpenConnections(t *testing.T) {
 	e := serve(t, websocket.Options{MaxConnections: 1})
-	server := httpguard.NewServer(e.handler, slog.New(slog.DiscardHandler))
-	server.ReadHeaderTimeout = 500 * time.Millisecond
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(httpguard.Limit(l, httpguard.Connections{Max: 1100, MaxPerClient: 1})) }()
-	var half []net.Conn
-	for i := range 1000 {
-		c, err := net.Dial("tcp", l.Addr().String())
-		require.NoError(t, err)
-		half = append(half, c)
-		fmt.Fprint(c, handshake[:i%len(handshake)])
-	}
-	c := e.dial(nil)
-	assert.Contains(t, e.ask(c, pingMessage), `"result"`)
-	for _, c := range half {
-		require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
-		if _, err := io.Copy(io.Discard, c); err != nil { // a 408, perhaps, and the end
-			assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server still waits for it")
-		}
-		c.Close()
-	}
-	require.NoError(t, server.Close())
-	<-served
+	half := func(i int) string { return handshake[:i%len(handshake)] }
+	wiretest.HalfOpen(t, e.handler, half, func(address string) {
+		c := e.dialAt("http://"+address, nil)
+		assert.Contains(t, e.ask(c, pingMessage), `"result"`)
+		c.CloseNow()
+	})
 }
 
 // A connection that its client keeps open ends with the client's credentials.

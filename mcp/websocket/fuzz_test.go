@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/websocket"
 )
 
@@ -86,7 +87,7 @@ func FuzzHandshake(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(patience))
+		conn.SetDeadline(time.Now().Add(wiretest.Patience))
 		conn.Write(data)
 		conn.(*net.TCPConn).CloseWrite()
 		in := bufio.NewReader(conn)

@@ -15,13 +15,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/mcp/internal/wiretest"
 	"github.com/ingot-run/ingot/mcp/websocket"
 )
 
 // No test of this package leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const patience = 20 * time.Second
 
 type endpoint struct {
 	t       *testing.T
@@ -39,7 +38,7 @@ func serve(t *testing.T, o websocket.Options) *endpoint {
 	e.handler = websocket.NewHandler(e.server, o)
 	e.http = httptest.NewServer(e.handler)
 	t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.Background(), patience)
+		ctx, stop := context.WithTimeout(context.Background(), wiretest.Patience)
 		defer stop()
 		assert.NoError(t, e.handler.Close(ctx))
 		e.http.Close()
@@ -47,9 +46,11 @@ func serve(t *testing.T, o websocket.Options) *endpoint {
 	return e
 }
 
-func (e *endpoint) dial(h http.Header) *client.Conn {
+func (e *endpoint) dial(h http.Header) *client.Conn { return e.dialAt(e.http.URL, h) }
+
+func (e *endpoint) dialAt(url string, h http.Header) *client.Conn {
 	e.t.Helper()
-	c, _, err := client.Dial(e.t.Context(), e.http.URL, &client.DialOptions{Subprotocols: []string{"mcp"}, HTTPHeader: h})
+	c, _, err := client.Dial(e.t.Context(), url, &client.DialOptions{Subprotocols: []string{"mcp"}, HTTPHeader: h})
 	require.NoError(e.t, err)
 	require.Equal(e.t, "mcp", c.Subprotocol())
 	e.t.Cleanup(func() { c.CloseNow() })
@@ -64,7 +65,7 @@ func (e *endpoint) ask(c *client.Conn, message string) string {
 
 func (e *endpoint) next(c *client.Conn) string {
 	e.t.Helper()
-	ctx, stop := context.WithTimeout(e.t.Context(), patience)
+	ctx, stop := context.WithTimeout(e.t.Context(), wiretest.Patience)
 	defer stop()
 	kind, answer, err := c.Read(ctx)
 	require.NoError(e.t, err)
@@ -126,7 +127,7 @@ func TestWhoMayComeIn(t *testing.T) {
 
 // closed is what the client is told at the end of its connection.
 func (e *endpoint) closed(c *client.Conn) error {
-	ctx, stop := context.WithTimeout(e.t.Context(), patience)
+	ctx, stop := context.WithTimeout(e.t.Context(), wiretest.Patience)
 	defer stop()
 	for {
 		if _, _, err := c.Read(ctx); err != nil {
@@ -161,7 +162,7 @@ func TestClientThatAnswersNoPing(t *testing.T) {
 	e := serve(t, websocket.Options{PingEvery: 20 * time.Millisecond})
 	e.dial(nil) // whose pongs are sent while it reads, which it does not
 	require.Eventually(t, func() bool {
-		ctx, stop := context.WithTimeout(t.Context(), patience)
+		ctx, stop := context.WithTimeout(t.Context(), wiretest.Patience)
 		defer stop()
 		c, _, err := client.Dial(ctx, e.http.URL, &client.DialOptions{Subprotocols: []string{"mcp"}})
 		if err != nil {
@@ -169,30 +170,17 @@ func TestClientThatAnswersNoPing(t *testing.T) {
 		}
 		defer c.CloseNow()
 		return true
-	}, patience, time.Millisecond)
+	}, wiretest.Patience, time.Millisecond)
 }
 
 // A client that never reads is cut off, and its calls with it.
 func TestClientThatNeverReads(t *testing.T) {
 	e := serve(t, websocket.Options{WriteTimeout: 50 * time.Millisecond})
-	ended := make(chan error, 1)
-	e.server.AddTool(mcp.Tool{Name: "flood"}, func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-		for i := 0; ; i++ {
-			if err := r.Call().Progress(ctx, &mcp.Progress{Progress: float64(i), Message: strings.Repeat("x", 100_000)}); err != nil {
-				ended <- err
-				return nil, err
-			}
-		}
-	})
+	ended := wiretest.Flood(e.server)
 	c := e.dial(nil)
 	e.ask(c, initialize)
 	require.NoError(t, c.Write(t.Context(), client.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"flood","_meta":{"progressToken":1}}}`)))
-	select {
-	case err := <-ended:
-		assert.Error(t, err)
-	case <-time.After(patience):
-		t.Fatal("the call still runs")
-	}
+	assert.Error(t, wiretest.Receive(t, ended))
 }
 
 func TestDrainAnswersAndSaysGoodbye(t *testing.T) {
