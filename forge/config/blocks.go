@@ -26,7 +26,7 @@ var (
 	argumentTable = table[Param]{name: "argument", what: "an argument", doc: "An argument of a prompt: a text; its type says what it has to read as."}
 	stateTable    = table[State]{name: "state", what: "state", doc: "Where the state is kept."}
 	optionsTable  = table[State]{name: "state_options", what: "options", doc: "Options of the backend."}
-	testTable     = table[Test]{name: "test", what: "a test", doc: "A call, and what it has to answer; ingot test runs it."}
+	testTable     = table[Test]{name: "test", what: "a test", doc: "A call, and what it has to answer. Tests are checked for their form; nothing runs them yet."}
 	expectTable   = table[Expect]{name: "expect", what: "expect", doc: "What a call has to answer; all that is written has to hold."}
 	transports    = []string{TransportStdio, TransportHTTP, TransportSSE, TransportWebSocket}
 )
@@ -39,7 +39,7 @@ func blockTables() {
 		{name: "transport", byDef: "stdio", doc: "How clients reach it.", value: choice(transports, func(m *Meta, w string) { m.Transport = w })},
 		{name: "host", byDef: "127.0.0.1", doc: "The address to listen on, but for stdio.", value: text(func(m *Meta) *string { return &m.Host })},
 		{name: "port", byDef: "7070", doc: "The port to listen on, but for stdio.", value: count(1, 65535, func(m *Meta, v int) { m.Port = v })},
-		{name: "optimization", byDef: "debug", doc: "release makes ingot build leave the symbols out.", value: choice([]string{"debug", "release"}, func(m *Meta, w string) { m.Release = w == "release" })},
+		{name: "optimization", byDef: "debug", doc: "For files of pforge, which builds a program of each: it changes nothing here.", value: choice([]string{"debug", "release"}, func(m *Meta, w string) { m.Release = w == "release" })},
 	}
 	metaTable.ready()
 	stepTable.fields = stepFields()
@@ -322,7 +322,7 @@ func stateFields() {
 	})
 	entries := func() value[State] { return count(1, 100_000_000, func(s *State, v int) { s.CacheEntries = v }) }
 	stateTable.fields = []field[State]{
-		{name: "backend", byDef: "memory", doc: "What keeps it. trueno and sled, names of pforge, are memory and file.", value: backend},
+		{name: "backend", byDef: "memory", doc: "What keeps it. trueno and sled, names of pforge, are memory and file. redis is checked and not built yet: ingot serve refuses it.", value: backend},
 		{name: "path", doc: "file: the directory.", value: statePath()},
 		{name: "url", doc: "redis: where it is, as redis://localhost:6379/0.", value: stateURL()},
 		{name: "ttl", same: "ttl_seconds", doc: "How long entries live that say nothing else.", value: duration(func(s *State) *time.Duration { return &s.TTL })},

@@ -57,7 +57,8 @@ type Meta struct {
 	Transport   string // one of the constants of that name; stdio by default
 	Host        string // 127.0.0.1 by default
 	Port        int    // 7070 by default
-	// Release asks "ingot build" for a binary without symbols (optimization: release).
+	// Release says "optimization: release". It is kept for files of pforge: nothing is
+	// built of a forge.yaml.
 	Release bool
 }
 
@@ -88,8 +89,8 @@ type Tool struct {
 	Timeout     time.Duration // 0: not said
 	Params      []Param       // in the file's order
 	// InputSchema is the JSON Schema of the arguments, made from Params. It is
-	// empty for a wasm tool without params, whose module has its own, and for a hidden
-	// tool without, which takes what the tool before it was given.
+	// empty for a wasm tool, whose module has its own, and for a hidden tool without
+	// params, which takes what the tool before it was given.
 	InputSchema json.RawMessage `json:",omitempty"`
 	// OutputSchema is the JSON Schema of structured results; empty: not said.
 	OutputSchema json.RawMessage `json:",omitempty"`
@@ -310,7 +311,8 @@ type State struct {
 	ValueBytesMax uint64
 }
 
-// Test is one entry of tests: a call and what it has to answer.
+// Test is one entry of tests: a call and what it has to answer. The form is checked;
+// nothing runs tests yet.
 type Test struct {
 	Place
 	Name   string

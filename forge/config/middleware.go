@@ -143,7 +143,7 @@ type FaultTolerance struct {
 	ErrorTracking  *ErrorTracking
 }
 
-// ErrorTracking keeps the last errors for "ingot inspect".
+// ErrorTracking keeps the last errors; see forge.Project.State.
 type ErrorTracking struct {
 	Disabled  bool
 	ErrorsMax int // max_errors; 1000 by default

@@ -107,7 +107,7 @@ func (l *loader) schemas(c *Config) {
 	good := map[string]bool{}
 	for i := range c.Tools {
 		t := &c.Tools[i]
-		if (t.Kind == KindWasm || t.Hidden && len(t.Params) == 0) && !t.Place.Has("params") {
+		if t.Kind == KindWasm || t.Hidden && len(t.Params) == 0 && !t.Place.Has("params") {
 			continue
 		}
 		t.InputSchema = inputSchema(t.Params)

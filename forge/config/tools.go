@@ -76,7 +76,7 @@ func kindTables() {
 		field[Tool]{name: "steps", required: true, doc: "What is called, in order.", value: many(&stepTable, stepsMax, func(t *Tool) *[]Step { return &t.Pipeline.Steps }, (*loader).step)},
 		field[Tool]{name: "output", doc: "What the pipeline answers: any value, whose texts are templates over the variables. Without it, what the last step answered.", value: ofTemplates(anything(func(t *Tool) *rawJSON { return &t.Pipeline.Output }))},
 	)
-	wasmTable.fields = append(append([]field[Tool]{}, common[2:]...), paramsField)
+	wasmTable.fields = common[len(common)-1:] // middleware: the rest is for the module to say
 	for _, t := range []*table[Tool]{&nativeTable, &cliTable, &httpTable, &pipelineTable, &wasmTable} {
 		t.ready()
 	}
@@ -288,7 +288,7 @@ func (l *loader) readTool(n *node, t *Tool) {
 		t.Pipeline = &Pipeline{}
 		pipelineTable.read(l, n, t, &t.Place)
 	case KindWasm:
-		w := grants.Entry(l.Reader, n, &t.Place, wasmTable.keys(l, t))
+		w := grants.Entry(l.Reader, n, &t.Place, append(wasmTable.keys(l, t), l.ofModules()...))
 		t.Wasm, t.Name, t.Timeout = &w, w.Name, w.Policy.Limits.TimeMax
 	}
 	switch {
@@ -297,6 +297,16 @@ func (l *loader) readTool(n *node, t *Tool) {
 	case kind != KindWasm && !t.Hidden:
 		l.Lacks(n, "a tool", "name")
 	}
+}
+
+// ofModules are the keys of other tools that a module decides: each is a fault.
+func (l *loader) ofModules() (all []yamlfile.Key) {
+	for _, name := range []string{"title", "description", "annotations", "icons", "params", "output_schema", "outputSchema"} {
+		all = append(all, yamlfile.Key{Name: name, Read: func(n *node) {
+			l.Fault(n, "the module says itself what its %s is: leave it out", name)
+		}})
+	}
+	return all
 }
 
 // toolName checks a name as MCP asks (server/tools, "Tool Names").
