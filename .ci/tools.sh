@@ -12,6 +12,7 @@ need qemu-aarch64 qemu-user    # the arm64 assembly
 need clang clang               # the C guest
 need wasm-ld lld
 need nginx nginx               # the transports behind a proxy
+need curl curl                 # the command lines of docs/transports
 python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv" # the Python SDK's client
 
 if [ -z "$packages" ]; then
@@ -19,7 +20,7 @@ if [ -z "$packages" ]; then
 	exit 0
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-	echo "== tools: please install:$packages (their tests are skipped until then)"
+	echo "== tools: please install:$packages (until then their tests are skipped, and fail in CI)"
 	exit 0
 fi
 sudo=""

@@ -23,6 +23,20 @@ import (
 	"github.com/ingot-run/ingot/mcp/httpguard"
 )
 
+// installed returns the path of a program that a test needs beside Go. Where there is
+// none the test is skipped, and fails in CI: there nobody would miss it.
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatalf("%v: the environment variable CI is set, where all tests run; .ci/tools.sh installs it", err)
+	}
+	if err != nil {
+		t.Skipf("%v", err)
+	}
+	return path
+}
+
 // blocks returns the code blocks of a language in a page of docs/.
 func blocks(t *testing.T, page, language string) (found []string) {
 	t.Helper()
@@ -142,9 +156,7 @@ func tryHTTP(t *testing.T, s pastedServer, server *served) {
 
 // Each command line that calls a server, run by a shell.
 func TestDocsCommands(t *testing.T) {
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl")
-	}
+	installed(t, "curl")
 	path := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(testToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -168,10 +180,7 @@ func TestDocsCommands(t *testing.T) {
 
 // The configuration of nginx, with all transports through it.
 func TestDocsNginx(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("there is no nginx")
-	}
+	nginx := installed(t, "nginx")
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	if err := os.WriteFile(token, []byte(testToken+"\n"), 0o600); err != nil {
