@@ -76,12 +76,22 @@ var extismFunctions = map[string]extismFunction{
 	"get_log_level": {extismNone, extismI32, extismLogLevel},
 }
 
+// extismSized are those that take as long as the blocks are large that the guest
+// hands over or asks for; the others take some nanoseconds, and are called for each
+// word of a block.
+var extismSized = map[string]bool{
+	"alloc": true, "config_get": true, "var_get": true, "var_set": true, "http_request": true, "http_headers": true,
+}
+
 // exportExtism adds the functions of the module "extism:host/env".
 func exportExtism(b wazero.HostModuleBuilder) {
 	for name, f := range extismFunctions {
-		run := f.run
+		run, sized := f.run, extismSized[name]
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
 			c := callOf(ctx)
+			if sized {
+				c.stopIfOver()
+			}
 			run(c, c.extismUse(), stack)
 		}), f.params, f.results).Export(name)
 	}

@@ -23,6 +23,7 @@ func exportExtismUser(b wazero.HostModuleBuilder) {
 	} {
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, _ api.Module, stack []uint64) {
 			c := callOf(ctx)
+			c.stopIfOver()
 			run(c, c.extismUse().take(stack[0], name, "message"))
 		}), extismI64, extismNone).Export(name)
 	}

@@ -20,7 +20,8 @@ type descriptors struct {
 // clean says that the table is as it was at the start.
 func (u *descriptors) clean() bool { return len(u.open) == 0 && !u.altered }
 
-// fileWatch sees the WASI functions that change the table.
+// fileWatch sees the WASI functions that change the table, and has timeWatch see
+// those that are sized by the guest.
 type fileWatch struct{}
 
 // watchedFiles are these functions. fd_readdir is one since a position in a
@@ -39,6 +40,9 @@ func (w fileWatch) NewFunctionListener(f api.FunctionDefinition) experimental.Fu
 	for _, name := range f.ExportNames() {
 		if _, ok := watchedFiles[name]; ok {
 			return w
+		}
+		if _, ok := sizedCalls[name]; ok {
+			return timeWatch{}
 		}
 	}
 	return nil
@@ -79,3 +83,26 @@ func (fileWatch) After(ctx context.Context, m api.Module, f api.FunctionDefiniti
 
 // Abort implements experimental.FunctionListener. The instance is discarded.
 func (fileWatch) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
+
+// sizedCalls are the WASI functions that take as long as the guest makes their lists
+// or buffers, and reach nothing that looks at the deadline itself, as folders and the
+// random source do: 600,000 subscriptions of poll_oneoff take a quarter of a second.
+var sizedCalls = map[string]struct{}{
+	"poll_oneoff": {}, "fd_write": {}, "fd_read": {}, "environ_get": {},
+}
+
+// timeWatch ends a guest at its deadline when it calls the host; see stopIfOver.
+type timeWatch struct{}
+
+var _ experimental.FunctionListener = timeWatch{}
+
+// Before implements experimental.FunctionListener.
+func (timeWatch) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinition, _ []uint64, _ experimental.StackIterator) {
+	callOf(ctx).stopIfOver()
+}
+
+// After implements experimental.FunctionListener.
+func (timeWatch) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
+
+// Abort implements experimental.FunctionListener.
+func (timeWatch) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}

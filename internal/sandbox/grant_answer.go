@@ -93,6 +93,7 @@ var answer = []api.ValueType{i64}
 // hostReply is ingot.reply(ptr).
 func hostReply(ctx context.Context, m api.Module, stack []uint64) {
 	c := callOf(ctx)
+	c.stopIfOver()
 	if ptr := uint32(stack[0]); !m.Memory().Write(ptr, c.reply) {
 		panic(failf(ErrABI, "reply was given pointer %d for the %d bytes that wait, but the guest's memory ends at %d", ptr, len(c.reply), m.Memory().Size()))
 	}
