@@ -63,7 +63,7 @@ func TestTargets(t *testing.T) {
 	require.Equal(t, report.NotInRun, verdicts["open, time against reading the file and building a Go map"])
 	require.Equal(t, report.Met, verdicts["bytes on disk for an entry after compaction, beside key and value"])
 	require.Equal(t, report.Missed, verdicts["bytes written for each byte set, overwriting"])
-	text := renderSection(report.Machine{CPU: "a CPU"}, options{rounds: 1}, r)
+	text := renderSection(report.Machine{CPU: "a CPU"}, options{Options: report.Options{Rounds: 1}}, r)
 	require.Contains(t, text, "| sqlite | 1,000 | 1,000 | 1,000 | 1000 | 1.00 |")
 }
 

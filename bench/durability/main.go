@@ -22,13 +22,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -39,13 +36,10 @@ import (
 const sectionName = "bench-durability"
 
 type options struct {
-	rounds int
-	span   time.Duration // of each measurement of sets
-	keys   int
-	quick  bool
-	only   string // a measurement; empty for all
-	dir    string
-	out    string
+	report.Options
+	keys int
+	only string // a measurement; empty for all
+	dir  string
 }
 
 func main() {
@@ -57,56 +51,31 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		err = bench(ctx, o, stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench/durability:", err)
-		return 1
-	}
-	return 0
+	return report.Exit(sectionName, err, stderr)
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{keys: keyCount}
-	flags := flag.NewFlagSet("bench/durability", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.rounds, "rounds", 5, "how many times everything is measured")
-	flags.DurationVar(&o.span, "span", 1500*time.Millisecond, "how long each row sets in a measurement")
-	flags.BoolVar(&o.quick, "quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
+	o := options{Options: report.Options{Name: sectionName, Rounds: 5, Phase: 1500 * time.Millisecond}, keys: keyCount}
+	flags := o.Flags()
 	flags.StringVar(&o.only, "only", "", "one measurement, as in --only '1 writer' (or '64 writers', 'no sync', reads, stalls): prints it and writes no file")
 	flags.StringVar(&o.dir, "dir", "", "directory on the disk to measure (default: the system's for temporary files)")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
-	if err := flags.Parse(args); err != nil {
+	if err := o.Parse(flags, args, stderr); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.span <= 0 {
-		return o, errors.New("want --rounds of at least 1, a --span above 0 and no arguments beside the options")
 	}
 	if !slices.Contains([]string{"", kindOne, kindMany, kindNever, kindReads, kindStalls}, o.only) {
 		return o, fmt.Errorf("--only is %q: want '1 writer', '64 writers', 'no sync', reads or stalls", o.only)
 	}
-	if o.quick {
-		o.rounds, o.span, o.keys = 1, 50*time.Millisecond, 20_000
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-durability.md")
-		}
+	if o.Quick {
+		o.Phase, o.keys = 50*time.Millisecond, 20_000
 	}
 	return o, nil
 }
 
 // bench measures and writes the report.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
 	work, err := os.MkdirTemp(o.dir, "ingot-bench-durability-")
 	if err != nil {
 		return err
@@ -117,15 +86,11 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	section := renderSection(report.DescribeMachine(), o, found)
-	fmt.Fprint(stdout, "\n", section)
 	if o.only != "" {
+		fmt.Fprint(stdout, "\n", section)
 		return nil
 	}
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "\nwritten to", o.out)
-	return nil
+	return o.Publish(section, stdout)
 }
 
 // measure measures what was asked for.
@@ -139,8 +104,8 @@ func (r *results) measure(ctx context.Context, o options, work string, stdout io
 			return err
 		}
 	}
-	for round := range o.rounds {
-		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.rounds)
+	for round := range o.Rounds {
+		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.Rounds)
 		for _, m := range []struct {
 			kind    string
 			writers int
@@ -149,7 +114,7 @@ func (r *results) measure(ctx context.Context, o options, work string, stdout io
 				return err
 			}
 			if wants(m.kind) {
-				if err := r.measureSets(work, m.kind, m.writers, o.span); err != nil {
+				if err := r.measureSets(work, m.kind, m.writers, o.Phase); err != nil {
 					return err
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
 )
@@ -18,11 +17,7 @@ was compacted.
 // renderSection returns the Markdown of the section, markers included.
 func renderSection(m report.Machine, o options, found *results) string {
 	var b strings.Builder
-	b.WriteString("## Durability\n\n`make bench-durability`\n\n")
-	fmt.Fprintf(&b, "%s, %s; %s; medians of %d interleaved rounds.\n", m.CPU, m.System, time.Now().UTC().Format(time.DateOnly), o.rounds)
-	if o.quick {
-		b.WriteString("\n**A quick run: it proves that the command works and measures nothing.**\n")
-	}
+	b.WriteString("## Durability\n\n" + o.Origin(m))
 	b.WriteString(introduction)
 	b.WriteString("\n### Targets\n\n" + report.TargetTable("what", found.targets()) + "\n")
 	b.WriteString("| | sets/s, 1 writer | sets/s, 64 writers | sets/s, no sync | get, µs | open, ms |\n|---|---|---|---|---|---|\n")

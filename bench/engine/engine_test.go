@@ -42,7 +42,7 @@ func TestWorkersAgree(t *testing.T) {
 	}
 
 	found := newResults()
-	o := options{rounds: 2, effort: 0.005}
+	o := options{Options: report.Options{Rounds: 2}, effort: 0.005}
 	small := table{keys: 700, valueBytes: 48}
 	require.NoError(t, measureTable(t.Context(), small, rows, o, work, found, io.Discard))
 	for _, r := range rows {
@@ -78,7 +78,7 @@ func TestAlone(t *testing.T) {
 	small := table{keys: 300, valueBytes: 16}
 	zipf, err := writeZipf(work, small.keys)
 	require.NoError(t, err)
-	m := &measuring{ctx: t.Context(), table: small, rows: rows, options: options{rounds: 3, effort: 0.001}, zipf: zipf, found: newResults(), stdout: io.Discard}
+	m := &measuring{ctx: t.Context(), table: small, rows: rows, options: options{Options: report.Options{Rounds: 3}, effort: 0.001}, zipf: zipf, found: newResults(), stdout: io.Discard}
 	require.NoError(t, m.alone())
 	m.found.compareSums(small, rows, 3)
 	require.Empty(t, m.found.wrong)

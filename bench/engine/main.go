@@ -30,8 +30,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -48,13 +46,11 @@ import (
 const sectionName = "bench-engine"
 
 type options struct {
-	sizes  []int // numbers of keys
-	values []int // lengths of values in bytes
-	rounds int
+	report.Options
+	sizes  []int    // numbers of keys
+	values []int    // lengths of values in bytes
 	only   []string // names of rows; empty is all
 	effort float64  // how many operations a measurement takes, 1 is the usual
-	quick  bool
-	out    string
 	chart  string
 }
 
@@ -67,42 +63,28 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
-	}
 	if err == nil {
 		err = bench(ctx, o, stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench/engine:", err)
-		return 1
-	}
-	return 0
+	return report.Exit(sectionName, err, stderr)
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{effort: 1}
-	flags := flag.NewFlagSet("bench/engine", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	o := options{Options: report.Options{Name: sectionName, Rounds: 5}, effort: 1}
+	flags := o.Flags()
 	sizes := flags.String("sizes", "1k,1M", "how many keys, comma-separated")
 	values := flags.String("values", "64,1024", "lengths of values in bytes, comma-separated")
-	flags.IntVar(&o.rounds, "rounds", 5, "how many times everything is measured")
 	only := flags.String("impl", "", "comma-separated names of rows beside ingot (default all)")
 	full := flags.Bool("full", false, "10M keys too, with values of 64 bytes")
-	flags.BoolVar(&o.quick, "quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
 	flags.StringVar(&o.chart, "chart", "", "SVG file to write the chart into (default bench-engine.svg beside the Markdown)")
-	if err := flags.Parse(args); err != nil {
+	if err := o.Parse(flags, args, stderr); err != nil {
 		return o, err
 	}
 	if *full {
 		*sizes += ",10M"
 	}
-	if o.quick {
-		*sizes, *values, o.rounds, o.effort = "1k", "64", 1, 0.02
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-engine.md")
-		}
+	if o.Quick {
+		*sizes, *values, o.effort = "1k", "64", 0.02
 	}
 	var err error
 	if o.sizes, err = parseNumbers(*sizes, 1, sizeMax); err != nil {
@@ -111,11 +93,11 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if o.values, err = parseNumbers(*values, 16, 1<<20); err != nil {
 		return o, fmt.Errorf("--values: %w", err)
 	}
-	if flags.NArg() > 0 || o.rounds < 1 {
-		return o, errors.New("want --rounds of at least 1 and no arguments beside the options")
-	}
 	if *only != "" {
 		o.only = append(strings.Split(*only, ","), ours, oursOrdered)
+	}
+	if o.chart == "" {
+		o.chart = filepath.Join(filepath.Dir(o.Out), "bench-engine.svg")
 	}
 	return o, nil
 }
@@ -147,16 +129,6 @@ func parseNumbers(text string, low, high int) ([]int, error) {
 
 // bench builds the workers, measures, and writes the report.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
-	if o.chart == "" {
-		o.chart = filepath.Join(filepath.Dir(o.out), "bench-engine.svg")
-	}
 	work, err := os.MkdirTemp("", "ingot-bench-engine-")
 	if err != nil {
 		return err
@@ -164,7 +136,7 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	defer os.RemoveAll(work)
 
 	// Build everything before the first clock starts.
-	rows, skipped, err := buildRows(ctx, filepath.Join(root, "bench"), work, o.only, stdout)
+	rows, skipped, err := buildRows(ctx, filepath.Join(o.Root, "bench"), work, o.only, stdout)
 	if err != nil {
 		return err
 	}
@@ -181,23 +153,17 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 	}
-	section := renderSection(report.DescribeMachine(), o, rows, found, skipped)
-	fmt.Fprint(stdout, "\n", section)
-	if err := writeReport(o, section, drawChart(rows, found, tables(o))); err != nil {
+	if err := os.WriteFile(o.chart, []byte(drawChart(rows, found, tables(o))), 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\nwritten to %s and %s\n", o.out, o.chart)
+	if err := o.Publish(renderSection(report.DescribeMachine(), o, rows, found, skipped), stdout); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "the chart is", o.chart)
 	if wrong := found.wrong[ours]; len(wrong) > 0 {
 		return fmt.Errorf("ingot gave wrong answers: %s", strings.Join(wrong, "; "))
 	}
 	return nil
-}
-
-func writeReport(o options, section, chart string) error {
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
-	}
-	return os.WriteFile(o.chart, []byte(chart), 0o644)
 }
 
 // choose keeps the rows that were asked for.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
 )
@@ -80,7 +79,8 @@ var ratioColumns = []column{
 }
 
 const introduction = `
-Keys of 16 to 32 bytes, values as each table says. Every implementation runs in a
+Keys of 16 to 32 bytes, values as each table says (10M keys with ` + "`FLAGS=--full`" + `).
+Every implementation runs in a
 process of its own and does the same work on the same keys; values are copied in
 by every write. "Borrowed" looks at the stored bytes, "copied" copies them into a
 buffer of the caller, "cloned" into fresh memory; a batch holds all its values
@@ -99,11 +99,7 @@ allocator.
 // renderSection returns the Markdown of the section, markers included.
 func renderSection(m report.Machine, o options, rows []row, found *results, skipped []string) string {
 	var b strings.Builder
-	b.WriteString("## Engine\n\n`make bench-engine` (`make bench-engine FLAGS=--full` for 10M keys too)\n\n")
-	fmt.Fprintf(&b, "%s, %s; %s; medians of %d interleaved rounds.\n", m.CPU, m.System, time.Now().UTC().Format(time.DateOnly), o.rounds)
-	if o.quick {
-		b.WriteString("\n**A quick run: it proves that the command works and measures nothing.**\n")
-	}
+	b.WriteString("## Engine\n\n" + o.Origin(m))
 	b.WriteString(introduction)
 	b.WriteString("\n![Four bar charts of this section's tables](bench-engine.svg)\n")
 	b.WriteString("\n### Targets\n\n" + report.TargetTable("what (values of 64 B)", targets(found)))

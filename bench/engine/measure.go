@@ -150,16 +150,16 @@ func measureTable(ctx context.Context, t table, rows []row, o options, work stri
 	}
 	m := &measuring{ctx: ctx, table: t, rows: rows, options: o, zipf: zipf, found: found, stdout: stdout}
 	if fitsTogether(t, len(rows)) {
-		fmt.Fprintf(stdout, "%v: %d rounds, all processes together\n", t, o.rounds)
+		fmt.Fprintf(stdout, "%v: %d rounds, all processes together\n", t, o.Rounds)
 		err = m.together()
 	} else {
-		fmt.Fprintf(stdout, "%v: %d rounds, one process at a time\n", t, o.rounds)
+		fmt.Fprintf(stdout, "%v: %d rounds, one process at a time\n", t, o.Rounds)
 		err = m.alone()
 	}
 	if err != nil {
 		return fmt.Errorf("%v: %w", t, err)
 	}
-	found.compareSums(t, rows, o.rounds)
+	found.compareSums(t, rows, o.Rounds)
 	return nil
 }
 
@@ -192,7 +192,7 @@ func (m *measuring) together() error {
 		}
 		workers[i] = w
 	}
-	for round := range m.options.rounds {
+	for round := range m.options.Rounds {
 		for index, op := range operations {
 			for i := range m.rows {
 				at := (i + round + index) % len(m.rows)
@@ -214,7 +214,7 @@ func (m *measuring) together() error {
 
 // alone has one process at a time, which does a whole round.
 func (m *measuring) alone() error {
-	for round := range m.options.rounds {
+	for round := range m.options.Rounds {
 		for i := range m.rows {
 			if err := m.aloneRow(m.rows[(i+round)%len(m.rows)], round); err != nil {
 				return err

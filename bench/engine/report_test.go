@@ -61,7 +61,7 @@ func TestSectionShowsFiguresAndLosses(t *testing.T) {
 	found := someResults()
 	found.hits[cell{at1M, "lossycache", "copy"}] = 0.973
 	found.wrong["xsync"] = []string{"first wrong", "second wrong"}
-	o := options{sizes: []int{1_000_000}, values: []int{64}, rounds: 3}
+	o := options{Options: report.Options{Rounds: 3}, sizes: []int{1_000_000}, values: []int{64}}
 	text := renderSection(report.Machine{CPU: "a CPU"}, o, someRows, found, []string{"boost: g++ is not installed"})
 	for _, want := range []string{
 		"| get with copy, 1M keys, against xsync | at most 0.55x | 0.40x | met |\n",

@@ -103,7 +103,7 @@ func TestSectionJudgesTheBackendThatRuns(t *testing.T) {
 	found[cell{"ingot, avx2", work{length: 1 << 20}}] = []float64{1 << 18, 1 << 19, 1 << 19}
 	found[cell{"ingot Batch, avx2", work{class: oneClass}}] = []float64{6, 7, 6}
 	found[cell{"maphash", work{class: oneClass}}] = []float64{5, 5, 5}
-	text := renderSection(report.Machine{CPU: "a CPU"}, options{rounds: 3}, rows, found, []string{"C: no gcc"})
+	text := renderSection(report.Machine{CPU: "a CPU"}, options{Options: report.Options{Rounds: 3}}, rows, found, []string{"C: no gcc"})
 	for _, want := range []string{
 		"| batch of 100 keys of 17 to 32 B, AVX-512 | at most 0.50x | – | not in this run |\n",
 		"| batch of 100 keys of 17 to 32 B, AVX2 | at most 0.65x | 0.60x | met |\n",

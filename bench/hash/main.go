@@ -20,9 +20,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -35,10 +32,8 @@ import (
 const sectionName = "bench-hash"
 
 type options struct {
-	rounds int
+	report.Options
 	effort float64 // how much is hashed in a measurement, 1 is the usual
-	quick  bool
-	out    string
 }
 
 func main() {
@@ -55,57 +50,30 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else {
 		var o options
 		o, err = parseOptions(args, stderr)
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
 		if err == nil {
 			err = bench(ctx, o, stdout)
 		}
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench/hash:", err)
-		return 1
-	}
-	return 0
+	return report.Exit(sectionName, err, stderr)
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{effort: 1}
-	flags := flag.NewFlagSet("bench/hash", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.rounds, "rounds", 9, "how many times everything is measured")
-	flags.BoolVar(&o.quick, "quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
-	if err := flags.Parse(args); err != nil {
-		return o, err
+	o := options{Options: report.Options{Name: sectionName, Rounds: 9}, effort: 1}
+	err := o.Parse(o.Flags(), args, stderr)
+	if o.Quick {
+		o.effort = 0.01
 	}
-	if flags.NArg() > 0 || o.rounds < 1 {
-		return o, errors.New("want --rounds of at least 1 and no arguments beside the options")
-	}
-	if o.quick {
-		o.rounds, o.effort = 1, 0.01
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-hash.md")
-		}
-	}
-	return o, nil
+	return o, err
 }
 
 // bench starts the workers, measures, and writes the report.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
 	work, err := os.MkdirTemp("", "ingot-bench-hash-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	rows, skipped, err := startRows(ctx, filepath.Join(root, "bench"), work)
+	rows, skipped, err := startRows(ctx, filepath.Join(o.Root, "bench"), work)
 	defer func() {
 		for _, r := range rows {
 			r.worker.Kill()
@@ -118,11 +86,5 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	section := renderSection(report.DescribeMachine(), o, rows, found, skipped)
-	fmt.Fprint(stdout, "\n", section)
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "\nwritten to", o.out)
-	return nil
+	return o.Publish(renderSection(report.DescribeMachine(), o, rows, found, skipped), stdout)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
 )
@@ -27,11 +26,7 @@ gave the same hashes.
 // renderSection returns the Markdown of the section, markers included.
 func renderSection(m report.Machine, o options, rows []row, found results, skipped []string) string {
 	var b strings.Builder
-	b.WriteString("## Hash\n\n`make bench-hash`\n\n")
-	fmt.Fprintf(&b, "%s, %s; %s; medians of %d interleaved rounds.\n", m.CPU, m.System, time.Now().UTC().Format(time.DateOnly), o.rounds)
-	if o.quick {
-		b.WriteString("\n**A quick run: it proves that the command works and measures nothing.**\n")
-	}
+	b.WriteString("## Hash\n\n" + o.Origin(m))
 	b.WriteString(introduction)
 	b.WriteString("\n### Targets\n\n" + report.TargetTable("time against zeebo/xxh3", targets(rows, found)))
 

@@ -148,7 +148,7 @@ type results map[cell][]float64
 // measure runs the rounds. It fails when two implementations of XXH3 differ.
 func measure(rows []row, o options, stdout io.Writer) (results, error) {
 	found := make(results)
-	for round := range o.rounds {
+	for round := range o.Rounds {
 		for index, w := range everything() {
 			sums := make(map[uint64]string)
 			for i := range rows {
@@ -169,7 +169,7 @@ func measure(rows []row, o options, stdout io.Writer) (results, error) {
 				return nil, fmt.Errorf("%v: two implementations of XXH3 give different hashes: %v", w, sums)
 			}
 		}
-		fmt.Fprintf(stdout, "round %d of %d done\n", round+1, o.rounds)
+		fmt.Fprintf(stdout, "round %d of %d done\n", round+1, o.Rounds)
 	}
 	return found, nil
 }

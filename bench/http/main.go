@@ -24,8 +24,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -43,10 +41,8 @@ const (
 )
 
 type options struct {
-	rounds int
-	phase  time.Duration
-	idle   int
-	out    string
+	report.Options
+	idle int
 }
 
 func main() {
@@ -57,35 +53,27 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var o options
-	flags := flag.NewFlagSet("bench/http", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.rounds, "rounds", 5, "how many times each server is measured")
-	flags.DurationVar(&o.phase, "phase", time.Second, "length of each timed measure")
+	o, err := parseOptions(args, stderr)
+	if err == nil {
+		err = bench(ctx, o, stdout)
+	}
+	return report.Exit(sectionName, err, stderr)
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	o := options{Options: report.Options{Name: sectionName, Rounds: 5, Phase: time.Second}}
+	flags := o.Flags()
 	flags.IntVar(&o.idle, "idle", 10_000, "idle sessions whose memory is measured; 0 is none")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
-	quick := flags.Bool("quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2 // the flag set has said why
-	case flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 || o.idle < 0:
-		fmt.Fprintln(stderr, "bench/http: want --rounds of at least 1, a --phase above 0 and no other arguments")
-		return 2
+	if err := o.Parse(flags, args, stderr); err != nil {
+		return o, err
 	}
-	if *quick {
-		o.rounds, o.phase, o.idle = 1, 200*time.Millisecond, min(o.idle, 100)
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-http.md")
-		}
+	if o.idle < 0 {
+		return o, fmt.Errorf("--idle is %d: want 0 or more", o.idle)
 	}
-	if err := bench(ctx, o, stdout); err != nil {
-		fmt.Fprintln(stderr, "bench/http:", err)
-		return 1
+	if o.Quick {
+		o.Phase, o.idle = 200*time.Millisecond, min(o.idle, 100)
 	}
-	return 0
+	return o, nil
 }
 
 // row is a line of the table.
@@ -103,27 +91,20 @@ type row struct {
 
 // bench builds the servers, runs the rounds and writes the section.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
 	work, err := os.MkdirTemp("", "ingot-bench-http-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	rows, err := build(ctx, root, work)
+	rows, err := build(ctx, o.Root, work)
 	if err != nil {
 		return err
 	}
-	for round := range o.rounds {
-		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.rounds)
+	for round := range o.Rounds {
+		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.Rounds)
 		for i := range rows {
 			r := &rows[(i+round)%len(rows)]
-			if err := r.measure(ctx, o.phase); err != nil {
+			if err := r.measure(ctx, o.Phase); err != nil {
 				return fmt.Errorf("measuring %s: %w", r.label, err)
 			}
 		}
@@ -141,9 +122,7 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 			return ctx.Err()
 		}
 	}
-	section := render(o, rows)
-	fmt.Fprint(stdout, "\n", section)
-	return report.Splice(o.out, sectionName, section)
+	return o.Publish(render(o, rows), stdout)
 }
 
 // Short names of the rows that targets are about.

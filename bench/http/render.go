@@ -4,21 +4,17 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
 )
 
 // render makes the section.
 func render(o options, rows []row) string {
-	m := report.DescribeMachine()
 	var b strings.Builder
-	b.WriteString("## MCP servers over streamable HTTP\n\n`make bench-http`\n\n")
-	fmt.Fprintf(&b, "%s, %s; %s; medians of %d interleaved rounds, %v per measure.\n\n"+
-		"%d clients, each with a connection that is kept alive, call echo with 32 bytes one call after the other: in a session of "+
+	b.WriteString("## MCP servers over streamable HTTP\n\n" + o.Origin(report.DescribeMachine()))
+	fmt.Fprintf(&b, "\n%d clients, each with a connection that is kept alive, call echo with 32 bytes one call after the other: in a session of "+
 		"2025-11-25, or where it says so in the modern era. The peers answer with JSON, their faster way. "+
-		"\"ours\" is how many times ingot's row of the same era is ahead (median of the per-round ratios).\n\n",
-		m.CPU, m.System, time.Now().UTC().Format(time.DateOnly), o.rounds, o.phase, connections)
+		"\"ours\" is how many times ingot's row of the same era is ahead (median of the per-round ratios).\n\n", connections)
 	b.WriteString("### Targets\n\n" + report.TargetTable("streamable HTTP", targets(o, rows)))
 	b.WriteString("\n| server | calls/s | ours | p50 us | CPU us/call |\n|---|---|---|---|---|\n")
 	for _, r := range rows {

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/ingot-run/ingot/bench/report"
 )
 
 // Targets compare rows of one era, and say nothing of what was not measured.
@@ -13,7 +15,7 @@ func TestRender(t *testing.T) {
 		{label: labelGoSDK, rates: []float64{100, 100}, problem: "go-sdk: opening a stream: EOF"},
 		{label: "mcp-go, 2026-07-28", rates: []float64{320, 320}, modern: true},
 	}
-	text := render(options{rounds: 2, idle: 10_000}, rows)
+	text := render(options{Options: report.Options{Rounds: 2}, idle: 10_000}, rows)
 	for _, want := range []string{
 		"| calls/s against go-sdk | at least 3.00x | 3.15x | met |",
 		"| calls/s against any peer | at least 1.50x | 1.25x | **missed** |",
@@ -26,7 +28,7 @@ func TestRender(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
-	text = render(options{rounds: 2}, rows)
+	text = render(options{Options: report.Options{Rounds: 2}}, rows)
 	if strings.Contains(text, "open stream") || !strings.Contains(text, "| 10,000 idle sessions, MB | at most 100 | – | not in this run |") {
 		t.Errorf("without idle sessions:\n%s", text)
 	}

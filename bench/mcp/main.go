@@ -28,13 +28,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
@@ -47,11 +44,9 @@ const (
 )
 
 type options struct {
-	rounds int
-	phase  time.Duration // length of one timed measure
-	calls  int           // after which memory is read
-	out    string
-	only   string
+	report.Options
+	calls int // after which memory is read
+	only  string
 }
 
 func main() {
@@ -63,54 +58,31 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return 0
+	if err == nil {
+		err = bench(ctx, o, stdout)
 	}
-	if err != nil {
-		return 2 // the flag set has said why
-	}
-	if err := bench(ctx, o, stdout); err != nil {
-		fmt.Fprintln(stderr, "bench/mcp:", err)
-		return 1
-	}
-	return 0
+	return report.Exit(sectionName, err, stderr)
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	var o options
-	flags := flag.NewFlagSet("bench/mcp", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.rounds, "rounds", 5, "how many times each server is measured")
-	flags.DurationVar(&o.phase, "phase", 600*time.Millisecond, "length of each timed measure")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
+	o := options{Options: report.Options{Name: sectionName, Rounds: 5, Phase: 600 * time.Millisecond}}
+	flags := o.Flags()
 	flags.StringVar(&o.only, "only", "", "comma-separated short names of the servers to measure (default all)")
 	flags.IntVar(&o.calls, "calls", 1_000_000, "calls after which resident memory is read; a server that takes longer than eight phases for them is read then")
-	quick := flags.Bool("quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
-	if err := flags.Parse(args); err != nil {
+	if err := o.Parse(flags, args, stderr); err != nil {
 		return o, err
 	}
-	if *quick {
-		o.rounds, o.phase, o.calls = 1, 40*time.Millisecond, 10_000
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-mcp.md")
-		}
+	if o.calls < windowSize {
+		return o, fmt.Errorf("--calls is %d: want at least %d", o.calls, windowSize)
 	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 || o.calls < windowSize {
-		fmt.Fprintln(stderr, "bench/mcp: want --rounds of at least 1, a --phase above 0, --calls of at least 64 and no other arguments")
-		return o, errors.New("bad arguments")
+	if o.Quick {
+		o.Phase, o.calls = 40*time.Millisecond, 10_000
 	}
 	return o, nil
 }
 
 // bench prepares the servers, runs the rounds and writes the report.
 func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
 	work, err := os.MkdirTemp("", "ingot-bench-mcp-")
 	if err != nil {
 		return err
@@ -118,7 +90,7 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	defer os.RemoveAll(work)
 
 	// Build and install everything before the first clock starts.
-	servers, skipped, err := prepare(ctx, root, work, o.only, stdout)
+	servers, skipped, err := prepare(ctx, o.Root, work, o.only, stdout)
 	if err != nil {
 		return err
 	}
@@ -131,21 +103,15 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	machine := describeMachine(ctx)
-	section := renderSection(machine, o, servers, results, skipped)
-	fmt.Fprint(stdout, "\n", section)
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "\nwritten to", o.out)
-	return nil
+	return o.Publish(renderSection(machine, o, servers, results, skipped), stdout)
 }
 
 // runRounds measures every server once a round. The order rotates so that no
 // server always follows the same neighbour.
 func runRounds(ctx context.Context, servers []server, o options, stdout io.Writer) (map[string][]sample, error) {
 	results := make(map[string][]sample, len(servers))
-	for round := range o.rounds {
-		fmt.Fprintf(stdout, "round %d of %d:", round+1, o.rounds)
+	for round := range o.Rounds {
+		fmt.Fprintf(stdout, "round %d of %d:", round+1, o.Rounds)
 		for i := range servers {
 			s := servers[(i+round)%len(servers)]
 			fmt.Fprintf(stdout, " %s", s.short)

@@ -37,7 +37,7 @@ type load struct {
 // measureServer runs one round of s: cold starts, its memory, the legacy era, and,
 // where spoken, the modern era, each in processes of their own.
 func measureServer(ctx context.Context, s server, o options) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout+20*o.phase)
+	ctx, cancel := context.WithTimeout(ctx, runTimeout+20*o.Phase)
 	defer cancel()
 	var out sample
 	if err := coldStarts(ctx, s, &out); err != nil {
@@ -46,10 +46,10 @@ func measureServer(ctx context.Context, s server, o options) (sample, error) {
 	if err := withChild(ctx, s, func(c *child) error { return c.memoryRound(s, o, &out) }); err != nil {
 		return out, fmt.Errorf("memory: %w", err)
 	}
-	if err := withChild(ctx, s, func(c *child) error { return c.legacyRound(s, o.phase, &out) }); err != nil || !s.modern {
+	if err := withChild(ctx, s, func(c *child) error { return c.legacyRound(s, o.Phase, &out) }); err != nil || !s.modern {
 		return out, err
 	}
-	err := withChild(ctx, s, func(c *child) error { return c.modernRound(s, o.phase, &out) })
+	err := withChild(ctx, s, func(c *child) error { return c.modernRound(s, o.Phase, &out) })
 	return out, err
 }
 
@@ -151,7 +151,7 @@ func (c *child) memoryRound(s server, o options, out *sample) error {
 	}
 	out.idleBytes = residentBytes(c.cmd.Process.Pid)
 	before := c.nextID
-	if _, err := c.pipelined(t, 8*o.phase, o.calls); err != nil {
+	if _, err := c.pipelined(t, 8*o.Phase, o.calls); err != nil {
 		return err
 	}
 	out.endBytes, out.endCalls = residentBytes(c.cmd.Process.Pid), c.nextID-before

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"time"
 
 	"github.com/ingot-run/ingot/bench/report"
 )
@@ -13,26 +12,21 @@ import (
 // sectionName is the name of this command's section in docs/BENCHMARKS.md.
 const sectionName = "bench-mcp"
 
-type machine struct {
-	report.Machine
-	node string
-}
-
-func describeMachine(ctx context.Context) machine {
-	m := machine{Machine: report.DescribeMachine(), node: "no Node"}
+// describeMachine describes the machine and its Node.
+func describeMachine(ctx context.Context) report.Machine {
+	m := report.DescribeMachine()
+	node := "no Node"
 	if out, err := exec.CommandContext(ctx, "node", "--version").Output(); err == nil {
-		m.node = "Node " + strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
+		node = "Node " + strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
 	}
+	m.System += ", " + node
 	return m
 }
 
 // renderSection returns the Markdown of the section, markers included.
-func renderSection(m machine, o options, servers []server, results map[string][]sample, skipped []string) string {
+func renderSection(m report.Machine, o options, servers []server, results map[string][]sample, skipped []string) string {
 	var b strings.Builder
-	b.WriteString("## MCP servers over stdio\n\n`make bench-mcp`\n\n")
-	fmt.Fprintf(&b, "%s, %s, %s; %s; medians of %d interleaved rounds, %v per measure.\n",
-		m.CPU, m.System, m.node,
-		time.Now().UTC().Format(time.DateOnly), o.rounds, o.phase)
+	b.WriteString("## MCP servers over stdio\n\n" + o.Origin(m))
 	b.WriteString(`
 Each server answers a tool call with the text it was sent; every answer is
 checked for its id and its payload. "ours" is how many times ingot's echo is

@@ -34,7 +34,7 @@ func TestRenderSectionHoldsEveryServer(t *testing.T) {
 		ours:   {{coldMillis: 2, driverMicros: 0.4, small: load{sequentialPerSec: 20, pipelinedPerSec: 30000}, modern: load{pipelinedPerSec: 24000}}},
 		"peer": {{coldMillis: 4, endBytes: 14e6, endCalls: 5000, small: load{sequentialPerSec: 10, pipelinedPerSec: 1000}}},
 	}
-	text := renderSection(machine{Machine: report.Machine{CPU: "CPU"}}, options{rounds: 1, phase: time.Second}, servers, results, []string{"ts-v1: node is not installed"})
+	text := renderSection(report.Machine{CPU: "CPU"}, options{Options: report.Options{Rounds: 1, Phase: time.Second}}, servers, results, []string{"ts-v1: node is not installed"})
 	require.Contains(t, text, "| peer 1.0 |  | 10 | 2.00x | – / – | – | 1,000 | 30x | – |\n")
 	require.Contains(t, text, "| peer 1.0 | 4.00 | – | 14.0 | 5,000 |\n")
 	require.Contains(t, text, "| ingot mine | 24,000 | – | 0.80x | – |\n")

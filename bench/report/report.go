@@ -1,12 +1,16 @@
 // Package report writes what the bench commands find into docs/BENCHMARKS.md.
 //
-// Splice puts one command's section into the file without touching the others';
-// Section wraps it in its markers. Median, Number, Ratio and Thousands make the
-// figures, DescribeMachine the line that says where they come from, Root finds
-// the repository.
+// Options are the options that all commands have: they parse them, say where figures
+// come from (Origin) and put the section into the file (Publish). Splice does so
+// without touching the others' sections; Section wraps one in its markers. Median,
+// Number, Ratio and Thousands make the figures, DescribeMachine the line that says
+// where they come from, Root finds the repository.
 //
-//	section := report.Section("bench-mcp", body)
-//	err := report.Splice("docs/BENCHMARKS.md", "bench-mcp", section)
+//	o := report.Options{Name: "bench-mcp", Rounds: 5}
+//	if err := o.Parse(o.Flags(), os.Args[1:], os.Stderr); err != nil {
+//		return report.Exit(o.Name, err, os.Stderr)
+//	}
+//	err := o.Publish(report.Section(o.Name, "## MCP\n\n"+o.Origin(report.DescribeMachine())), os.Stdout)
 //
 // # Caveats
 //

@@ -22,8 +22,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -44,13 +42,6 @@ var echoC []byte
 //go:embed guests/echo_extism.wasm
 var echoExtism []byte
 
-type options struct {
-	rounds int
-	phase  time.Duration // length of one timed measure
-	quick  bool
-	out    string
-}
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -63,60 +54,32 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 3 && args[0] == "hold" {
 		err = holdInstances(ctx, args[1], args[2], stdout) // a child of this command: see measureMemory
 	} else {
-		var o options
+		var o report.Options
 		o, err = parseOptions(args, stderr)
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
 		if err == nil {
 			err = bench(ctx, o, stdout)
 		}
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench/sandbox:", err)
-		return 1
-	}
-	return 0
+	return report.Exit(sectionName, err, stderr)
 }
 
-func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{}
-	flags := flag.NewFlagSet("bench/sandbox", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&o.rounds, "rounds", 7, "how many times everything is measured")
-	flags.DurationVar(&o.phase, "phase", 300*time.Millisecond, "length of each timed measure")
-	flags.BoolVar(&o.quick, "quick", false, "one short round into a temporary file: proves that the command works, measures nothing")
-	flags.StringVar(&o.out, "out", "", "Markdown file to write the section into (default docs/BENCHMARKS.md)")
-	if err := flags.Parse(args); err != nil {
-		return o, err
+func parseOptions(args []string, stderr io.Writer) (report.Options, error) {
+	o := report.Options{Name: sectionName, Rounds: 7, Phase: 300 * time.Millisecond}
+	err := o.Parse(o.Flags(), args, stderr)
+	if o.Quick {
+		o.Phase = 20 * time.Millisecond
 	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.phase <= 0 {
-		return o, errors.New("want --rounds of at least 1, a --phase above 0 and no arguments beside the options")
-	}
-	if o.quick {
-		o.rounds, o.phase = 1, 20*time.Millisecond
-		if o.out == "" {
-			o.out = filepath.Join(os.TempDir(), "ingot-bench-sandbox.md")
-		}
-	}
-	return o, nil
+	return o, err
 }
 
 // bench builds what is missing, measures, and writes the report.
-func bench(ctx context.Context, o options, stdout io.Writer) error {
-	root, err := report.Root()
-	if err != nil {
-		return err
-	}
-	if o.out == "" {
-		o.out = filepath.Join(root, "docs", "BENCHMARKS.md")
-	}
+func bench(ctx context.Context, o report.Options, stdout io.Writer) error {
 	work, err := os.MkdirTemp("", "ingot-bench-sandbox-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	p, err := build(ctx, root, work)
+	p, err := build(ctx, o.Root, work)
 	if err != nil {
 		return err
 	}
@@ -124,13 +87,7 @@ func bench(ctx context.Context, o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	section := renderSection(report.DescribeMachine(), o, r)
-	fmt.Fprint(stdout, "\n", section)
-	if err := report.Splice(o.out, sectionName, section); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "\nwritten to", o.out)
-	return nil
+	return o.Publish(renderSection(report.DescribeMachine(), o, r), stdout)
 }
 
 // programs are what is built before the first clock starts.

@@ -8,9 +8,9 @@ import (
 )
 
 // renderSection writes what was measured.
-func renderSection(m report.Machine, o options, r *results) string {
+func renderSection(m report.Machine, o report.Options, r *results) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## Sandbox\n\n`make bench-sandbox` (%d rounds; each ratio is the median of the rounds' ratios). %s, %s.\n\n", o.rounds, m.CPU, m.System)
+	b.WriteString("## Sandbox\n\n" + o.Origin(m) + "\nEach ratio is the median of the rounds' ratios.\n\n")
 	b.WriteString(report.TargetTable("what", targets(r)))
 	b.WriteString("\n### Calls\n\n1 KB of JSON in, the same out, one caller. The pool puts the instance back after each call.\n\n")
 	b.WriteString("| | us a call |\n|---|---|\n")

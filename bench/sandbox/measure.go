@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/ingot-run/ingot/bench/report"
 )
 
 // results are the figures of all rounds.
@@ -25,18 +27,18 @@ const (
 	heldGo = 50
 )
 
-func measure(ctx context.Context, p programs, o options, stdout io.Writer) (*results, error) {
+func measure(ctx context.Context, p programs, o report.Options, stdout io.Writer) (*results, error) {
 	r := &results{calls: map[string][]float64{}}
 	all, err := subjects(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(all)
-	for round := range o.rounds {
-		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.rounds)
+	for round := range o.Rounds {
+		fmt.Fprintf(stdout, "round %d of %d\n", round+1, o.Rounds)
 		for i := range all {
 			s := all[(i+round)%len(all)]
-			nanos, err := timeCalls(s, o.phase)
+			nanos, err := timeCalls(s, o.Phase)
 			if err != nil {
 				return nil, err
 			}
@@ -48,7 +50,7 @@ func measure(ctx context.Context, p programs, o options, stdout io.Writer) (*res
 	}
 	fmt.Fprintln(stdout, "memory")
 	nC, nGo := heldC, heldGo
-	if o.quick {
+	if o.Quick {
 		nC, nGo = 10, 2
 	}
 	if r.memoryC, err = measureMemory(ctx, p.cFile, nC); err != nil {
@@ -59,17 +61,17 @@ func measure(ctx context.Context, p programs, o options, stdout io.Writer) (*res
 }
 
 // system measures what is not a call, once.
-func (r *results) system(ctx context.Context, p programs, o options, round int) error {
-	d, err := measureDeadlines(ctx, 2*o.phase)
+func (r *results) system(ctx context.Context, p programs, o report.Options, round int) error {
+	d, err := measureDeadlines(ctx, 2*o.Phase)
 	if err != nil {
 		return err
 	}
 	r.deadlines = append(r.deadlines, d)
-	native, err := measureStdio(ctx, o.phase, p.native)
+	native, err := measureStdio(ctx, o.Phase, p.native)
 	if err != nil {
 		return err
 	}
-	wasm, err := measureStdio(ctx, o.phase, p.wasmHost, "serve", "--no-cache", "--log-level", "error", p.cFile)
+	wasm, err := measureStdio(ctx, o.Phase, p.wasmHost, "serve", "--no-cache", "--log-level", "error", p.cFile)
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (r *results) system(ctx context.Context, p programs, o options, round int) 
 		{"c", echoC, &r.coldC, &r.warmC},
 		{"go", p.goGuest, &r.coldGo, &r.warmGo},
 	} {
-		if o.quick && s.name == "go" {
+		if o.Quick && s.name == "go" {
 			continue
 		}
 		dir := filepath.Join(p.work, "cache-"+s.name+strconv.Itoa(round))
