@@ -89,12 +89,14 @@ func TestPanicsAreAnswered(t *testing.T) {
 		crash := func(context.Context, *CallRequest) (*CallResult, error) { panic("a bug") }
 		s.AddTool(Tool{Name: "inline", Inline: true}, crash)
 		s.AddTool(Tool{Name: "pooled"}, crash)
+		s.AddTool(Tool{Name: "task", Task: TaskOptional}, crash)
 		s.AddTool(Tool{Name: "validated", Validate: func([]byte) error { panic("a bug") }}, echo)
 		s.AddResource(Resource{URI: "a:b", Name: "a"}, func(context.Context, *ReadRequest) (*ReadResult, error) { panic("a bug") })
 		s.AddPrompt(Prompt{Name: "p"}, func(context.Context, *PromptRequest) (*PromptResult, error) { panic("a bug") })
 		p := connect(t, s)
 		for _, frame := range []string{
 			call(1, "inline", "{}", true), call(1, "pooled", "{}", true), call(1, "validated", "{}", false),
+			call(1, "task", "{}", false), string(withTasks("tools/call", `"name":"task"`)),
 			`{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b"}}`,
 			`{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"p"}}`,
 		} {

@@ -24,12 +24,15 @@ func (s *Server) appendFamilies(ctx context.Context, r *request, out []byte) ([]
 	out = append(out, `"resources":[`...)
 	from := len(out)
 	raw, err := base64.RawURLEncoding.DecodeString(r.name)
-	uriTemplate, cursor, family := strings.Cut(strings.TrimPrefix(string(raw), cursorFamily), " ")
-	family = family && strings.HasPrefix(string(raw), cursorFamily)
+	place, family := strings.CutPrefix(string(raw), cursorFamily)
+	uriTemplate, cursor, whole := strings.Cut(place, " ")
+	if err != nil || family && !whole {
+		return out, badCursor()
+	}
 	next := ""
 	if !family {
 		page, more, ok := now.resources.page(cursorAdded, r.name, size, checkURI)
-		if err != nil || !ok {
+		if !ok {
 			return out, badCursor()
 		}
 		for _, e := range page {

@@ -100,8 +100,9 @@ func TestFamiliesAreListed(t *testing.T) {
 		}
 		require.Equal(t, want, got)
 	}
-	for _, cursor := range []string{"?", "family:b://{n} 0", "family:z://{n} 0", "family:a://{n} x", "family:a://{n}", "tools:x", "resources:no uri"} {
-		if cursor != "?" {
+	good := base64.RawURLEncoding.EncodeToString([]byte("family:a://{n} 0"))
+	for _, cursor := range []string{"?", good + "?", "family:b://{n} 0", "family:z://{n} 0", "family:a://{n} x", "family:a://{n}", "tools:x", "resources:no uri"} {
+		if cursor != "?" && cursor != good+"?" {
 			cursor = base64.RawURLEncoding.EncodeToString([]byte(cursor))
 		}
 		_, bad := listed(t, s, "resources/list", fmt.Sprintf(`{"cursor":%q}`, cursor), false)
@@ -204,11 +205,14 @@ func TestAllowListenIsAsked(t *testing.T) {
 			return nil
 		case "a://coded":
 			return &Error{Code: -32042, Message: "log in first"}
+		case "a://crash":
+			panic("a bug")
 		}
 		return errors.New("not yours")
 	}}, readNothing)
 	s.AddTemplate(ResourceTemplate{URITemplate: "b://{n}", Name: "b"}, readNothing)
-	for uri, want := range map[string]string{"a://own": "", "b://any": "", "a://other": "-32600 not yours", "a://coded": "-32042 log in first"} {
+	for uri, want := range map[string]string{"a://own": "", "b://any": "", "a://other": "-32600 not yours", "a://coded": "-32042 log in first",
+		"a://crash": "-32603 the permission to listen to a://{n} failed unexpectedly; the server's log has the details"} {
 		_, bad := listed(t, s, "resources/subscribe", fmt.Sprintf(`{"uri":%q}`, uri), false)
 		require.Equal(t, want, bad, uri)
 		if want != "" {

@@ -384,7 +384,7 @@ func (l *listener) readURIs(raw []byte, now *snapshot) *wireError {
 			return tooManySubscribed()
 		}
 		uri := unquoted(element)
-		if bad := now.mayListen(l.ctx, uri); bad != nil {
+		if bad := l.server.mayListen(l.ctx, now, uri); bad != nil {
 			return bad
 		}
 		uris[uri] = struct{}{}
@@ -476,10 +476,11 @@ func (s *Server) subscribe(ctx context.Context, r *request, out []byte) ([]byte,
 	if r.link.session == nil {
 		return out, refuse(CodeInvalidRequest, "resources/subscribe needs a session; begin one with initialize")
 	}
-	if handler, _ := s.offers().find(r.name); handler == nil {
+	now := s.offers()
+	if handler, _ := now.find(r.name); handler == nil {
 		return out, noResource(r)
 	}
-	if bad := s.offers().mayListen(ctx, r.name); bad != nil {
+	if bad := s.mayListen(ctx, now, r.name); bad != nil {
 		return out, bad
 	}
 	l := r.link.session.hear()

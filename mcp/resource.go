@@ -220,23 +220,27 @@ func (n *snapshot) find(uri string) (ReadHandler, map[string]string) {
 }
 
 // mayListen asks the family of a resource whether a client may hear of it.
-func (n *snapshot) mayListen(ctx context.Context, uri string) *wireError {
-	if n.resources.byKey[uri] != nil {
+func (s *Server) mayListen(ctx context.Context, now *snapshot, uri string) *wireError {
+	if now.resources.byKey[uri] != nil {
 		return nil
 	}
-	for _, t := range n.bySpecific {
+	for _, t := range now.bySpecific {
 		if _, ok := t.match(uri); !ok {
 			continue
 		}
 		if t.AllowListen == nil {
 			return nil
 		}
-		err := t.AllowListen(ctx, uri)
+		what := "the permission to listen to " + t.URITemplate
+		_, err := guarded(ctx, s, what, func(ctx context.Context) (*template, error) { return t, t.AllowListen(ctx, uri) })
 		if err == nil {
 			return nil
 		}
 		if bad := protocolError(err, true); bad != nil {
 			return bad
+		}
+		if _, crashed := errors.AsType[*panicked](err); crashed {
+			return crashedUnseen(what)
 		}
 		return refuse(CodeInvalidRequest, err.Error())
 	}
@@ -316,12 +320,17 @@ func run[R any](ctx context.Context, s *Server, what string, h *handle, f func(c
 		return result, bad
 	}
 	if _, crashed := errors.AsType[*panicked](err); crashed {
-		return result, refuse(CodeInternal, what+" failed unexpectedly; the server's log has the details")
+		return result, crashedUnseen(what)
 	}
 	if errors.Is(err, ErrNoResource) {
 		return result, noResource(r)
 	}
 	return result, refuse(CodeInternal, what+": "+err.Error())
+}
+
+// crashedUnseen is the answer where a handler panicked: why is for the log.
+func crashedUnseen(what string) *wireError {
+	return refuse(CodeInternal, what+" failed unexpectedly; the server's log has the details")
 }
 
 // guarded runs f and makes an error of its panic, which is logged.

@@ -204,7 +204,7 @@ func (s *Server) appendOutcome(ctx context.Context, r *request, result *CallResu
 		}
 		var crash *panicked
 		if errors.As(err, &crash) {
-			return out, refuse(CodeInternal, "tool "+r.tool.Name+" failed unexpectedly; the server's log has the details")
+			return out, crashedUnseen("tool " + r.tool.Name)
 		}
 		result = ErrorResult(err.Error())
 	}

@@ -430,6 +430,11 @@ func (t *task) answerLocked(key string, a taskAnswer) {
 func (t *task) save() {
 	t.storing.Lock()
 	defer t.storing.Unlock()
+	t.store()
+}
+
+// store is save where t.storing is held.
+func (t *task) store() {
 	t.mu.Lock()
 	record := t.recordLocked()
 	t.mu.Unlock()
@@ -446,7 +451,7 @@ func (t *task) told() []byte {
 	defer t.mu.Unlock()
 	if t.status.ended() {
 		t.mu.Unlock()
-		t.storing.Lock() // waits for finishTask
+		t.storing.Lock() // waits for finishTask, or cancel
 		t.mu.Lock()
 		defer t.storing.Unlock()
 	}

@@ -81,6 +81,8 @@ func (s *Server) serveLegacyTask(ctx context.Context, r *request, out []byte) ([
 // cancel ends the task at once, whatever its handler makes of it; false when it
 // has ended.
 func (t *task) cancel() bool {
+	t.storing.Lock()
+	defer t.storing.Unlock()
 	t.mu.Lock()
 	if t.status.ended() {
 		t.mu.Unlock()
@@ -91,7 +93,7 @@ func (t *task) cancel() bool {
 	t.changedLocked()
 	t.mu.Unlock()
 	t.stop()
-	t.save()
+	t.store()
 	return true
 }
 
