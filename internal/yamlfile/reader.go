@@ -21,8 +21,8 @@ type Node = yaml.Node
 // FileBytesMax bounds a file: a thousand tools take a tenth of it.
 const FileBytesMax = 4 << 20
 
-// syntaxBytesMax bounds what the thorough parser is given: it calls itself for each
-// level of nesting, and counts none.
+// syntaxBytesMax bounds what the thorough parser is given, as depthMax does: it calls
+// itself for each level of nesting, and counts none. (The fast one stops at 10,000.)
 const syntaxBytesMax = 64 << 10
 
 // stepsMax bounds the nodes looked at: a file of references to references ends here.
@@ -76,10 +76,6 @@ func (r *Reader) Document(text []byte, wanted string) *Node {
 		r.Fault(nil, "the file has %d bytes, at most %d are read", len(text), FileBytesMax)
 		return nil
 	}
-	if depth := flowDepth(text); depth > depthMax {
-		r.Fault(nil, "brackets are nested %d deep, at most %d are read", depth, depthMax)
-		return nil
-	}
 	var root, second yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	err := d.Decode(&root)
@@ -105,7 +101,7 @@ func (r *Reader) Document(text []byte, wanted string) *Node {
 	return root.Content[0]
 }
 
-// flowDepth is how deep brackets may be nested, whatever they are part of.
+// flowDepth is how deep brackets may be nested: those in texts and comments count, too.
 func flowDepth(text []byte) (most int) {
 	depth := 0
 	for _, c := range text {
@@ -129,7 +125,7 @@ var (
 // best; where the thorough one (about three times slower) agrees that there is a
 // fault, it says where.
 func (r *Reader) syntax(text []byte, err error) {
-	if len(text) > syntaxBytesMax {
+	if len(text) > syntaxBytesMax || flowDepth(text) > depthMax {
 		text = nil
 	}
 	parsed, second := parser.ParseBytes(text, 0)

@@ -40,12 +40,17 @@ func TestJSON(t *testing.T) {
 		"a: &a [1]\nb: *a":                            `{"a":[1],"b":[1]}`,
 		"|\n  lines\n  two":                           `"lines\ntwo"`,
 		"2024-01-01":                                  `"2024-01-01"`,
+		strings.Repeat("# [ {{\n", 100) + "'[ {{'":    `"[ {{"`, // nests nothing
+		deep(65): deep(65),
 	} {
 		got, err := read(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, string(got))
 	}
 }
+
+// deep is a list in lists.
+func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
@@ -61,7 +66,9 @@ func TestFaults(t *testing.T) {
 		"a: 1\n---\nb: 2":             "a.yaml:3:1: the file holds a second document: one file, one document",
 		"":                            "a.yaml:0:0: the file is empty: it needs a value",
 		"# nothing":                   "a.yaml:0:0: the file is empty: it needs a value",
-		strings.Repeat("[", 1000):     "a.yaml:0:0: brackets are nested 1000 deep, at most 64 are read",
+		strings.Repeat("[", 1000):     "a.yaml:1:1: not valid YAML: did not find expected node content",
+		strings.Repeat("[", 20_000):   "a.yaml:0:0: not valid YAML: exceeded max depth of 10000",
+		deep(66):                      "a.yaml:1:66: the value is nested more than 64 deep; a reference to itself is, too",
 		strings.Repeat("- ", 20_000):  "a.yaml:0:0: not valid YAML: exceeded max depth of 10000",
 		strings.Repeat("- ", 200_000): "a.yaml:0:0: not valid YAML: exceeded max depth of 10000",
 	} {
