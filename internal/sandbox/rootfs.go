@@ -290,7 +290,9 @@ func hasParent(p string) bool {
 	return false
 }
 
-// Readlink implements FS. Where a link of the host leads outside is not told.
+// Readlink implements FS. Where a link of the host leads outside is not told, and so
+// not where one with ".." leads that a guest may have moved deeper, or that it reaches
+// through other links.
 func (m *mount) Readlink(p string) (string, experimental.Errno) {
 	name, _, errno := m.local(p)
 	if errno != 0 {
@@ -301,10 +303,22 @@ func (m *mount) Readlink(p string) (string, experimental.Errno) {
 		return "", m.errno(name, err)
 	}
 	target = filepath.ToSlash(target)
-	if path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
+	folder := path.Dir(name)
+	if path.IsAbs(target) || !filepath.IsLocal(path.Join(folder, target)) || hasParent(target) && (m.grant.Write || !m.straight(folder)) {
 		return "", m.refuse(experimental.EPERM, "the link %q leads out of %s", clip(name, 200), m.grant.Guest)
 	}
 	return target, 0
+}
+
+// straight says that no part of a path is a link: only then does ".." behind it lead
+// where the letters say.
+func (m *mount) straight(name string) bool {
+	for ; name != "."; name = path.Dir(name) {
+		if info, err := m.root.Lstat(name); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }
 
 // Utimens implements FS.
