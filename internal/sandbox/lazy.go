@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,11 +70,9 @@ func (c *cache) describedPath(module [sha256.Size]byte, p *Policy) string {
 	if c == nil || len(p.Files) > 0 {
 		return ""
 	}
-	policy, err := stdjson.Marshal(p) // sorts the keys of maps
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s described %s %s", cacheKey(module, &p.Limits), describedVersion, policy))
+	// %#v is another for each policy: it sorts the keys of maps, and keeps bytes that
+	// are no UTF-8, which JSON would make one and the same character.
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s described %s %#v", cacheKey(module, &p.Limits), describedVersion, *p))
 	return filepath.Join(c.dir, hex.EncodeToString(sum[:])+describedSuffix)
 }
 

@@ -218,6 +218,11 @@ func TestThePolicyIsInTheKey(t *testing.T) {
 	p := &Policy{}
 	walk(reflect.ValueOf(p).Elem(), p, "")
 	require.Greater(t, len(seen), 20)
+	for _, value := range []string{"\xfe", "\xff", "\ufffd"} { // which JSON makes one and the same
+		p := &Policy{Env: map[string]string{"A": value}}
+		require.Empty(t, seen[c.describedPath([32]byte{}, p)])
+		seen[c.describedPath([32]byte{}, p)] = value
+	}
 }
 
 // What a guest may have read while it described itself may be another thing next
