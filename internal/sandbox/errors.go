@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -142,7 +143,7 @@ func clip(s string, n int) string {
 		s = s[:n]
 	}
 	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return '?'
 		}
 		return r

@@ -418,10 +418,10 @@ func TestProgressFlood(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, progressMax)
 	got = nil
-	_, err = s.call(note, line("progress", 5, 0, "a\x1b[2Jb"), line("progress", 5, 0, "again"), line("progress", 3, 0, "back"), line("progress", 6, -9, strings.Repeat("x", 5000)))
+	_, err = s.call(note, line("progress", 5, 0, "a\x1b[2Jb\u009b2J"), line("progress", 5, 0, "again"), line("progress", 3, 0, "back"), line("progress", 6, -9, strings.Repeat("x", 5000)))
 	require.NoError(t, err)
 	require.Len(t, got, 2)
-	require.Equal(t, "5 0 a?[2Jb", got[0])
+	require.Equal(t, "5 0 a?[2Jb?2J", got[0])
 	require.Less(t, len(got[1]), progressBytesMax+20)
 	_, err = s.try(line("progress", 1, 2, "nobody listens"))
 	require.NoError(t, err)

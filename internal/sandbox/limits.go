@@ -10,8 +10,8 @@ import (
 type Limits struct {
 	// ModuleBytesMax is the size of the .wasm file.
 	ModuleBytesMax uint64
-	// CompileWorkMax bounds what compiling the module may cost, in the units of
-	// rewrite.go: 1e8 is about 2 seconds. A Go tool of 3 MB takes 6e7.
+	// CompileWorkMax bounds what compiling the module may cost, in the units of the
+	// package meter: 1e8 is about 2 seconds. A Go tool of 3 MB takes 6e7.
 	CompileWorkMax uint64
 	// MemoryBytesMax is the linear memory of one instance, in bytes; it is
 	// rounded down to whole pages of 64 KiB. All instances of a tool together
