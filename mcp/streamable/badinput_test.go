@@ -104,13 +104,6 @@ func TestIdleSessionsAreCheap(t *testing.T) {
 	}
 	const sessions = 10_000
 	e := serve(t, streamable.HTTPOptions{})
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC() // pools are emptied by the second
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc + m.StackInuse
-	}
 	before, goroutines := heap(), runtime.NumGoroutine()
 	var mu sync.Mutex
 	ids := make([]string, 0, sessions)
@@ -140,7 +133,7 @@ func TestIdleSessionsAreCheap(t *testing.T) {
 		ids = append(ids, id)
 		mu.Unlock()
 	})
-	held := int64(heap()) - int64(before)
+	held := heap() - before
 	t.Logf("%d sessions hold %d bytes each, %.1f MB in all", sessions, held/sessions, float64(held)/1e6)
 	assert.Less(t, held, int64(100e6))
 	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines, "an idle session has no goroutine")
@@ -148,7 +141,7 @@ func TestIdleSessionsAreCheap(t *testing.T) {
 	each(func(i int) { send(http.MethodDelete, ids[i], "") })
 	ids = nil
 	require.NoError(t, e.handler.Close(t.Context()))
-	left := int64(heap()) - int64(before)
+	left := heap() - before
 	t.Logf("%.1f MB are left", float64(left)/1e6)
 	assert.Less(t, left, held/4)
 }

@@ -15,6 +15,15 @@ import (
 	"github.com/ingot-run/ingot/mcp/streamable"
 )
 
+// heap returns the bytes that are in use, stacks included.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // pools are emptied by the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
 // What open streams cost beside their sessions: two thirds of it are net/http's,
 // 10 KB of buffers and 10 KB for the stacks of its two goroutines.
 func TestOpenStreamsCost(t *testing.T) {
@@ -23,13 +32,6 @@ func TestOpenStreamsCost(t *testing.T) {
 	}
 	const streams = 500
 	e := serve(t, streamable.HTTPOptions{})
-	heap := func() int64 {
-		runtime.GC()
-		runtime.GC() // pools are emptied by the second
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc + m.StackInuse)
-	}
 	ids := make([]string, streams)
 	for i := range ids {
 		w := e.send(t.Context(), http.MethodPost, `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`, nil)
