@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -15,15 +14,10 @@ import (
 	"github.com/ingot-run/ingot/conformance/clients/harness"
 )
 
-// buildIngot returns the path of an ingot that is there until the test ends.
+// buildIngot returns the path of the ingot under test.
 func buildIngot(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "ingot")
-	build := exec.Command("go", "build", "-o", program, "./cmd/ingot")
-	build.Dir = harness.Root(t)
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return program
+	return harness.Build(t, "INGOT_BINARY", "./cmd/ingot")
 }
 
 // serve starts ingot serve, with further arguments, and returns its origin. When

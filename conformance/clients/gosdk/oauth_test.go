@@ -132,14 +132,14 @@ func TestClientFindsItsWayThroughOAuth(t *testing.T) {
 				session, err := client.Connect(t.Context(), transport, &mcp.ClientSessionOptions{ProtocolVersion: version})
 				require.NoError(t, err)
 				defer session.Close()
-				list := func(tool string, arguments map[string]any) {
+				use := func(tool string, arguments map[string]any) {
 					t.Helper()
 					result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: arguments})
 					require.NoError(t, err)
 					require.False(t, result.IsError, "%v", result.Content)
 				}
-				list("state_list", map[string]any{})
-				list("state_set", map[string]any{"key": "k", "value": "v"})
+				use("state_list", map[string]any{})
+				use("state_set", map[string]any{"key": "k", "value": "v"})
 				require.Len(t, a.scopes, 2, "one token to come in, one to write")
 				assert.Contains(t, strings.Fields(a.scopes[0]), "mcp")
 				assert.NotContains(t, strings.Fields(a.scopes[0]), "state:write")

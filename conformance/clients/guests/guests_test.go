@@ -21,7 +21,7 @@ var languages = map[string][]string{
 	"go": {"go"}, "c": {"clang", "wasm-ld"}, "rust": {"cargo", "rustc"}, "as": {"asc"},
 }
 
-// require skips the test when a language cannot be compiled here, or fails it when it
+// requireLanguage skips the test when a language cannot be compiled here, or fails it when it
 // must be.
 func requireLanguage(t *testing.T, language string) {
 	t.Helper()
