@@ -359,7 +359,11 @@ func stateURL() value[State] {
 	v := text(func(s *State) *string { return &s.URL })
 	read := v.read
 	v.read = func(l *loader, n *node, s *State, what string) {
+		before := l.Faults()
 		read(l, n, s, what)
+		if l.Faults() > before {
+			return
+		}
 		u, err := url.Parse(s.URL)
 		if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
 			l.Fault(n, "url is no URL of redis, as redis://localhost:6379/0 or rediss://…")

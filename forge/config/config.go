@@ -107,7 +107,8 @@ type Tool struct {
 	Pipeline *Pipeline
 	Wasm     *grants.Tool
 
-	broken bool // it has faults of its own: what spans objects is not checked
+	broken             bool        // it has faults of its own: what spans objects is not checked
+	fallback, bulkhead *Middleware // of an http tool's keys; see desugar
 }
 
 // Param is a parameter of a tool, or an argument of a prompt.

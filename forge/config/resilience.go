@@ -39,7 +39,30 @@ var (
 )
 
 func retryOf[T any](get func(*T) **Retry) value[T] {
-	return one(&retryTable, func(t *T, r *Retry) { *get(t) = r }, func(r *Retry) *Place { return &r.Place }, retryDefaults)
+	v := one(&retryTable, func(t *T, r *Retry) { *get(t) = r }, func(r *Retry) *Place { return &r.Place }, retryDefaults)
+	read := v.read
+	v.read = func(l *loader, n *node, to *T, what string) {
+		before := l.Faults()
+		read(l, n, to, what)
+		if r := *get(to); l.Faults() == before {
+			l.checkRetry(r, &r.Place)
+		}
+	}
+	return v
+}
+
+// checkRetry finds pauses that cannot grow. p is where the keys stand.
+func (l *loader) checkRetry(r *Retry, p *Place) {
+	if r.Initial <= r.Max {
+		return
+	}
+	key := "initial_delay"
+	for _, k := range []string{"initial", "max", "max_delay"} {
+		if p.Has(k) {
+			key = k
+		}
+	}
+	l.Note(p.At(key), "the longest pause, %v, is shorter than the first one, %v", r.Max, r.Initial)
 }
 
 func breakerOf[T any](get func(*T) **CircuitBreaker) value[T] {
@@ -127,10 +150,10 @@ func resilienceFields() []field[Tool] {
 	return []field[Tool]{
 		{name: "retry", doc: "Sends a request again that failed, if its method is one that may be sent twice.", value: retryOf(func(t *Tool) **Retry { return &t.HTTP.Retry })},
 		{name: "fallback", doc: "What answers when the request fails: one alternative or a list.", value: fallbacks(func(t *Tool, f *Fallback) {
-			t.Middleware = append(t.Middleware, Middleware{Type: MiddlewareFallback, Fallback: f})
+			t.fallback = &Middleware{Type: MiddlewareFallback, Fallback: f}
 		})},
 		{name: "bulkhead", doc: "Bounds how many requests run at once.", value: one(&bulkheadTable, func(t *Tool, b *Bulkhead) {
-			t.Middleware = append(t.Middleware, Middleware{Place: b.Place, Type: MiddlewareBulkhead, Bulkhead: b})
+			t.bulkhead = &Middleware{Place: b.Place, Type: MiddlewareBulkhead, Bulkhead: b}
 		}, func(b *Bulkhead) *Place { return &b.Place }, bulkheadDefaults)},
 	}
 }
@@ -334,9 +357,13 @@ func (l *loader) middleware(n *node) (m Middleware) {
 		return m
 	}
 	m.begin(kind)
+	before := l.Faults()
 	middlewareTables[kind].read(l, n, &m, &m.Place)
 	if kind == MiddlewareTimeout && m.Timeout == 0 && !m.Place.Has("timeout") && !m.Place.Has("timeout_ms") {
 		l.Lacks(n, "middleware of type timeout", "timeout")
+	}
+	if m.Retry != nil && l.Faults() == before {
+		l.checkRetry(m.Retry, &m.Place)
 	}
 	if m.RateLimit != nil && m.RateLimit.Burst == 0 {
 		m.RateLimit.Burst = m.RateLimit.Requests
@@ -344,9 +371,12 @@ func (l *loader) middleware(n *node) (m Middleware) {
 	return m
 }
 
-// desugar puts the middleware of an http tool's own keys around it.
-func (l *loader) desugar(t *Tool) {
-	if r := t.HTTP.Retry; r != nil && r.Initial > r.Max {
-		l.Note(r.At("max_delay"), "the longest pause, %v, is shorter than the first one, %v", r.Max, r.Initial)
+// desugar puts the middleware of an http tool's own keys inside of what its list has:
+// the fallback also answers for what the bulkhead refuses, whichever is written first.
+func (t *Tool) desugar() {
+	for _, m := range []*Middleware{t.fallback, t.bulkhead} {
+		if m != nil {
+			t.Middleware = append(t.Middleware, *m)
+		}
 	}
 }

@@ -119,7 +119,11 @@ func iconSource() value[mcp.Icon] {
 	v := text(func(i *mcp.Icon) *string { return &i.Source })
 	read := v.read
 	v.read = func(l *loader, n *node, i *mcp.Icon, what string) {
+		before := l.Faults()
 		read(l, n, i, what)
+		if l.Faults() > before {
+			return
+		}
 		if u, err := url.Parse(i.Source); err != nil || u.Scheme != "https" && u.Scheme != "data" {
 			l.Fault(n, "an icon's src is an https or data URL")
 		}
@@ -149,12 +153,12 @@ func command() value[Tool] {
 	v := text(func(t *Tool) *string { return &t.CLI.Command })
 	read := v.read
 	v.read = func(l *loader, n *node, t *Tool, what string) {
+		before := l.Faults()
 		read(l, n, t, what)
 		switch c := t.CLI.Command; {
+		case l.Faults() > before:
 		case c == "":
-			if l.Faults() == 0 {
-				l.Fault(n, "command is empty")
-			}
+			l.Fault(n, "command is empty")
 		case strings.Contains(c, "{{"):
 			l.Fault(n, "command has no placeholders: a caller must not choose the program; write them in args")
 		case strings.ContainsAny(c, " \t\n") && !strings.Contains(c, "/"):
@@ -283,7 +287,7 @@ func (l *loader) readTool(n *node, t *Tool) {
 	case KindHTTP:
 		t.HTTP = &HTTP{ResponseBytesMax: 8 << 20}
 		httpTable.read(l, n, t, &t.Place)
-		l.desugar(t)
+		t.desugar()
 	case KindPipeline:
 		t.Pipeline = &Pipeline{}
 		pipelineTable.read(l, n, t, &t.Place)
