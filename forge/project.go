@@ -66,6 +66,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Forge.Has("optimization") {
+		o.Logger.Warn("forge.optimization has no effect yet: it is for building one binary of a project", "file", c.Forge.At("optimization").String())
+	}
 	p := &Project{config: c, options: o, handlers: map[string]mcp.Handler{}}
 	defer func() {
 		if err != nil {
@@ -105,17 +108,6 @@ func unbuilt(c *config.Config) error {
 	}
 	if c.State.Backend == config.BackendRedis {
 		errs = append(errs, fmt.Errorf("%s: the backend redis is not built yet: use file or memory", c.State.At("backend")))
-	}
-	for i := range c.Tools {
-		t := &c.Tools[i]
-		if t.Kind != config.KindWasm {
-			continue
-		}
-		for _, key := range []string{"title", "description", "params", "annotations", "icons", "output_schema", "outputSchema"} {
-			if t.Has(key) {
-				errs = append(errs, fmt.Errorf("%s: the module says itself what its %s is: leave it out", t.At(key), key))
-			}
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -203,7 +195,7 @@ func listing(t *config.Tool) mcp.Tool {
 // entry that the module is loaded for. A chain that cannot be made leaves nothing to
 // call.
 func (p *Project) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Handler {
-	tool := config.Tool{Kind: config.KindWasm, Name: t.Name, Annotations: t.Annotations}
+	tool := config.Tool{Kind: config.KindWasm, Name: t.Name, Annotations: t.Annotations, OutputSchema: t.OutputSchema}
 	for i := range p.config.Tools {
 		if entry := &p.config.Tools[i]; entry.Wasm != nil && entry.Wasm.Module == source {
 			tool.Place, tool.Middleware = entry.Place, entry.Middleware
@@ -263,24 +255,37 @@ func (p *Project) addModules(ctx context.Context, path string) error {
 	return p.checkSteps()
 }
 
-// checkSteps finds steps whose tool nobody has, which the file alone could not know
-// while its modules were not loaded.
+// checkSteps finds steps and fallbacks whose tool nobody has, which the file alone could
+// not know while its modules were not loaded.
 func (p *Project) checkSteps() error {
 	var errs []error
-	var look func(steps []config.Step)
-	look = func(steps []config.Step) {
-		for i := range steps {
-			if s := &steps[i]; s.Tool != "" {
-				if _, ok := p.lookup(s.Tool); !ok {
-					errs = append(errs, fmt.Errorf("%s: the step's tool, %q, is neither in the file nor in its modules", s.At("tool"), s.Tool))
-				}
-			}
-			look(steps[i].Parallel)
+	seen := map[config.Pos]bool{} // the file's middleware stands around many tools
+	need := func(what, tool string, at config.Pos) {
+		if _, ok := p.lookup(tool); tool != "" && !ok && !seen[at] {
+			seen[at] = true
+			errs = append(errs, fmt.Errorf("%s: %s, %q, is neither in the file nor in its modules", at, what, tool))
 		}
 	}
-	for _, t := range p.config.Tools {
+	var steps func(all []config.Step)
+	steps = func(all []config.Step) {
+		for i := range all {
+			need("the step's tool", all[i].Tool, all[i].At("tool"))
+			steps(all[i].Parallel)
+		}
+	}
+	for i := range p.config.Tools {
+		t := &p.config.Tools[i]
 		if t.Pipeline != nil {
-			look(t.Pipeline.Steps)
+			steps(t.Pipeline.Steps)
+		}
+		for _, m := range middleware.Chain(p.config, t) {
+			if m.Fallback == nil {
+				continue
+			}
+			for j := range m.Fallback.Alternatives {
+				a := &m.Fallback.Alternatives[j]
+				need("the fallback's tool", a.Tool, a.At("tool"))
+			}
 		}
 	}
 	return errors.Join(errs...)

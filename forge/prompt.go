@@ -33,7 +33,7 @@ func (p *Project) addPrompt(c *config.Prompt) error {
 	}
 	listed := mcp.Prompt{Name: c.Name, Title: c.Title, Description: c.Description}
 	for _, a := range c.Arguments {
-		listed.Arguments = append(listed.Arguments, mcp.PromptArgument{Name: a.Name, Description: a.Description, Required: a.Required})
+		listed.Arguments = append(listed.Arguments, mcp.PromptArgument{Name: a.Name, Title: a.Title, Description: a.Description, Required: a.Required})
 		for _, choice := range a.Enum {
 			text, err := template.Text(jsontext.Value(choice))
 			if err != nil {

@@ -41,7 +41,7 @@ export type ToolErrorCode =
   | "ERR_TOOL_TRAP"
   /** The tool ended itself. */
   | "ERR_TOOL_EXIT"
-  /** The caller's signal ended the call while the tool waited. */
+  /** The caller's signal ended the call, before it began or while the tool waited. */
   | "ERR_TOOL_CANCELED"
   | "ERR_TOOL_CLOSED"
   /** The tool itself reports a failure; the message is its own, and so is `guestCode`. */
@@ -143,7 +143,7 @@ export interface ToolProgress {
 }
 
 export interface CallOptions {
-  /** Ends the call while the tool waits for the network; code that computes is ended by its fuel. */
+  /** Ends the call before it begins, and while the tool waits for the network; code that computes is ended by its fuel. */
   signal?: AbortSignal;
   onProgress?: (progress: ToolProgress) => void;
 }

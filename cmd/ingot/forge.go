@@ -24,7 +24,12 @@ func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, project.Close()) }()
+	defer func() {
+		for _, s := range project.State() {
+			logger.Info("at the end", "tool", s.Tool, "middleware", s.Type, "status", s.Status, "counts", s.Counts, "errors", s.Errors)
+		}
+		err = errors.Join(err, project.Close())
+	}()
 	if err := c.CheckTools(project.ToolNames()); err != nil {
 		return err
 	}

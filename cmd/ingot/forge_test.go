@@ -22,6 +22,7 @@ state: {backend: file, path: ./state}
 middleware:
   - {type: logging, include_request: true, redact: [password]}
   - {type: recovery, circuit_breaker: {failure_threshold: 2}}
+  - {type: metrics}
 tools:
   - type: native
     name: echo
@@ -46,7 +47,7 @@ tools:
       - {tool: sha256, input: {text: "{{said.text}}"}, output_var: digest}
       - {tool: add, condition: "said.times == 2", input: {a: 1, b: 2}, output_var: sum}
     output: {who: "{{said.text}}", sum: "{{sum}}", hex: "{{digest.hex}}"}
-  - {type: wasm, module: "MODULE", middleware: [{type: transform, response: {remove: [algorithm]}}]}
+  - {type: wasm, module: "MODULE", middleware: [{type: validation, schema: {type: object, properties: {text: {type: string, maxLength: 5}}}}]}
   - {type: native, name: promises, handler: {inline: '{"n": s}'}, params: {s: string}, output_schema: {type: object, properties: {n: {type: integer}}}}
 prompts:
   - name: review
@@ -126,7 +127,7 @@ func TestForgeKinds(t *testing.T) {
 		{toolCall("fails", `{}`), `exit code 1`},
 		{toolCall("fetch", `{"id":"a/b"}`), `"structuredContent":{"path":"/users/a%2Fb","known":true}`},
 		{toolCall("sha256", `{"text":"abc"}`), `ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad`},
-		{toolCall("sha256", `{"text":"abc"}`), `"structuredContent":{"hex":`},
+		{toolCall("sha256", `{"text":"longer than five"}`), `argument \"text\"`},
 		{toolCall("sha256", `{}`), `"isError":true`},
 		{toolCall("promises", `{"s":"x"}`), `what its output schema does not allow`},
 		{toolCall("flow", `{"who":"abc"}`), `"sum":"3"`},
@@ -145,7 +146,7 @@ func TestForgeKinds(t *testing.T) {
 			t.Errorf("%s was answered\n%s\nwant %s", c.request, got, c.want)
 		}
 	}
-	if strings.Contains(stderr, "s3cret-token") || !strings.Contains(stderr, "echo") {
+	if strings.Contains(stderr, "s3cret-token") || !strings.Contains(stderr, "tool=echo middleware=metrics") {
 		t.Errorf("the log: %s", stderr)
 	}
 }

@@ -62,7 +62,7 @@ fuzz forge/expression FuzzValuesAreNeverEvaluated 5`
 // otherMachines runs hash and engine where the command itself does not.
 func otherMachines() []suite {
 	packages := enginePackages
-	js := goTest("js", "hash, engine and mcp as GOOS=js in Node", append([]string{"-timeout=45m"}, wasmPackages...)...)
+	js := goTest("js", "hash, engine and mcp as GOOS=js in Node", append([]string{"-timeout=20m"}, wasmPackages...)...)
 	js.env = []string{"GOOS=js", "GOARCH=wasm"}
 	js.needs = []string{"node"}
 	js.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm")}

@@ -12,7 +12,7 @@ import { open } from "../index.js";
 import { ToolError, loadTool } from "../tools/index.js";
 import { ingotImports } from "../tools/imports.js";
 import { FUEL_EXPORT, instrument } from "../tools/meter.js";
-import { DEFAULT_LIMITS, checkedPolicy } from "../tools/policy.js";
+import { DEFAULT_LIMITS, checkedPolicy, httpRefusal } from "../tools/policy.js";
 
 const probeBytes = new Uint8Array(await readFile(new URL("guests/probe.wasm", import.meta.url)));
 const sha256Bytes = new Uint8Array(await readFile(new URL("../../guest/examples/c-sha256/sha256.wasm", import.meta.url)));
@@ -268,7 +268,10 @@ async function overHttp(t, policy, body) {
   const suspending = WebAssembly.Suspending;
   WebAssembly.Suspending = function (f) { return f; };
   const server = createServer((request, response) => {
-    if (request.url === "/away") response.writeHead(302, { location: "http://localhost:1/" }).end();
+    if (request.url === "/other") response.writeHead(302, { location: `http://localhost:${server.address().port}/headers` }).end();
+    else if (request.url === "/see") response.writeHead(303, { location: "/headers" }).end();
+    else if (request.url === "/headers") response.end(`${request.method} ${request.headers["x-key"] ?? "none"} ${request.headers.accept}`);
+    else if (request.url === "/away") response.writeHead(302, { location: "http://localhost:1/" }).end();
     else if (request.url === "/around") response.writeHead(302, { location: "/around" }).end();
     else if (request.url === "/silent") return;
     else response.end(request.url === "/large" ? "x".repeat(5000) : `${request.method} ${request.headers["x-a"] ?? ""}`);
@@ -289,6 +292,29 @@ async function overHttp(t, policy, body) {
   };
   await body(ask, `http://127.0.0.1:${port}`, host);
 }
+
+test("a redirect takes nothing along that is for another host", (t) => overHttp(t, {}, async (ask, origin, host) => {
+  host.policy.http.push({ host: origin.replace("http://127.0.0.1", "localhost"), methods: ["GET"] });
+  const headers = { "x-key": "secret", accept: "a/b" };
+  assert.deepEqual(await ask(`${origin}/other`, { headers }), [0, "GET none a/b"]);
+  assert.deepEqual(await ask(`${origin}/see`, { headers, method: "POST" }), [0, "GET secret a/b"]);
+}));
+
+test("the hosts of a pattern", () => {
+  const fits = (host, url) => httpRefusal(checkedPolicy({ http: [{ host }] }).http, new URL(url), "GET") === "";
+  for (const [host, url, want] of [
+    ["example.org", "https://example.org/x", true], ["example.org", "http://example.org/", true], ["example.org", "https://example.org:8443/", false],
+    ["example.org:8443", "https://example.org:8443/", true], ["example.org:8443", "https://example.org/", false], ["example.org:443", "https://example.org/", true],
+    ["example.org:443", "http://example.org/", false], ["example.org", "https://www.example.org/", false], ["example.org", "https://badexample.org/", false],
+    ["*.example.org", "https://a.b.example.org/", true], ["*.example.org", "https://example.org/", false], ["*.example.org", "https://a.example.org:8443/", false],
+    ["*.example.org:8443", "https://a.example.org:8443/", true], ["*.example.org", "https://aexample.org/", false], ["[::1]:80", "http://[::1]/", true], ["[::1]", "http://[::1]:81/", false],
+  ]) assert.equal(fits(host, url), want, `${host} ${url}`);
+});
+
+test("a call that nobody waits for does not begin", async () => {
+  const tool = await probe();
+  await assert.rejects(tool.call({ do: "keep" }, { signal: AbortSignal.abort() }), { code: "ERR_TOOL_CANCELED" });
+});
 
 test("a request goes where it may, and nowhere else", (t) => overHttp(t, {}, async (ask, origin, host) => {
   assert.deepEqual(await ask(origin, { headers: { "x-a": "b" } }), [0, "GET b"]);

@@ -215,18 +215,22 @@ async function httpRequest(host, headText, body) {
   const head = requestHead(headText);
   const stop = AbortSignal.any([AbortSignal.timeout(head.timeoutMillis), host.call.signal]);
   try {
-    let url = head.url;
+    let { url, method, headers } = head;
+    let content = body.length > 0 ? body : undefined;
     for (let redirects = 0; ; redirects++) {
-      const refusal = httpRefusal(http, url, head.method);
+      const refusal = httpRefusal(http, url, method);
       if (refusal !== "") throw new Refusal(CODE.DENIED, refusal);
-      const init = { method: head.method, headers: head.headers, redirect: "manual", credentials: "omit", signal: stop, body: body.length > 0 ? body : undefined };
-      const response = await fetch(url, init);
+      const response = await fetch(url, { method, headers, redirect: "manual", credentials: "omit", signal: stop, body: content });
       if (response.type === "opaqueredirect") throw new Refusal(CODE.DENIED, `${url.host} redirects, and a page cannot see where to: ask the final URL`);
       const to = response.headers.get("location");
       if (response.status < 300 || response.status > 399 || to === null) return await reply(response, limits.httpResponseBytes);
       await response.body?.cancel();
       if (redirects === REDIRECTS_MAX) throw new Refusal(CODE.LIMIT, `${head.url.host} redirects more than ${REDIRECTS_MAX} times`);
-      url = new URL(to, url);
+      const next = new URL(to, url);
+      if (url.protocol === "https:" && next.protocol === "http:") throw new Refusal(CODE.DENIED, `${url.host} redirects from https to http, which is not followed`);
+      if (next.origin !== url.origin) headers = harmless(headers); // the rest may hold what is for the first host only
+      if (response.status === 303 || response.status < 303 && method === "POST") [method, content] = ["GET", undefined]; // as fetch does it
+      url = next;
     }
   } catch (error) {
     if (error instanceof Refusal) throw error;
@@ -234,6 +238,11 @@ async function httpRequest(host, headText, body) {
     if (error.name === "TimeoutError") throw new Refusal(CODE.TIMEOUT, `${head.url.host} did not answer in ${head.timeoutMillis} ms`);
     throw new Refusal(CODE.UNAVAILABLE, `${head.url.host} cannot be reached: ${error.cause?.message ?? error.message}`);
   }
+}
+
+/** harmless are the headers that may go to another host than they were meant for. */
+function harmless(headers) {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => /^(accept|accept-language|content-type|user-agent)$/i.test(name)));
 }
 
 function requestHead(text) {

@@ -105,6 +105,7 @@ export class Tool {
    */
   async call(args = {}, { signal, onProgress } = {}) {
     if (this.#closed) throw new ToolError("ERR_TOOL_CLOSED", "the tool was closed: load it again");
+    if (signal?.aborted) throw new ToolError("ERR_TOOL_CANCELED", "the caller gave up before the call began", { cause: signal.reason });
     const input = encodeArguments(args, this.#parts.policy.limits.inputBytes);
     const host = this.#idle.pop() ?? this.#instance();
     const call = this.#begin(host, { signal, onProgress });
@@ -125,7 +126,6 @@ export class Tool {
   }
 
   #begin(host, { signal, onProgress }) {
-    signal?.throwIfAborted();
     const call = new Call(this.#parts, this.description?.name ?? "tool", signal, onProgress);
     host.call = call;
     host.fuel.value = BigInt(this.#parts.policy.limits.fuel);
@@ -327,7 +327,7 @@ class CallLog {
   #name;
   #onLog;
   #lines = 0;
-  #chars = 0;
+  #bytes = 0;
   #decoders = new Map();
   #partial = new Map();
 
@@ -338,10 +338,10 @@ class CallLog {
   }
 
   line(level, text) {
-    if (this.#lines > this.#limits.logLines || this.#chars > this.#limits.logBytes) return;
+    if (this.#lines > this.#limits.logLines || this.#bytes > this.#limits.logBytes) return;
     this.#lines++;
-    this.#chars += text.length;
-    const full = this.#lines > this.#limits.logLines || this.#chars > this.#limits.logBytes;
+    this.#bytes += encoder.encode(text).length;
+    const full = this.#lines > this.#limits.logLines || this.#bytes > this.#limits.logBytes;
     const said = full ? `more than ${this.#limits.logLines} lines or ${this.#limits.logBytes} bytes were logged: the rest of this call is dropped` : clip(text, LINE_CHARS_MAX);
     this.#onLog({ tool: this.#name, level: full ? "warn" : LEVELS[Math.min(Math.max(level, 0), 3)], text: said });
   }

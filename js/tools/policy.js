@@ -24,6 +24,9 @@ const POLICY_FIELDS = new Set(["state", "http", "env", "clock", "seed", "limits"
 const STATE_FIELDS = new Set(["prefix", "access", "bytes", "ops"]);
 const HTTP_FIELDS = new Set(["host", "methods"]);
 
+/** The ports that URLs leave out. */
+const OWN_PORTS = { "http:": "80", "https:": "443" };
+
 const encoder = new TextEncoder();
 
 /**
@@ -124,7 +127,9 @@ export function httpRefusal(grants, url, method) {
   return "";
 }
 
+// A pattern without a port means the scheme's own, which url.port leaves out.
 function hostFits(pattern, url) {
-  if (pattern.startsWith("*.")) return url.hostname.endsWith(pattern.slice(1)) || url.host.endsWith(pattern.slice(1));
-  return pattern === url.host || pattern === url.hostname && url.port === "";
+  const [, name, port = ""] = /^(.*?)(?::(\d+))?$/.exec(pattern);
+  if (port !== url.port && !(url.port === "" && port === OWN_PORTS[url.protocol])) return false;
+  return name.startsWith("*.") ? url.hostname.endsWith(name.slice(1)) : name === url.hostname;
 }
