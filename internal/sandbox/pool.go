@@ -352,6 +352,7 @@ func (p *pool) sweep(now time.Time) {
 		return
 	}
 	idleMax := p.module.policy.Limits.IdleTimeMax
+	again := max(min(idleMax/4, time.Minute), restAfter)
 	kept := p.idle[:0]
 	for n, i := range p.idle {
 		switch idle := now.Sub(i.idleSince); {
@@ -361,6 +362,8 @@ func (p *pool) sweep(now time.Time) {
 			continue
 		case idle >= restAfter:
 			p.rest(i)
+		default:
+			again = restAfter
 		}
 		kept = append(kept, i)
 	}
@@ -371,11 +374,14 @@ func (p *pool) sweep(now time.Time) {
 		case s.users > 0:
 		case idle >= idleMax:
 			p.endSession(name, s)
-		case idle >= restAfter && s.instance != nil:
+		case s.instance == nil:
+		case idle >= restAfter:
 			p.rest(s.instance)
+		default:
+			again = restAfter
 		}
 	}
-	p.watchAgain(now, max(min(idleMax/4, time.Minute), restAfter))
+	p.watchAgain(now, again)
 }
 
 // rest lets an idle instance rest: one that is reset after each call holds
@@ -397,13 +403,21 @@ func (p *pool) describe(s *Stats) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Running, s.Queued = len(p.slots), int(p.queued.Load())
-	s.InstancesIdle, s.InstancesBusy = len(p.idle), p.busy
-	for _, session := range p.sessions {
-		if session.instance != nil {
-			s.InstancesIdle++
+	s.InstancesBusy, s.Sessions = p.busy, len(p.sessions)
+	count := func(i *instance) {
+		s.InstancesIdle++
+		if i.resting {
+			s.InstancesResting++
 		}
 	}
-	s.Sessions = len(p.sessions)
+	for _, i := range p.idle {
+		count(i)
+	}
+	for _, session := range p.sessions {
+		if session.instance != nil {
+			count(session.instance)
+		}
+	}
 }
 
 // drain refuses further calls and waits for those that run.

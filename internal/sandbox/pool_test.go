@@ -209,6 +209,21 @@ func TestIsolationSession(t *testing.T) {
 	require.JSONEq(t, `{"seen":0}`, remember(t, m, "b"))
 }
 
+// What was used a little later than the others rests a little later, not when the
+// pool next looks for what idled for minutes.
+func TestAllThatIdleRest(t *testing.T) {
+	for _, isolation := range []Isolation{IsolationCall, IsolationSession} {
+		m := loadFile(t, hostilePath, Policy{Isolation: isolation, Limits: Limits{TimeMax: time.Minute}})
+		remember(t, m, "a")
+		remember(t, m, "b")
+		settled := func() bool {
+			s := m.Stats()
+			return s.InstancesIdle > 0 && s.InstancesResting == s.InstancesIdle
+		}
+		require.Eventually(t, settled, patience, 10*time.Millisecond, "%v", isolation)
+	}
+}
+
 // Calls of one session run one after the other, and when all sessions are in
 // use there is no place for another.
 func TestSessionsAreSerialAndBounded(t *testing.T) {

@@ -26,6 +26,8 @@ type Stats struct {
 	WaitTime time.Duration
 	// InstancesIdle and InstancesBusy are the instances that exist.
 	InstancesIdle, InstancesBusy int
+	// InstancesResting are those of the idle that gave back what they need not hold.
+	InstancesResting int
 	// Started counts the instances that were started, Reset those put back after
 	// a call, Discarded those that a call left unfit for use (a trap, a stop, an
 	// exit, an open file, or a module that cannot be reset), and Evicted those
