@@ -56,7 +56,7 @@ func measureStart(ctx context.Context, module []byte, dir string) (cold, warm fl
 }
 
 // holdInstances is the child that measureMemory starts: it lets n calls of a
-// module run at once, so that there are n instances, waits until they idle, and
+// module run at once, so that there are n instances, waits until they rest, and
 // prints its resident memory before and after in KiB.
 func holdInstances(ctx context.Context, file, count string, stdout io.Writer) error {
 	n, err := strconv.Atoi(count)
@@ -81,12 +81,33 @@ func holdInstances(ctx context.Context, file, count string, stdout io.Writer) er
 			return err
 		}
 	}
-	if idle := m.Stats().InstancesIdle; idle < n {
-		return fmt.Errorf("only %d of %d instances idle", idle, n)
+	if err := awaitRest(ctx, m, n); err != nil {
+		return err
 	}
-	time.Sleep(3 * time.Second) // instances rest after a second
 	fmt.Fprintln(stdout, before, resident())
 	return nil
+}
+
+// restWithin is how long instances may take until they rest; a second or two is usual.
+const restWithin = 20 * time.Second
+
+// awaitRest waits until n instances of m idle and rest.
+func awaitRest(ctx context.Context, m *sandbox.Module, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, restWithin)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		s := m.Stats()
+		if s.InstancesResting >= n {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("of %d instances %d idle and %d rest: %w", n, s.InstancesIdle, s.InstancesResting, ctx.Err())
+		case <-look.C:
+		}
+	}
 }
 
 // resident is the resident memory of this process in KiB after a collection: of
