@@ -543,14 +543,6 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	return out, nil
 }
 
-// noTask is the answer when findTask has failed.
-func noTask(r *request, err error) *wireError {
-	if errors.Is(err, ErrNoTask) {
-		return refuse(CodeInvalidParams, "there is no task "+shown([]byte(r.name))+", or no longer")
-	}
-	return refuse(CodeInternal, "the task cannot be read: "+err.Error())
-}
-
 // created returns the result that hands out a task, when err says that the call
 // has become one.
 func (s *Server) created(err error) *wireError {

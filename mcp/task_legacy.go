@@ -78,6 +78,14 @@ func (s *Server) serveLegacyTask(ctx context.Context, r *request, out []byte) ([
 	return appendLegacyTask(out, members), nil
 }
 
+// noTask is the answer when findTask has failed.
+func noTask(r *request, err error) *wireError {
+	if errors.Is(err, ErrNoTask) {
+		return refuse(CodeInvalidParams, "there is no task "+shown([]byte(r.name))+", or no longer")
+	}
+	return refuse(CodeInternal, "the task cannot be read: "+err.Error())
+}
+
 // cancel ends the task at once, whatever its handler makes of it; false when it
 // has ended.
 func (t *task) cancel() bool {
