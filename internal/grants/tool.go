@@ -106,7 +106,7 @@ func (r reader) tool(n *yamlfile.Node, p *yamlfile.Place, others []yamlfile.Key)
 		{"type", true, nil},
 		{"name", false, r.Text("name", &t.Name)},
 		{"module", true, r.Path("module", &t.Module)},
-		{"sha256", false, r.Text("sha256", &t.Policy.SHA256)},
+		{"sha256", false, r.sha256(&t.Policy.SHA256)},
 		{"public_key", false, func(n *yamlfile.Node) { t.Policy.PublicKey = r.publicKey(n) }},
 		{"signature", false, func(n *yamlfile.Node) { signed = n; r.Path("signature", &t.Signature)(n) }},
 		{"isolation", false, r.Choice("isolation", []string{"call", "session", "shared"}, func(i int) { t.Policy.Isolation = sandbox.Isolation(i) })},
@@ -182,9 +182,33 @@ func (r reader) access(write *bool) func(*yamlfile.Node) {
 	return r.Choice("access", []string{"read", "read-write"}, func(i int) { *write = i == 1 })
 }
 
+// sha256 reads a pin. An empty one, as it is when a variable is empty, would pin
+// nothing.
+func (r reader) sha256(to *string) func(*yamlfile.Node) {
+	return func(n *yamlfile.Node) {
+		text, _, ok := r.Scalar(n, "sha256")
+		if ok && text == "" {
+			r.Fault(n, "sha256 is empty, which pins nothing: give it a value, or leave it out")
+		}
+		*to = text
+	}
+}
+
+// prefix reads the prefix of a state grant. The empty one grants all keys, and is
+// taken only where it is written so: not from a variable.
+func (r reader) prefix(to *string) func(*yamlfile.Node) {
+	return func(n *yamlfile.Node) {
+		text, shown, ok := r.Scalar(n, "prefix")
+		if ok && text == "" && shown != "" {
+			r.Fault(n, "prefix %q is empty, which would grant all keys: set the variable, or write \"\" if that is meant", shown)
+		}
+		*to = text
+	}
+}
+
 func (r reader) stateGrant(n *yamlfile.Node) (g sandbox.StateGrant) {
 	r.object(n, "a state grant", []key{
-		{"prefix", true, r.Text("prefix", &g.Prefix)},
+		{"prefix", true, r.prefix(&g.Prefix)},
 		{"access", false, r.access(&g.Write)},
 		{"bytes", false, r.Size("bytes", &g.BytesMax)},
 		{"ops", false, r.Number("ops", &g.OpsMax)},
@@ -242,7 +266,11 @@ func (r reader) env(n *yamlfile.Node, p *sandbox.Policy) {
 // random reads "os" or a seed.
 func (r reader) random(n *yamlfile.Node, p *sandbox.Policy) {
 	if !r.IsMapping(n) {
-		r.Choice("random", []string{"os", "{seed: some text}"}, func(int) {})(n)
+		r.Choice("random", []string{"os", "{seed: some text}"}, func(i int) {
+			if i > 0 { // a text of these letters
+				r.Fault(n, "random is a text, and seed a key: write it without quotes")
+			}
+		})(n)
 		return
 	}
 	var seed string

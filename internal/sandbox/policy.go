@@ -254,9 +254,11 @@ func checkVariables(what string, vars map[string]string) error {
 // checkPins checks the form of the pins; whether a module fits them is asked by
 // checkModule.
 func (p *Policy) checkPins() error {
-	p.SHA256 = strings.ToLower(strings.TrimPrefix(p.SHA256, "sha256:"))
-	if b, err := hex.DecodeString(p.SHA256); p.SHA256 != "" && (err != nil || len(b) != 32) {
-		return fmt.Errorf("the pinned SHA-256 %q is not 64 hexadecimal digits", clip(p.SHA256, 80))
+	if p.SHA256 != "" {
+		p.SHA256 = strings.ToLower(strings.TrimPrefix(p.SHA256, "sha256:"))
+		if b, err := hex.DecodeString(p.SHA256); err != nil || len(b) != 32 {
+			return fmt.Errorf("the pinned SHA-256 %q is not 64 hexadecimal digits", clip(p.SHA256, 80))
+		}
 	}
 	if p.PublicKey != nil && len(p.PublicKey) != ed25519.PublicKeySize {
 		return fmt.Errorf("the public key has %d bytes, an ed25519 key has %d", len(p.PublicKey), ed25519.PublicKeySize)
