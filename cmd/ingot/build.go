@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/ingot-run/ingot/internal/command"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/ingot-run/ingot/internal/command"
 )
 
 // buildCommand is "ingot build".
@@ -23,7 +24,7 @@ type buildCommand struct {
 // projectBuilders.
 type projectBuilder struct {
 	language string
-	// marks are files that a project of this kind has, as a pattern.
+	// mark is a file that a project of this kind has, as a pattern.
 	mark string
 	// build makes the module. A tool that is missing is an error that says what to
 	// install.

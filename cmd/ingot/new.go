@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"github.com/ingot-run/ingot/internal/command"
 	"io/fs"
 	"os"
 	"path"
@@ -15,6 +14,7 @@ import (
 	"text/template"
 
 	"github.com/ingot-run/ingot/guest"
+	"github.com/ingot-run/ingot/internal/command"
 )
 
 // projectTemplate is a kind of project that "ingot new" begins. A further one is an
