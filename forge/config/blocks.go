@@ -116,7 +116,7 @@ func stepFields() []field[Step] {
 }
 
 func steps() value[Step] {
-	v := many(&stepTable, stepsMax, func(s *Step) *[]Step { return &s.Parallel }, (*loader).step)
+	v := many(&stepTable, StepsMax, func(s *Step) *[]Step { return &s.Parallel }, (*loader).step)
 	read := v.read
 	v.read = func(l *loader, n *node, s *Step, what string) { l.deeper(n, func() { read(l, n, s, what) }) }
 	return v

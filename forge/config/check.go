@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,21 +63,12 @@ func (l *loader) jsonTemplates(v rawJSON, at Pos, names scope) {
 				walk(e)
 			}
 		case map[string]any:
-			for _, k := range sortedKeys(v) {
+			for _, k := range slices.Sorted(maps.Keys(v)) {
 				walk(v[k])
 			}
 		}
 	}
 	walk(parsed)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // checkAll checks what spans objects and files.
@@ -221,7 +213,7 @@ func (l *loader) checkTool(t *Tool) {
 		for i, a := range t.CLI.Args {
 			l.template(a, t.At("args["+strconv.Itoa(i)+"]"), in)
 		}
-		for _, k := range sortedKeys(t.CLI.Env) {
+		for _, k := range slices.Sorted(maps.Keys(t.CLI.Env)) {
 			l.template(t.CLI.Env[k], t.At("env."+k), in)
 		}
 	case KindHTTP:
@@ -236,13 +228,13 @@ func templatesOf(t *Tool) (all []string) {
 	switch {
 	case t.CLI != nil:
 		all = append(all, t.CLI.Args...)
-		for _, k := range sortedKeys(t.CLI.Env) {
+		for _, k := range slices.Sorted(maps.Keys(t.CLI.Env)) {
 			all = append(all, t.CLI.Env[k])
 		}
 	case t.HTTP != nil:
 		all = append(all, t.HTTP.Endpoint)
 		for _, m := range []map[string]string{t.HTTP.Query, t.HTTP.Headers} {
-			for _, k := range sortedKeys(m) {
+			for _, k := range slices.Sorted(maps.Keys(m)) {
 				all = append(all, m[k])
 			}
 		}
@@ -273,8 +265,8 @@ func placeholders(texts []string) (params []Param) {
 func (l *loader) pipelineScope(t *Tool, in scope) {
 	in.names = l.stepsScope(t.Pipeline.Steps, in)
 	l.jsonTemplates(t.Pipeline.Output, t.At("output"), in)
-	if n := stepCount(t.Pipeline.Steps); n > stepsMax {
-		l.Note(t.At("steps"), "the pipeline has %d steps, at most %d are run", n, stepsMax)
+	if n := stepCount(t.Pipeline.Steps); n > StepsMax {
+		l.Note(t.At("steps"), "the pipeline has %d steps, at most %d are run", n, StepsMax)
 	}
 	if len(t.Pipeline.Steps) == 0 {
 		l.Note(t.At("steps"), "a pipeline needs at least one step")

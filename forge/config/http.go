@@ -112,8 +112,11 @@ func (l *loader) auth(n *node) *Auth {
 	if empty {
 		l.Fault(n, "auth of type %s needs %s", a.Type, map[string]string{AuthBearer: "token or token_env", AuthBasic: "username and password", AuthAPIKey: "key"}[a.Type])
 	}
-	if a.Type == AuthAPIKey && a.Header == "" {
+	if a.Type == AuthAPIKey && !a.Place.Has("header") {
 		a.Header = "X-API-Key"
+	}
+	if a.Type == AuthAPIKey {
+		l.headerName(a.Header, a.At("header"))
 	}
 	return a
 }
@@ -126,9 +129,7 @@ func (l *loader) checkHTTP(h *HTTP, p *Place, key string, names scope) {
 	l.endpoint(h, p.At(key), names)
 	for name, v := range h.Headers {
 		l.template(v, p.At("headers."+name), names)
-		if !isToken(name) {
-			l.Note(p.At("headers."+name), "%q is no name of a header", name)
-		}
+		l.headerName(name, p.At("headers."+name))
 		if strings.ContainsAny(v, "\r\n") {
 			l.Note(p.At("headers."+name), "the header %s has a line break in it", name)
 		}
@@ -136,12 +137,26 @@ func (l *loader) checkHTTP(h *HTTP, p *Place, key string, names scope) {
 	for name, v := range h.Query {
 		l.template(v, p.At("query."+name), names)
 	}
-	if h.BodyText != "" {
-		l.template(h.BodyText, p.At("body"), names)
+	body := p.At("body")
+	if p.Has("body_template") {
+		body = p.At("body_template")
 	}
-	l.jsonTemplates(h.Body, p.At("body"), names)
+	l.template(h.BodyText, body, names)
+	l.jsonTemplates(h.Body, body, names)
 	if (h.Method == "GET" || h.Method == "HEAD") && (h.BodyText != "" || h.Body != nil) {
-		l.Note(p.At("body"), "%s has no body: say method: POST, or put the values in query", h.Method)
+		l.Note(body, "%s has no body: say method: POST, or put the values in query", h.Method)
+	}
+}
+
+// headerName checks the name of a header that a request is to have.
+func (l *loader) headerName(name string, at Pos) {
+	switch strings.ToLower(name) {
+	case "host", "content-length", "transfer-encoding", "trailer":
+		l.Note(at, "the request has a header %s of its own, made of its endpoint and body: leave it out", name)
+	default:
+		if !isToken(name) {
+			l.Note(at, "%q is no name of a header", name)
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 // Bounds of tools.
 const (
 	toolsMax = 10_000
-	stepsMax = 256 // of one pipeline, those inside of parallel counted
+	// StepsMax is how many steps a pipeline may have, those inside of parallel counted.
+	StepsMax = 256
 )
 
 var kinds = []string{"native", "cli", "http", "pipeline", "wasm"}
@@ -73,7 +74,7 @@ func kindTables() {
 	cliTable.fields = all(cliFields()...)
 	httpTable.fields = append(all(toolHTTPFields()...), resilienceFields()...)
 	pipelineTable.fields = all(
-		field[Tool]{name: "steps", required: true, doc: "What is called, in order.", value: many(&stepTable, stepsMax, func(t *Tool) *[]Step { return &t.Pipeline.Steps }, (*loader).step)},
+		field[Tool]{name: "steps", required: true, doc: "What is called, in order.", value: many(&stepTable, StepsMax, func(t *Tool) *[]Step { return &t.Pipeline.Steps }, (*loader).step)},
 		field[Tool]{name: "output", doc: "What the pipeline answers: any value, whose texts are templates over the variables. Without it, what the last step answered.", value: ofTemplates(anything(func(t *Tool) *rawJSON { return &t.Pipeline.Output }))},
 	)
 	wasmTable.fields = common[len(common)-1:] // middleware: the rest is for the module to say

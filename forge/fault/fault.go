@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ingot-run/ingot/mcp"
@@ -111,4 +112,12 @@ func ClassOf(err error) Class {
 	default:
 		return Failed
 	}
+}
+
+// Shorten bounds a text that an error or a log quotes; "…" stands for what is left out.
+func Shorten(text string, bytesMax int) string {
+	if len(text) <= bytesMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:bytesMax], "") + "…"
 }

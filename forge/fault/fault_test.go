@@ -53,3 +53,9 @@ func ExampleClassOf() {
 	fmt.Println(err, fault.ClassOf(err).Retryable())
 	// Output: api.example.org does not answer true
 }
+
+func TestShorten(t *testing.T) {
+	for _, c := range [][2]string{{"", ""}, {"four", "four"}, {"fives", "five…"}, {"abc\u20ac", "abc…"}} { // not half a character
+		require.Equal(t, c[1], fault.Shorten(c[0], 4))
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/mcp"
 )
 
@@ -43,7 +44,7 @@ func (w *wrapping) logging(c *config.Logging) layer {
 			}
 			attributes := append(make([]slog.Attr, 0, 5), slog.Duration("took", time.Since(begin)))
 			if class != "" {
-				attributes = append(attributes, slog.String("class", string(class)), slog.String("error", cut(red.secrets.Redact(messageOf(result, err)), loggedBytesMax)))
+				attributes = append(attributes, slog.String("class", string(class)), slog.String("error", fault.Shorten(red.secrets.Redact(messageOf(result, err)), loggedBytesMax)))
 			}
 			if c.IncludeRequest {
 				attributes = append(attributes, slog.String("arguments", red.json(r.Arguments)))
@@ -105,10 +106,10 @@ func (r *redaction) answer(result *mcp.CallResult) string {
 		case strings.HasPrefix(c.Text, "{"), strings.HasPrefix(c.Text, "["):
 			texts = append(texts, r.json([]byte(c.Text)))
 		default:
-			texts = append(texts, cut(r.secrets.Redact(cut(c.Text, looked)), loggedBytesMax))
+			texts = append(texts, fault.Shorten(r.secrets.Redact(fault.Shorten(c.Text, looked)), loggedBytesMax))
 		}
 	}
-	return cut(strings.Join(texts, "\n"), loggedBytesMax)
+	return fault.Shorten(strings.Join(texts, "\n"), loggedBytesMax)
 }
 
 // json is a JSON text without secrets. Of one that is too long or no JSON, it says so
@@ -122,7 +123,7 @@ func (r *redaction) json(text []byte) string {
 	if err := r.copy(e, jsontext.NewDecoder(bytes.NewReader(text))); err != nil {
 		return fmt.Sprintf("[%d bytes that are no JSON]", len(text))
 	}
-	return cut(strings.TrimSuffix(out.String(), "\n"), loggedBytesMax)
+	return fault.Shorten(strings.TrimSuffix(out.String(), "\n"), loggedBytesMax)
 }
 
 // copy copies one value.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,7 +84,7 @@ func (w *wrapping) tracking(c *config.ErrorTracking) layer {
 }
 
 func (t *tracker) add(class fault.Class, result *mcp.CallResult, err error) {
-	e := TrackedError{Time: time.Now(), Class: class, Message: cut(t.secrets.Redact(messageOf(result, err)), trackedBytesMax)}
+	e := TrackedError{Time: time.Now(), Class: class, Message: fault.Shorten(t.secrets.Redact(messageOf(result, err)), trackedBytesMax)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.byClass[class]++
@@ -111,14 +110,6 @@ func messageOf(result *mcp.CallResult, err error) string {
 		}
 	}
 	return "the tool answered with an error"
-}
-
-// cut bounds a text.
-func cut(text string, bytesMax int) string {
-	if len(text) <= bytesMax {
-		return text
-	}
-	return strings.ToValidUTF8(text[:bytesMax], "") + "…"
 }
 
 func (t *tracker) state() State {

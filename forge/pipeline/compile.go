@@ -13,7 +13,6 @@ import (
 // Bounds of a pipeline.
 const (
 	depthMax      = 16       // pipelines within pipelines
-	stepsMax      = 1000     // those in parallel counted one by one
 	parallelMax   = 16       // that run at once in one group; the others wait
 	inputBytesMax = 4 << 20  // of one step's arguments, and of the output
 	valueBytesMax = 16 << 20 // of one step's answer
@@ -103,8 +102,8 @@ func (p *pipeline) compileStep(c *config.Step, names []string, label string) (_ 
 			return nil, fmt.Errorf("%s: input: %w", label, err)
 		}
 	}
-	if p.count++; p.count > stepsMax {
-		return nil, fmt.Errorf("%s: a pipeline has at most %d steps", label, stepsMax)
+	if p.count++; p.count > config.StepsMax {
+		return nil, fmt.Errorf("%s: a pipeline has at most %d steps", label, config.StepsMax)
 	}
 	s.label = fmt.Sprintf("%s (%s)", label, c.Tool)
 	return s, nil

@@ -178,7 +178,7 @@ func TestNewRefuses(t *testing.T) {
 		"tool p: step 1: input: a: \"{{\" is never":        tool("", s{Tool: "x", Input: []byte(`{"a":"{{"}`)}),
 		"tool p: step 1.2: condition: unknown name before": tool("", s{Parallel: []s{{Tool: "x", OutputVar: "before"}, {Tool: "x", Condition: "before"}}}),
 		"tool p: output: ": tool(`"{{"`, s{Tool: "x"}),
-		"at most 1000":     tool("", make([]s, 1001)...),
+		"at most 256":      tool("", make([]s, 257)...),
 	} {
 		_, err := pipeline.New(made, tools{}.lookup, config.Secrets{})
 		require.ErrorContains(t, err, want)

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -127,17 +126,6 @@ func blocks(content []mcp.Content) (jsontext.Value, error) {
 		all = append(all, b)
 	}
 	return json.Marshal(all)
-}
-
-// shortened bounds what an error quotes.
-func shortened(text string) string {
-	if len(text) <= reportMax {
-		return text
-	}
-	for text = text[:reportMax]; !utf8.ValidString(text) && len(text) > reportMax-utf8.UTFMax; {
-		text = text[:len(text)-1]
-	}
-	return text + "…"
 }
 
 // Expression makes the handler of a native tool that is an expression over its
