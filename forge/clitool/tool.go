@@ -277,10 +277,11 @@ func (t *tool) said(stdout, stderr string) string {
 	if words == "" {
 		return ""
 	}
+	words = t.secrets.Redact(words) // before it is cut: half a secret is not found
 	if len(words) > reportBytesMax {
 		words = "…" + strings.ToValidUTF8(words[len(words)-reportBytesMax:], "")
 	}
-	return ": " + t.secrets.Redact(words)
+	return ": " + words
 }
 
 // unstarted words why a program could not be started.

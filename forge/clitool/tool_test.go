@@ -318,3 +318,18 @@ func TestAProgramThatGoes(t *testing.T) {
 	require.Equal(t, fault.Unavailable, fault.ClassOf(err))
 	require.ErrorContains(t, err, "is not there any more")
 }
+
+// No error shows a secret, nor the half of one that a bound leaves.
+func TestSecretsStayOutOfErrors(t *testing.T) {
+	const secret = "correct-horse-battery"
+	c, err := config.Parse("a.yaml", []byte(`forge: {name: "${S}"}`), config.Options{LookupEnv: func(string) (string, bool) { return secret, true }})
+	require.NoError(t, err)
+	for _, behind := range []int{0, 10, reportBytesMax - 10} {
+		h, err := New(cli("fail", strings.Repeat("x", reportBytesMax)+secret+strings.Repeat("x", behind)), c.Secrets)
+		require.NoError(t, err)
+		_, err = h(t.Context(), &mcp.CallRequest{Arguments: []byte("{}")})
+		require.ErrorContains(t, err, "secret]")
+		require.NotContains(t, err.Error(), "battery")
+		require.Less(t, len(err.Error()), reportBytesMax+200)
+	}
+}

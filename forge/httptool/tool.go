@@ -187,9 +187,9 @@ func (t *tool) refused(status int, a *answer) error {
 	case status >= 500 && status != http.StatusNotImplemented, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		class = fault.Unavailable
 	}
-	text := strings.TrimSpace(strings.ToValidUTF8(string(a.content[:min(len(a.content), reportBytesMax)]), ""))
+	text := strings.TrimSpace(strings.ToValidUTF8(string(a.content), ""))
 	if text != "" {
-		text = ": " + t.secrets.Redact(text)
+		text = ": " + fault.Shorten(t.secrets.Redact(text), reportBytesMax) // in this order: half a secret is not found
 	}
 	return fault.New(class, "%s answered %d %s%s", a.url, status, http.StatusText(status), text)
 }

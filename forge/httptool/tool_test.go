@@ -411,3 +411,23 @@ func BenchmarkConcurrent(b *testing.B) {
 		})
 	}
 }
+
+// No error shows a secret, nor the half of one that a bound leaves.
+func TestSecretsStayOutOfErrors(t *testing.T) {
+	const secret = "correct-horse-battery"
+	c, err := config.Parse("a.yaml", []byte(`forge: {name: "${S}"}`), config.Options{LookupEnv: func(string) (string, bool) { return secret, true }})
+	require.NoError(t, err)
+	for _, before := range []int{0, 10, reportBytesMax - 10} {
+		origin := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+			_, _ = io.WriteString(w, strings.Repeat("x", before)+secret+strings.Repeat("x", reportBytesMax))
+		})
+		h, done, err := New(described("GET", origin+"/"), c.Secrets)
+		require.NoError(t, err)
+		_, err = h(t.Context(), &mcp.CallRequest{Arguments: []byte("{}")})
+		done()
+		require.ErrorContains(t, err, "[secret")
+		require.NotContains(t, err.Error(), "correct")
+		require.Less(t, len(err.Error()), reportBytesMax+200)
+	}
+}

@@ -373,3 +373,21 @@ func BenchmarkTwoSteps(b *testing.B) {
 		}
 	}
 }
+
+// No error shows a secret, nor the half of one that a bound leaves.
+func TestSecretsStayOutOfErrors(t *testing.T) {
+	const secret = "correct-horse-battery"
+	c, err := config.Parse("a.yaml", []byte(`forge: {name: "${S}"}`), config.Options{LookupEnv: func(string) (string, bool) { return secret, true }})
+	require.NoError(t, err)
+	for _, before := range []int{0, 10, 4<<10 - 10} {
+		with := tools{"fails": func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
+			return mcp.ErrorResult(strings.Repeat("x", before) + secret + strings.Repeat("x", 4<<10)), nil
+		}}
+		h, err := pipeline.New(tool("", config.Step{Tool: "fails"}), with.lookup, c.Secrets)
+		require.NoError(t, err)
+		_, err = run(h)
+		require.ErrorContains(t, err, "[secret")
+		require.NotContains(t, err.Error(), "correct")
+		require.Less(t, len(err.Error()), 4<<10+200)
+	}
+}

@@ -171,7 +171,7 @@ func (r *run) one(ctx context.Context, s *step, values template.Values) (*answer
 	case result == nil:
 		return nil, fault.New(fault.Internal, "the tool answered nothing")
 	case result.IsError:
-		return nil, fault.New(fault.Failed, "%s", fault.Shorten(textOf(result), reportMax))
+		return nil, fault.New(fault.Failed, "%s", fault.Shorten(r.secrets.Redact(textOf(result)), reportMax))
 	}
 	value, err := valueOf(result)
 	if err != nil {
