@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ingot-run/ingot/bench/worker"
 )
 
 // idle is what a server holds for clients that do nothing, in bytes of resident
@@ -53,8 +55,8 @@ func (r *row) driveIdle(pid int, stdout *bufio.Reader, n int) error {
 		return err
 	}
 	defer warm.conn.Close()
-	start := residentBytes(pid)
-	above := func() float64 { return float64(residentBytes(pid) - start) }
+	start := worker.ResidentBytes(pid)
+	above := func() float64 { return float64(worker.ResidentBytes(pid) - start) }
 	ids, err := begin(address, n)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"slices"
 	"time"
+
+	"github.com/ingot-run/ingot/bench/worker"
 )
 
 const (
@@ -149,12 +151,12 @@ func (c *child) memoryRound(s server, o options, out *sample) error {
 	if err := c.greet(t); err != nil {
 		return err
 	}
-	out.idleBytes = residentBytes(c.cmd.Process.Pid)
+	out.idleBytes = worker.ResidentBytes(c.cmd.Process.Pid)
 	before := c.nextID
 	if _, err := c.pipelined(t, 8*o.Phase, o.calls); err != nil {
 		return err
 	}
-	out.endBytes, out.endCalls = residentBytes(c.cmd.Process.Pid), c.nextID-before
+	out.endBytes, out.endCalls = worker.ResidentBytes(c.cmd.Process.Pid), c.nextID-before
 	return nil
 }
 

@@ -6,6 +6,3 @@ import "time"
 
 // processCPU is known on Linux only; 0 is reported as a dash.
 func processCPU(int) time.Duration { return 0 }
-
-// residentBytes is known on Linux only; 0 is reported as a dash.
-func residentBytes(int) int64 { return 0 }

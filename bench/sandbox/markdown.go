@@ -28,7 +28,7 @@ func renderSection(m report.Machine, o report.Options, r *results) string {
 	fmt.Fprintf(&b, "\n### Over stdio\n\n%d calls in flight, 32 bytes each.\n\n| | calls/s |\n|---|---|\n| `wasm-host`, C guest | %s |\n| native echo on package mcp | %s |\n",
 		inFlight, report.Thousands(report.Median(r.stdioWasm)), report.Thousands(report.Median(r.stdioNative)))
 	fmt.Fprintf(&b, "\n### Memory\n\nResident memory (proportional share) of instances that idle, each with a session's state of one call: %s MiB for %s in C, %s MiB for %d in Go.\n",
-		report.Number(r.memoryC), report.Thousands(heldC), report.Number(r.memoryGo), heldGo)
+		report.Number(r.memoryC), report.Thousands(float64(r.heldC)), report.Number(r.memoryGo), r.heldGo)
 	return report.Section(sectionName, b.String())
 }
 
@@ -58,6 +58,11 @@ func targets(r *results) []report.Target {
 		return report.Target{What: what, Bound: bound, Measured: v, Known: v != 0,
 			Format: func(v float64) string { return report.Number(v) + " " + unit }}
 	}
+	memory := func(what string, mebibytes float64, held, wanted int, bound float64) report.Target {
+		t := most(what, "MiB", mebibytes, bound)
+		t.Known = t.Known && held == wanted // fewer of them say nothing
+		return t
+	}
 	c, d := r.calls, r.median()
 	other := report.Target{What: "other tools' p99 while guests loop", Bound: 2}
 	if d.quiet99 > 0 {
@@ -75,7 +80,7 @@ func targets(r *results) []report.Target {
 		other,
 		most("20 tools in C, warm cache", "ms", report.Median(r.warmC), 150),
 		most("20 tools in Go, warm cache", "ms", report.Median(r.warmGo), 150),
-		most("1,000 idle C instances", "MiB", r.memoryC, 25),
-		most("50 idle Go instances", "MiB", r.memoryGo, 250),
+		memory("1,000 idle C instances", r.memoryC, r.heldC, heldC, 25),
+		memory("50 idle Go instances", r.memoryGo, r.heldGo, heldGo, 250),
 	}
 }

@@ -18,10 +18,11 @@ type results struct {
 	coldC, warmC, coldGo, warmGo []float64
 	deadlines                    []deadlines
 	stdioWasm, stdioNative       []float64 // calls a second
-	memoryC, memoryGo            float64   // MiB; 0: not known
+	heldC, heldGo                int       // instances whose memory was measured
+	memoryC, memoryGo            float64   // MiB of those; 0: not known
 }
 
-// The instances whose memory is measured.
+// The instances whose memory is measured, but in a quick run.
 const (
 	heldC  = 1000
 	heldGo = 50
@@ -49,14 +50,14 @@ func measure(ctx context.Context, p programs, o report.Options, stdout io.Writer
 		}
 	}
 	fmt.Fprintln(stdout, "memory")
-	nC, nGo := heldC, heldGo
+	r.heldC, r.heldGo = heldC, heldGo
 	if o.Quick {
-		nC, nGo = 10, 2
+		r.heldC, r.heldGo = 10, 2
 	}
-	if r.memoryC, err = measureMemory(ctx, p.cFile, nC); err != nil {
+	if r.memoryC, err = measureMemory(ctx, p.cFile, r.heldC); err != nil {
 		return nil, err
 	}
-	r.memoryGo, err = measureMemory(ctx, p.goFile, nGo)
+	r.memoryGo, err = measureMemory(ctx, p.goFile, r.heldGo)
 	return r, err
 }
 

@@ -1,5 +1,5 @@
 // Package worker runs the child processes of the bench commands: a child answers
-// each line it is sent with one line.
+// each line it is sent with one line. ResidentBytes tells how much memory one holds.
 //
 //	w, err := worker.Start(ctx, worker.Command{Path: path, Args: []string{"run", "map"}})
 //	answer, err := w.Ask("measure copy 0 1000 1") // "ok ops=1000 ns=20000", "no"

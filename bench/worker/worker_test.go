@@ -2,8 +2,10 @@ package worker
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,4 +70,15 @@ func TestFields(t *testing.T) {
 		_, err := Fields(bad)
 		require.Error(t, err, bad)
 	}
+}
+
+func TestResidentBytes(t *testing.T) {
+	require.Zero(t, ResidentBytes(-1), "there is no such process")
+	if runtime.GOOS != "linux" {
+		t.Skip("known on Linux only")
+	}
+	before := ResidentBytes(os.Getpid())
+	held := bytes.Repeat([]byte{1}, 64<<20)
+	require.Greater(t, ResidentBytes(os.Getpid()), before+32<<20)
+	runtime.KeepAlive(held)
 }

@@ -114,6 +114,14 @@ func ClassOf(err error) Class {
 	}
 }
 
+// RetryAfter is how long an error asks to be left alone; 0 when it does not say.
+func RetryAfter(err error) time.Duration {
+	if f, ok := errors.AsType[*Error](err); ok {
+		return f.RetryAfter
+	}
+	return 0
+}
+
 // Shorten bounds a text that an error or a log quotes; "…" stands for what is left out.
 func Shorten(text string, bytesMax int) string {
 	if len(text) <= bytesMax {

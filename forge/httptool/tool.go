@@ -101,11 +101,7 @@ func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, e
 		if attempt >= t.retry.Attempts || !slices.Contains(t.on, string(fault.ClassOf(err))) || ctx.Err() != nil {
 			return nil, err
 		}
-		var asked time.Duration
-		if a != nil {
-			asked = a.retryAfter
-		}
-		if t.retry.Wait(ctx, attempt, asked) != nil {
+		if t.retry.Wait(ctx, attempt, fault.RetryAfter(err)) != nil {
 			return nil, err // the last word of the other side says more
 		}
 	}
@@ -116,11 +112,9 @@ type answer struct {
 	url         string
 	contentType string
 	content     []byte
-	retryAfter  time.Duration
 }
 
-// attempt sends the request once. Of an answer that is an error, the answer comes
-// back too.
+// attempt sends the request once.
 func (t *tool) attempt(ctx context.Context, values template.Values) (*answer, error) {
 	request, err := t.request.fill(ctx, values)
 	if err != nil {
@@ -139,11 +133,10 @@ func (t *tool) attempt(ctx context.Context, values template.Values) (*answer, er
 	case uint64(len(content)) > t.bytesMax:
 		return nil, fault.New(fault.Failed, "%s answered with more than %d bytes: ask for less, or raise the response limit", t.request.origin, t.bytesMax)
 	}
-	a := &answer{url: t.request.origin, contentType: response.Header.Get("Content-Type"), content: content, retryAfter: retryAfter(response.Header)}
 	if response.StatusCode >= http.StatusBadRequest {
-		return a, t.refused(response.StatusCode, a)
+		return nil, t.refused(response, content)
 	}
-	return a, nil
+	return &answer{url: t.request.origin, contentType: response.Header.Get("Content-Type"), content: content}, nil
 }
 
 // authorize says who sends the request.
@@ -181,17 +174,19 @@ func (t *tool) unsent(ctx context.Context, err error) error {
 }
 
 // refused is the error of a status.
-func (t *tool) refused(status int, a *answer) error {
-	class := fault.Failed
+func (t *tool) refused(response *http.Response, content []byte) error {
+	class, status := fault.Failed, response.StatusCode
 	switch {
 	case status >= 500 && status != http.StatusNotImplemented, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		class = fault.Unavailable
 	}
-	text := strings.TrimSpace(strings.ToValidUTF8(string(a.content), ""))
+	text := strings.TrimSpace(strings.ToValidUTF8(string(content), ""))
 	if text != "" {
 		text = ": " + fault.Shorten(t.secrets.Redact(text), reportBytesMax) // in this order: half a secret is not found
 	}
-	return fault.New(class, "%s answered %d %s%s", a.url, status, http.StatusText(status), text)
+	err := fault.New(class, "%s answered %d %s%s", t.request.origin, status, http.StatusText(status), text)
+	err.RetryAfter = retryAfter(response.Header)
+	return err
 }
 
 // retryAfter is how long the other side wants to be left alone; 0 when it does not

@@ -70,7 +70,7 @@ func (w *wrapping) retry(c *config.Retry) layer {
 				if class == "" || attempt >= policy.Attempts || !slices.Contains(on, class) || ctx.Err() != nil {
 					return result, err
 				}
-				asked := retryAfter(err)
+				asked := fault.RetryAfter(err)
 				if asked > policy.Max || policy.Wait(ctx, attempt, asked) != nil {
 					return result, err // the tool's last word says more
 				}
@@ -78,15 +78,6 @@ func (w *wrapping) retry(c *config.Retry) layer {
 			}
 		}
 	}
-}
-
-// retryAfter is how long an error asks to stay away; 0 when it does not say.
-func retryAfter(err error) time.Duration {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return f.RetryAfter
-	}
-	return 0
 }
 
 func classes(names []string) (all []fault.Class) {

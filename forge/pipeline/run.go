@@ -145,10 +145,7 @@ func (r *run) failed(ctx context.Context, s *step, err error) error {
 		return fault.Because(err, class, "%s was not over when the call ended", s.label)
 	}
 	wrapped := fault.Because(err, fault.ClassOf(err), "%s: %s", s.label, r.secrets.Redact(err.Error()))
-	var inner *fault.Error
-	if errors.As(err, &inner) {
-		wrapped.RetryAfter = inner.RetryAfter
-	}
+	wrapped.RetryAfter = fault.RetryAfter(err)
 	return wrapped
 }
 

@@ -7,11 +7,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 	"unsafe"
 
 	"github.com/ingot-run/ingot/bench/engine/workload"
+	"github.com/ingot-run/ingot/bench/worker"
 )
 
 // threads is how many goroutines share the store in the mixed operations.
@@ -59,7 +59,7 @@ func load(impl implementation, size sizing, zipfPath string) (*session, error) {
 		return nil, err
 	}
 	debug.FreeOSMemory()
-	b.base = residentBytes()
+	b.base = worker.ResidentBytes(os.Getpid())
 	started := time.Now()
 	s, err := impl.open(size)
 	if err != nil {
@@ -68,9 +68,9 @@ func load(impl implementation, size sizing, zipfPath string) (*session, error) {
 	b.store = s
 	fill(s, size, b.value, func(insert func()) { insert() })
 	b.loadedTime = time.Since(started)
-	b.loaded = residentBytes()
+	b.loaded = worker.ResidentBytes(os.Getpid())
 	debug.FreeOSMemory()
-	b.rest = residentBytes()
+	b.rest = worker.ResidentBytes(os.Getpid())
 	return b, nil
 }
 
@@ -357,19 +357,4 @@ func collect() tally {
 	started := time.Now()
 	runtime.GC()
 	return tally{ops: 1, took: time.Since(started)}
-}
-
-// residentBytes reads the resident set from Linux; 0 elsewhere.
-func residentBytes() int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		var kilobytes int64
-		if count, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); count == 1 {
-			return kilobytes << 10
-		}
-	}
-	return 0
 }

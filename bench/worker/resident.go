@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"bytes"
@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// residentBytes returns the resident memory of a process; 0 if unknown.
-func residentBytes(pid int) int64 {
+// ResidentBytes returns the resident memory of a process, as Linux tells it in
+// /proc/<pid>/statm (proc_pid_statm(5)); 0 where it is not known.
+func ResidentBytes(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0
