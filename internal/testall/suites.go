@@ -37,15 +37,15 @@ func gcCheck() suite {
 	return s
 }
 
-// fuzzSmoke fuzzes what reads the bytes of strangers: a store's files for some five
-// minutes in CI, the wire and modules for half a minute each, the rest for a moment;
-// elsewhere everything for a moment.
+// fuzzSmoke fuzzes what reads the bytes of strangers, in CI for some five minutes in
+// all: half of them a store's files, a quarter the wire and modules, the rest a moment
+// each; elsewhere everything for a moment.
 func fuzzSmoke() suite {
 	const script = `fuzz() { go test "./$1" -run '^$' -fuzz "^$2$" -fuzztime "$3s" -fuzzminimizetime 10x || exit 1; }
-for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do fuzz engine $target "${CI:+9}5"; done
-for target in FuzzRequest FuzzWire; do fuzz mcp/streamable $target "${CI:+3}5"; done
-for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+3}5"; done
-fuzz internal/sandbox/meter FuzzInstrument "${CI:+3}5"
+for target in FuzzLogRecord FuzzLogBlocks FuzzLogFile; do fuzz engine $target "${CI:+4}5"; done
+for target in FuzzRequest FuzzWire; do fuzz mcp/streamable $target "${CI:+1}5"; done
+for target in FuzzFrames FuzzHandshake; do fuzz mcp/websocket $target "${CI:+1}5"; done
+fuzz internal/sandbox/meter FuzzInstrument "${CI:+1}5"
 for target in FuzzServer FuzzRepeat FuzzScan FuzzTemplates; do fuzz mcp $target 5; done
 for target in FuzzPlainObject FuzzResultFault FuzzCustomSection; do fuzz internal/sandbox $target 5; done
 fuzz internal/sandbox/signature FuzzVerify 5
