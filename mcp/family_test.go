@@ -223,3 +223,38 @@ func TestAllowListenIsAsked(t *testing.T) {
 		}
 	}
 }
+
+// The server's own hooks are for all resources, those without a template too.
+func TestServerIsAskedAndToldOfListeners(t *testing.T) {
+	var events []string
+	s := NewServer(Options{
+		AllowListen: func(_ context.Context, uri string) error {
+			if uri == "one:secret" {
+				return errors.New("not yours")
+			}
+			return nil
+		},
+		OnListen: func() func() {
+			events = append(events, "begin")
+			return func() { events = append(events, "end") }
+		},
+	})
+	s.AddResource(Resource{URI: "one:a", Name: "a"}, readNothing)
+	s.AddResource(Resource{URI: "one:secret", Name: "s"}, readNothing)
+	s.AddTemplate(ResourceTemplate{URITemplate: "a://{n}", Name: "a", OnListen: func() func() {
+		events = append(events, "family")
+		return func() {}
+	}}, readNothing)
+	session := legacySession(t, s)
+	send := func(method, uri string) string {
+		return string(session.NewExchange([]byte(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"resources/%s","params":{"uri":%q}}`, method, uri))).Answer(t.Context(), "", nil))
+	}
+	require.Contains(t, send("subscribe", "one:secret"), "not yours")
+	require.Empty(t, s.ListenedTo())
+	send("subscribe", "one:a")
+	require.Equal(t, []string{"begin", "family"}, events)
+	require.Equal(t, []string{"one:a"}, s.ListenedTo())
+	send("unsubscribe", "one:a")
+	require.Equal(t, []string{"begin", "family", "end"}, events)
+	session.Close()
+}

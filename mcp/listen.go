@@ -110,6 +110,9 @@ func (s *Server) attend() {
 	wanted := len(s.heard) > 0
 	var start []func() (stop func())
 	if wanted && s.unattend == nil {
+		if s.options.OnListen != nil {
+			start = append(start, s.options.OnListen)
+		}
 		for _, t := range s.offersLocked().templates.sorted {
 			if t.OnListen != nil {
 				start = append(start, t.OnListen)
@@ -165,6 +168,14 @@ func (s *Server) ResourcesUpdated(prefix string) {
 			s.updateLocked(uri)
 		}
 	}
+}
+
+// ListenedTo returns the URIs that clients listen to, in no order: for who has to look
+// after each of them, as at files. They come from clients, and may name nothing.
+func (s *Server) ListenedTo() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(make([]string, 0, len(s.heard)), maps.Keys(s.heard))
 }
 
 func (s *Server) updateLocked(uri string) {

@@ -219,8 +219,14 @@ func (n *snapshot) find(uri string) (ReadHandler, map[string]string) {
 	return nil, nil
 }
 
-// mayListen asks the family of a resource whether a client may hear of it.
+// mayListen asks the server's owner, and the family of a resource, whether a client may
+// hear of it.
 func (s *Server) mayListen(ctx context.Context, now *snapshot, uri string) *wireError {
+	if allow := s.options.AllowListen; allow != nil {
+		if bad := s.askListen(ctx, "the permission to listen", uri, allow); bad != nil {
+			return bad
+		}
+	}
 	if now.resources.byKey[uri] != nil {
 		return nil
 	}
@@ -231,20 +237,23 @@ func (s *Server) mayListen(ctx context.Context, now *snapshot, uri string) *wire
 		if t.AllowListen == nil {
 			return nil
 		}
-		what := "the permission to listen to " + t.URITemplate
-		_, err := guarded(ctx, s, what, func(ctx context.Context) (*template, error) { return t, t.AllowListen(ctx, uri) })
-		if err == nil {
-			return nil
-		}
-		if bad := protocolError(err, true); bad != nil {
-			return bad
-		}
-		if _, crashed := errors.AsType[*panicked](err); crashed {
-			return crashedUnseen(what)
-		}
-		return refuse(CodeInvalidRequest, err.Error())
+		return s.askListen(ctx, "the permission to listen to "+t.URITemplate, uri, t.AllowListen)
 	}
 	return nil
+}
+
+func (s *Server) askListen(ctx context.Context, what, uri string, allow func(ctx context.Context, uri string) error) *wireError {
+	_, err := guarded(ctx, s, what, func(ctx context.Context) (struct{}, error) { return struct{}{}, allow(ctx, uri) })
+	if err == nil {
+		return nil
+	}
+	if bad := protocolError(err, true); bad != nil {
+		return bad
+	}
+	if _, crashed := errors.AsType[*panicked](err); crashed {
+		return crashedUnseen(what)
+	}
+	return refuse(CodeInvalidRequest, err.Error())
 }
 
 // readResource serves resources/read.

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,14 @@ type Options struct {
 
 	Tasks    TaskStore // where tasks are kept; nil keeps them in memory
 	MaxTasks int       // that run at once, and that memory keeps; default 1000
+
+	// AllowListen, when not nil, is asked before a client listens to a resource,
+	// whether there is such a resource or not; its error refuses the request. A
+	// template's own is asked after it.
+	AllowListen func(ctx context.Context, uri string) error
+	// OnListen is [ResourceTemplate.OnListen] for the whole server: for resources that
+	// come and go while somebody listens. It is called before those of templates.
+	OnListen func() (stop func())
 
 	// WrapTool, when not nil, wraps the handler of each tool that is added: for
 	// what all calls have in common, such as access rules or measurements. A

@@ -28,6 +28,35 @@ func checkURI(uri string) error {
 	return nil
 }
 
+// URITemplate is a template of RFC 6570, levels 1 to 3, as a [ResourceTemplate] has one.
+// It is safe for concurrent use.
+type URITemplate struct{ parsed *uriTemplate }
+
+// ParseURITemplate parses a template; the error says what is wrong with it.
+func ParseURITemplate(text string) (*URITemplate, error) {
+	if err := checkURI(text); err != nil {
+		return nil, err
+	}
+	parsed, err := parseTemplate(text)
+	if err != nil {
+		return nil, err
+	}
+	return &URITemplate{parsed}, nil
+}
+
+// Variables are the names of the template's variables, in their order.
+func (t *URITemplate) Variables() []string {
+	var all []string
+	for _, g := range t.parsed.groups {
+		all = append(all, g.names...)
+	}
+	return all
+}
+
+// Match returns the values of the variables in uri, as [ReadRequest.Variables] has them,
+// and whether uri is one of the template's.
+func (t *URITemplate) Match(uri string) (map[string]string, bool) { return t.parsed.match(uri) }
+
 // uriTemplate matches URIs against a template of RFC 6570, levels 1 to 3.
 type uriTemplate struct {
 	pattern  *regexp.Regexp

@@ -51,6 +51,22 @@ func TestTemplatesMatch(t *testing.T) {
 	}
 }
 
+// What is exported matches as a server's own templates do.
+func TestURITemplate(t *testing.T) {
+	parsed, err := ParseURITemplate("notes://{team}/{+path}{?page,size}")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"team", "path", "page", "size"}, parsed.Variables())
+	got, ok := parsed.Match("notes://a%20b/x/y?size=2")
+	assert.True(t, ok)
+	assert.Equal(t, map[string]string{"team": "a b", "path": "x/y", "size": "2"}, got)
+	_, ok = parsed.Match("notes:/a")
+	assert.False(t, ok)
+	for _, text := range []string{"no scheme", "x:{a*}", "x:{a}{a}", "x: {a}"} {
+		_, err := ParseURITemplate(text)
+		assert.Error(t, err, text)
+	}
+}
+
 func TestTemplatesThatCannotBeRead(t *testing.T) {
 	for _, template := range []string{"x:{", "x:}", "x:{}", "x:{a b}", "x:{a*}", "x:{a:3}", "x:{a}{a}", "x:{=a}", "x:{a,}"} {
 		_, err := parseTemplate(template)
