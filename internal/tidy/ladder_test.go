@@ -42,6 +42,7 @@ var ladder = map[string][]string{
 	"internal/schema":       {},
 	"internal/statetools":   {"state", "mcp"},
 	"internal/netguard":     {},
+	"internal/mcpclient":    {"mcp", "mcp/inmemory"},
 	"internal/sandbox":      {"hash", "internal/netguard", "internal/sandbox/meter", "internal/sandbox/signature", "internal/schema", "state"},
 	"internal/sandbox/...":  {"internal/sandbox"},
 	"internal/command":      {"engine", "engine/storage", "engine/seal", "hash"},
