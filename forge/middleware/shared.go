@@ -133,6 +133,10 @@ type State struct {
 	Errors []TrackedError `json:"errors,omitempty"`
 }
 
+// ClassOf is the class of what a handler gave, as middleware sees it: empty for a
+// success, and for a question to the client.
+func ClassOf(result *mcp.CallResult, err error) fault.Class { return classOf(result, err) }
+
 // TrackedError is an error that a tool ended with.
 type TrackedError struct {
 	Time    time.Time   `json:"time"`

@@ -48,6 +48,7 @@ var ladder = map[string][]string{
 	"internal/command":      {"engine", "engine/storage", "engine/seal", "hash"},
 	"internal/grants":       {"internal/yamlfile", "internal/netguard", "internal/sandbox", "internal/sandbox/signature"},
 	"internal/guesttest":    {"internal/sandbox", "internal/schema", "state"},
+	"internal/metrics":      {"mcp", "state", "forge/fault", "forge/middleware", "internal/sandbox"},
 	"internal/wasmtools":    {"mcp", "internal/grants", "internal/sandbox", "internal/sandbox/signature", "internal/schema"},
 	"forge/config":          {"forge/expression", "forge/template", "mcp", "internal/grants", "internal/netguard", "internal/schema", "internal/yamlfile"},
 	"internal/yamlfile":     {},
@@ -82,6 +83,7 @@ var reserved = map[string][]string{
 	"github.com/tetratelabs/wazero":     {"internal/sandbox"},
 	"github.com/coder/websocket":        {"mcp/websocket"},
 	"github.com/go-jose/go-jose/v4":     {"mcp/oauth"},
+	"github.com/prometheus":             {"internal/metrics"},
 	"github.com/zeebo/xxh3":             {}, // the oracle of hash's tests, and a peer
 	"github.com/alphadose/haxmap":       {},
 	"github.com/stretchr/testify":       suites,
