@@ -24,6 +24,12 @@ const (
 	PathWebSocket = "/ws"
 )
 
+// The paths of what a server tells about itself, where it does; see [Door].
+const (
+	PathMetrics = "/metrics"
+	PathStatus  = "/status"
+)
+
 // drainTimeout is how long calls in flight may take once the server is told
 // to stop. What runs longer is cut off.
 const drainTimeout = 10 * time.Second
@@ -36,6 +42,9 @@ type Door struct {
 	Fingerprint string
 	// Guard decides who comes in; nil: everybody.
 	Guard httpguard.Authenticator
+	// Beside are further handlers by their paths, for those who may use MCP: the
+	// guard, hosts and origins are the same. Set it before Serve or Handler.
+	Beside map[string]http.Handler
 
 	flags    *Flags
 	logger   *slog.Logger
@@ -122,8 +131,11 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 		socket: websocket.NewHandler(server, websocket.Options{AllowedHosts: f.AllowHost, AllowedOrigins: f.AllowOrigin, Logger: d.logger}),
 	}
 	routes := map[string]http.Handler{PathMCP: e.main, PathSSE: e.sse, PathWebSocket: e.socket}
+	gate := httpguard.NewGate(f.AllowHost, f.AllowOrigin)
+	for path, h := range d.Beside {
+		routes[path] = gate.Wrap(h) // the transports have gates of their own
+	}
 	if d.Guard != nil {
-		gate := httpguard.NewGate(f.AllowHost, f.AllowOrigin)
 		for path, h := range routes {
 			routes[path] = gate.Wrap(httpguard.Require(d.Guard, h))
 		}
