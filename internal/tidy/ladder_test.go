@@ -43,6 +43,7 @@ var ladder = map[string][]string{
 	"internal/statetools":   {"state", "mcp"},
 	"internal/netguard":     {},
 	"internal/mcpclient":    {"mcp", "mcp/inmemory"},
+	"internal/toolargs":     {"internal/yamlfile"},
 	"internal/sandbox":      {"hash", "internal/netguard", "internal/sandbox/meter", "internal/sandbox/signature", "internal/schema", "state"},
 	"internal/sandbox/...":  {"internal/sandbox"},
 	"internal/command":      {"engine", "engine/storage", "engine/seal", "hash"},
