@@ -8,15 +8,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/ingot-run/ingot/forge/clitool"
 	"github.com/ingot-run/ingot/forge/config"
-	"github.com/ingot-run/ingot/forge/httptool"
 	"github.com/ingot-run/ingot/forge/middleware"
-	"github.com/ingot-run/ingot/forge/pipeline"
 	"github.com/ingot-run/ingot/internal/sandbox"
-	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
 )
@@ -36,21 +33,19 @@ type Options struct {
 	WrapTool func(t mcp.Tool, h mcp.Handler) mcp.Handler
 }
 
-// Project is a forge.yaml that was opened: a server with all that it names.
+// Project is a forge.yaml that was opened: a server with all that it names. It lives as
+// long as the server does; what is made of one reading of the files is a generation.
 type Project struct {
-	config  *config.Config
 	options Options
 	state   *state.Embedded
-	host    *sandbox.Host
-	shelf   *wasmtools.Shelf
-	shared  *middleware.Shared
 	server  *mcp.Server
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	closers []func()
+	closing sync.WaitGroup             // generations that no call holds any more
+	now     atomic.Pointer[generation] // what serves; nil after Close
 
-	mu       sync.RWMutex
-	handlers map[string]mcp.Handler // complete: arguments checked, chain around
+	reloading sync.Mutex    // held while a generation is made and put into place
+	host      *sandbox.Host // nil until there is a module; reloading guards it
 }
 
 // Open reads a file and makes its server. The error of a file that is wrong is a
@@ -69,32 +64,25 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if c.Forge.Has("optimization") {
 		o.Logger.Warn("forge.optimization has no effect yet: it is for building one binary of a project", "file", c.Forge.At("optimization").String())
 	}
-	p := &Project{config: c, options: o, handlers: map[string]mcp.Handler{}}
+	p := &Project{options: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	if err := p.openState(); err != nil {
+	if err := p.openState(c); err != nil {
 		return nil, err
 	}
-	p.shared = middleware.NewShared(middleware.Options{Logger: o.Logger, Secrets: c.Secrets, Lookup: p.lookup}, nil)
 	p.server = mcp.NewServer(mcp.Options{
 		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
 	})
-	for i := range c.Tools {
-		if err := p.addTool(&c.Tools[i]); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.addModules(ctx, path); err != nil {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	g, err := p.newGeneration(ctx, c, nil)
+	if err != nil {
 		return nil, err
 	}
-	for i := range c.Prompts {
-		if err := p.addPrompt(&c.Prompts[i]); err != nil {
-			return nil, err
-		}
-	}
+	p.swap(g)
 	p.run()
 	return p, nil
 }
@@ -113,8 +101,8 @@ func unbuilt(c *config.Config) error {
 }
 
 // openState opens the store of the file.
-func (p *Project) openState() (err error) {
-	s := p.config.State
+func (p *Project) openState(c *config.Config) (err error) {
+	s := c.State
 	p.state, err = state.Open(state.Options{
 		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync,
 		Log: func(text string) { p.options.Logger.Warn(text) },
@@ -122,7 +110,6 @@ func (p *Project) openState() (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the state: %w", err)
 	}
-	p.closers = append(p.closers, func() { err := p.state.Close(); p.note("closing the state", err) })
 	return nil
 }
 
@@ -132,181 +119,12 @@ func (p *Project) note(doing string, err error) {
 	}
 }
 
-// addTool makes the handler of a tool and lists it. Wasm tools come with their modules.
-func (p *Project) addTool(t *config.Tool) error {
-	if t.Kind == config.KindWasm {
-		return nil
-	}
-	h, err := p.handler(t)
-	if err != nil {
-		return fmt.Errorf("%s: %w", t.Pos, err)
-	}
-	h, err = p.complete(t.Name, t, h)
-	if err != nil {
-		return err
-	}
-	if !t.Hidden {
-		listed := listing(t)
-		p.server.AddTool(listed, p.access(listed, h))
-	}
-	return nil
-}
-
 // access puts the access rules around a tool that clients call.
 func (p *Project) access(t mcp.Tool, h mcp.Handler) mcp.Handler {
 	if p.options.WrapTool == nil {
 		return h
 	}
 	return p.options.WrapTool(t, h)
-}
-
-// handler makes the handler of a tool that is no module.
-func (p *Project) handler(t *config.Tool) (mcp.Handler, error) {
-	switch t.Kind {
-	case config.KindCLI:
-		return clitool.New(t, p.config.Secrets)
-	case config.KindHTTP:
-		h, done, err := httptool.New(t, p.config.Secrets)
-		if err == nil {
-			p.closers = append(p.closers, done)
-		}
-		return h, err
-	case config.KindPipeline:
-		return pipeline.New(t, p.lookup, p.config.Secrets)
-	case config.KindNative:
-		if t.Native.Inline != "" {
-			return pipeline.Expression(t)
-		}
-		return p.native(t)
-	default:
-		return nil, fmt.Errorf("tool %s: a tool of the type %q cannot be made", t.Name, t.Kind)
-	}
-}
-
-// listing is the tool as the protocol lists it. It checks itself: see complete.
-func listing(t *config.Tool) mcp.Tool {
-	return mcp.Tool{
-		Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: t.InputSchema, OutputSchema: t.OutputSchema,
-		Annotations: t.Annotations, Icons: t.Icons, SelfChecked: true,
-	}
-}
-
-// wrapModule stands around the tools of modules: the middleware of the file, and of the
-// entry that the module is loaded for. A chain that cannot be made leaves nothing to
-// call.
-func (p *Project) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Handler {
-	tool := config.Tool{Kind: config.KindWasm, Name: t.Name, Annotations: t.Annotations, OutputSchema: t.OutputSchema}
-	for i := range p.config.Tools {
-		if entry := &p.config.Tools[i]; entry.Wasm != nil && entry.Wasm.Module == source {
-			tool.Place, tool.Middleware = entry.Place, entry.Middleware
-		}
-	}
-	done, err := p.complete(t.Name, &tool, h)
-	if err != nil {
-		p.options.Logger.Error("a tool of a module cannot be served", "tool", t.Name, "error", err)
-		return func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) { return nil, err }
-	}
-	t.Annotations = nil // a guest's own word that it only reads frees it from no rule
-	return p.access(t, done)
-}
-
-// complete puts the checks of arguments and results, and the chain, around a handler,
-// and notes it for pipelines and fallbacks.
-func (p *Project) complete(name string, t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
-	chained, err := middleware.Wrap(h, t, middleware.Chain(p.config, t), p.shared)
-	if err == nil {
-		chained, err = checked(t, chained)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: tool %s: %w", t.Pos, name, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.handlers[name] = chained
-	return chained, nil
-}
-
-// lookup finds a complete handler.
-func (p *Project) lookup(name string) (mcp.Handler, bool) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	h, ok := p.handlers[name]
-	return h, ok
-}
-
-// addModules loads the modules of wasm tools.
-func (p *Project) addModules(ctx context.Context, path string) error {
-	if !slices.ContainsFunc(p.config.Tools, func(t config.Tool) bool { return t.Kind == config.KindWasm }) {
-		return nil
-	}
-	cache := p.options.CacheDir
-	if cache == "" {
-		cache, _ = sandbox.DefaultCacheDir() // where nobody is at home, modules are compiled at each start
-	}
-	p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: state.Public(p.state), CacheDir: cache, Lazy: true})
-	p.shelf = wasmtools.New(wasmtools.Options{Host: p.host, Server: p.server, Logger: p.options.Logger, Origins: []wasmtools.Origin{modules{p.config}}, Wrap: p.wrapModule})
-	p.closers = append(p.closers, func() {
-		p.shelf.Close()
-		p.note("closing the sandbox", p.host.Close(context.Background()))
-	})
-	if err := p.shelf.Load(ctx); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return p.checkSteps()
-}
-
-// checkSteps finds steps and fallbacks whose tool nobody has, which the file alone could
-// not know while its modules were not loaded.
-func (p *Project) checkSteps() error {
-	var errs []error
-	seen := map[config.Pos]bool{} // the file's middleware stands around many tools
-	need := func(what, tool string, at config.Pos) {
-		if _, ok := p.lookup(tool); tool != "" && !ok && !seen[at] {
-			seen[at] = true
-			errs = append(errs, fmt.Errorf("%s: %s, %q, is neither in the file nor in its modules", at, what, tool))
-		}
-	}
-	var steps func(all []config.Step)
-	steps = func(all []config.Step) {
-		for i := range all {
-			need("the step's tool", all[i].Tool, all[i].At("tool"))
-			steps(all[i].Parallel)
-		}
-	}
-	for i := range p.config.Tools {
-		t := &p.config.Tools[i]
-		if t.Pipeline != nil {
-			steps(t.Pipeline.Steps)
-		}
-		for _, m := range middleware.Chain(p.config, t) {
-			if m.Fallback == nil {
-				continue
-			}
-			for j := range m.Fallback.Alternatives {
-				a := &m.Fallback.Alternatives[j]
-				need("the fallback's tool", a.Tool, a.At("tool"))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// modules are the wasm tools of a configuration as an origin.
-type modules struct{ config *config.Config }
-
-// Sources implements wasmtools.Origin.
-func (m modules) Sources() ([]wasmtools.Source, error) {
-	var all []wasmtools.Source
-	for i := range m.config.Tools {
-		if t := m.config.Tools[i].Wasm; t != nil {
-			source := wasmtools.Source{Name: t.Module, Files: []string{t.Module}, Open: t.Open}
-			if t.Signature != "" {
-				source.Files = append(source.Files, t.Signature)
-			}
-			all = append(all, source)
-		}
-	}
-	return all, nil
 }
 
 // run starts what goes on beside the calls; Close ends it.
@@ -325,29 +143,53 @@ func (p *Project) run() {
 			}
 		}
 	})
-	if p.shelf != nil {
-		p.running.Go(func() { p.shelf.Watch(ctx, tickInterval) })
+	p.running.Go(func() { p.watchModules(ctx, tickInterval) })
+}
+
+// sandbox is the host of all modules, made when there is the first one.
+func (p *Project) sandbox() *sandbox.Host {
+	if p.host == nil {
+		cache := p.options.CacheDir
+		if cache == "" {
+			cache, _ = sandbox.DefaultCacheDir() // where nobody is at home, modules are compiled at each start
+		}
+		p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: state.Public(p.state), CacheDir: cache, Lazy: true})
+	}
+	return p.host
+}
+
+// hold is the generation that serves now, kept open until its release; nil after Close.
+func (p *Project) hold() *generation {
+	for {
+		if g := p.now.Load(); g == nil || g.take() {
+			return g
+		}
 	}
 }
 
 // ToolNames are the tools that there are, those that only others call included.
-func (p *Project) ToolNames() []string {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return slices.Sorted(maps.Keys(p.handlers))
-}
+func (p *Project) ToolNames() []string { return slices.Sorted(maps.Keys(p.current().handlers)) }
 
 // Server is the server, ready to be served.
 func (p *Project) Server() *mcp.Server { return p.server }
 
-// Config is the file.
-func (p *Project) Config() *config.Config { return p.config }
+// Config is the configuration that serves now. It is not to be changed.
+func (p *Project) Config() *config.Config { return p.current().config }
 
 // State lists what the middleware knows of the tools.
-func (p *Project) State() []middleware.State { return p.shared.State() }
+func (p *Project) State() []middleware.State { return p.current().shared.State() }
 
-// Close ends what the project has started, and waits for calls of modules that run.
-// The server should have ended before.
+// current is the generation that serves, to be looked at and not to be called: it may be
+// closed meanwhile. After Close it is an empty one.
+func (p *Project) current() *generation {
+	if g := p.now.Load(); g != nil {
+		return g
+	}
+	return &generation{config: &config.Config{}, shared: middleware.NewShared(middleware.Options{}, nil)}
+}
+
+// Close ends what the project has started, and waits for calls that run. The server
+// should have ended before.
 func (p *Project) Close() error {
 	if p.stop != nil {
 		p.stop()
@@ -356,9 +198,15 @@ func (p *Project) Close() error {
 	if p.server != nil {
 		p.server.Close()
 	}
-	for _, close := range slices.Backward(p.closers) {
-		close()
+	if g := p.now.Swap(nil); g != nil {
+		g.release() // partner: newGeneration
 	}
-	p.closers = nil
-	return nil
+	p.closing.Wait()
+	if p.host != nil {
+		p.note("closing the sandbox", p.host.Close(context.Background()))
+	}
+	if p.state == nil {
+		return nil
+	}
+	return p.state.Close()
 }

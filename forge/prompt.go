@@ -21,8 +21,8 @@ type prompt struct {
 	choices  map[string][]string // by argument
 }
 
-// addPrompt adds a prompt to the server.
-func (p *Project) addPrompt(c *config.Prompt) error {
+// addPrompt offers a prompt.
+func (g *generation) addPrompt(c *config.Prompt) error {
 	made := &prompt{config: c, choices: map[string][]string{}}
 	for _, m := range c.Messages {
 		parsed, err := template.Parse(m.Template)
@@ -45,7 +45,7 @@ func (p *Project) addPrompt(c *config.Prompt) error {
 	if len(made.choices) > 0 {
 		listed.Complete = made.complete
 	}
-	p.server.AddPrompt(listed, made.get)
+	g.AddPrompt(listed, made.get)
 	return nil
 }
 

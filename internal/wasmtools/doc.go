@@ -4,8 +4,9 @@
 // and no call is lost.
 //
 // The main types are [Origin], where modules come from (a file, a folder, an OCI
-// image layout, the entries of a forge.yaml), and [Shelf], which holds those that
-// are served.
+// image layout, the entries of a forge.yaml), [Shelf], which holds those that are
+// served and replaces one after the other, and [Set], for who replaces all that it
+// serves at once.
 //
 //	origin, err := wasmtools.Open("tools", sandbox.Policy{})
 //	if err != nil { … }

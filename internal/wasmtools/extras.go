@@ -134,7 +134,7 @@ func (e *extras) addPrompt(raw jsontext.Value) error {
 }
 
 // enter puts resources and prompts into the catalog.
-func (e *extras) enter(c *mcp.Catalog, a asker) {
+func (e *extras) enter(c Catalog, a asker) {
 	for _, r := range e.resources {
 		c.AddResource(r, a.read)
 	}
@@ -167,7 +167,9 @@ func (e *extras) leave(c *mcp.Catalog) {
 
 // asker passes requests on to the module that is loaded from a source.
 type asker struct {
-	shelf  *Shelf
+	from interface {
+		module(source string) *sandbox.Module
+	}
 	source string
 }
 
@@ -195,12 +197,12 @@ func (a asker) ask(ctx context.Context, method string, call *mcp.Call, params, o
 // because it is being replaced.
 func (a asker) answer(ctx context.Context, r sandbox.AskRequest) ([]byte, error) {
 	for {
-		module := a.shelf.Modules()[a.source]
+		module := a.from.module(a.source)
 		if module == nil {
 			return nil, errGone
 		}
 		out, err := module.Ask(ctx, r)
-		if !errors.Is(err, sandbox.ErrClosed) || a.shelf.Modules()[a.source] == module {
+		if !errors.Is(err, sandbox.ErrClosed) || a.from.module(a.source) == module {
 			return out, err
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -31,17 +29,13 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// loadsAtOnce is how many modules are compiled at once at the start.
-const loadsAtOnce = 4
-
 // Shelf holds the modules that are served. Its methods may be called from any
 // goroutine.
 type Shelf struct {
-	host    *sandbox.Host
+	loader
 	server  *mcp.Server
 	origins origins
 	wrap    func(source string, t mcp.Tool, h mcp.Handler) mcp.Handler
-	logger  *slog.Logger
 
 	looking sync.Mutex // held while a change is made
 
@@ -54,40 +48,6 @@ type Shelf struct {
 	closing sync.WaitGroup // modules that end their calls
 }
 
-// book is one module on the shelf.
-type book struct {
-	source string
-	stamps stamps
-	policy sandbox.Policy
-	module *sandbox.Module
-	tools  []*tool
-	extras *extras
-}
-
-// stamps tell whether files may have changed.
-type stamps []os.FileInfo
-
-// stampsOf looks at the files of a source. One that is gone has no stamp.
-func stampsOf(s Source) stamps {
-	all := make(stamps, len(s.Files))
-	for i, name := range s.Files {
-		if info, err := os.Stat(name); err == nil {
-			all[i] = info
-		}
-	}
-	return all
-}
-
-// same says whether nothing speaks for a change.
-func (a stamps) same(b stamps) bool {
-	return slices.EqualFunc(a, b, func(x, y os.FileInfo) bool {
-		if x == nil || y == nil {
-			return x == nil && y == nil
-		}
-		return os.SameFile(x, y) && x.Size() == y.Size() && x.ModTime().Equal(y.ModTime())
-	})
-}
-
 // New returns an empty shelf.
 func New(o Options) *Shelf {
 	if o.Logger == nil {
@@ -97,7 +57,7 @@ func New(o Options) *Shelf {
 		o.Wrap = func(_ string, _ mcp.Tool, h mcp.Handler) mcp.Handler { return h }
 	}
 	return &Shelf{
-		host: o.Host, server: o.Server, origins: o.Origins, wrap: o.Wrap, logger: o.Logger,
+		loader: loader{o.Host, o.Logger}, server: o.Server, origins: o.Origins, wrap: o.Wrap,
 		books: map[string]*book{}, holders: map[string]*book{}, refused: map[string]stamps{},
 	}
 }
@@ -111,7 +71,7 @@ func (s *Shelf) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	books, errs := s.loadAll(ctx, sources)
+	books, errs := s.loadAll(ctx, sources, nil)
 	taken := map[string]*book{}
 	for _, b := range books {
 		if b != nil {
@@ -131,98 +91,6 @@ func (s *Shelf) Load(ctx context.Context) error {
 		next[b.source] = b
 	}
 	s.exchange(next, taken)
-	return nil
-}
-
-// loadAll loads sources, some at once; what failed is nil in the first result.
-func (s *Shelf) loadAll(ctx context.Context, sources []Source) ([]*book, []error) {
-	books, errs := make([]*book, len(sources)), make([]error, len(sources))
-	free := make(chan struct{}, loadsAtOnce)
-	var loading sync.WaitGroup
-	for i, source := range sources {
-		free <- struct{}{}
-		loading.Go(func() {
-			defer func() { <-free }() // partner: the send above
-			books[i], errs[i] = s.load(ctx, source)
-		})
-	}
-	loading.Wait()
-	return books, errs
-}
-
-// load loads one source.
-func (s *Shelf) load(ctx context.Context, source Source) (*book, error) {
-	b := &book{source: source.Name, stamps: stampsOf(source)}
-	raw, policy, err := source.Open()
-	if err != nil {
-		return nil, err
-	}
-	b.policy = policy
-	if b.module, err = s.host.Load(ctx, source.Name, raw, policy); err != nil {
-		return nil, err
-	}
-	if err := b.describe(ctx, s); err != nil {
-		s.retire(ctx, b)
-		return nil, fmt.Errorf("%s: %w", source.Name, err)
-	}
-	return b, nil
-}
-
-// describe reads what the module offers.
-func (b *book) describe(ctx context.Context, s *Shelf) (err error) {
-	for _, d := range b.module.Tools() {
-		t, err := newTool(s, b.module, d)
-		if err != nil {
-			return fmt.Errorf("tool %s: %w", d.Name, err)
-		}
-		b.tools = append(b.tools, t)
-	}
-	b.extras, err = readExtras(ctx, b.module)
-	return err
-}
-
-// kind is what a module may offer, each under names that only one module has.
-type kind string
-
-const (
-	kindTool     kind = "tool"
-	kindPrompt   kind = "prompt"
-	kindResource kind = "resource"
-	kindTemplate kind = "resource template"
-)
-
-// nameOf is the key of a name of a kind.
-func nameOf(k kind, name string) string { return string(k) + " " + name }
-
-// names are what b offers.
-func (b *book) names() []string {
-	var all []string
-	for _, t := range b.tools {
-		all = append(all, nameOf(kindTool, t.description.Name))
-	}
-	for _, r := range b.extras.resources {
-		all = append(all, nameOf(kindResource, r.URI))
-	}
-	for _, t := range b.extras.templates {
-		all = append(all, nameOf(kindTemplate, t.URITemplate))
-	}
-	for _, p := range b.extras.prompts {
-		all = append(all, nameOf(kindPrompt, p.Name))
-	}
-	return all
-}
-
-// claim takes the names of what b offers, or says who has one of them.
-func claim(taken map[string]*book, b *book) error {
-	names := b.names()
-	for _, name := range names {
-		if first := taken[name]; first != nil {
-			return fmt.Errorf("%s and %s both hold the %.300s: serve one of them, or give one another name in its description", first.source, b.source, name)
-		}
-	}
-	for _, name := range names {
-		taken[name] = b
-	}
 	return nil
 }
 
@@ -281,16 +149,11 @@ func (s *Shelf) Reload(ctx context.Context) (Changes, error) {
 // take loads what is new or changed and puts it among what is to be served. What
 // cannot be served leaves the place to the module that is there already.
 func (s *Shelf) take(ctx context.Context, fresh []Source, next, taken map[string]*book, changes *Changes) {
-	books, errs := s.loadAll(ctx, fresh)
+	books, errs := s.loadAll(ctx, fresh, s.books)
 	for i, source := range fresh {
 		before, b, err := s.books[source.Name], books[i], errs[i]
-		if err == nil && before != nil && before.module.Info().SHA256 == b.module.Info().SHA256 && reflect.DeepEqual(before.policy, b.policy) {
-			before.stamps = b.stamps // touched, not changed
-			s.retire(ctx, b)
-			b = before
-		}
 		if err == nil {
-			if err = claim(taken, b); err != nil {
+			if err = claim(taken, b); err != nil && b != before {
 				s.retire(ctx, b)
 			}
 		}
@@ -333,6 +196,11 @@ func (s *Shelf) exchange(next, taken map[string]*book) {
 			}
 		}
 	})
+	for _, name := range slices.Sorted(maps.Keys(next)) {
+		if b := next[name]; before[name] != b {
+			s.tellServed(b)
+		}
+	}
 	for name, b := range before {
 		if next[name] != b {
 			s.closing.Go(func() { s.retire(context.Background(), b) }) // until its last call's deadline
@@ -344,8 +212,7 @@ func (s *Shelf) exchange(next, taken map[string]*book) {
 func (b *book) enter(c *mcp.Catalog, s *Shelf) {
 	for _, t := range b.tools {
 		listed := t.listing()
-		c.AddTool(listed, s.wrap(b.source, listed, t.call))
-		s.logger.Info("serving a tool", "tool", t.description.Name, "file", b.source, "sha256", b.module.Info().SHA256)
+		c.AddTool(listed, s.wrap(b.source, listed, s.call))
 	}
 	b.extras.enter(c, asker{s, b.source})
 }
@@ -356,13 +223,6 @@ func (b *book) leave(c *mcp.Catalog) {
 		c.RemoveTool(t.description.Name)
 	}
 	b.extras.leave(c)
-}
-
-// retire closes a module when its calls have ended.
-func (s *Shelf) retire(ctx context.Context, b *book) {
-	if err := b.module.Close(ctx); err != nil {
-		s.logger.Warn("a module did not end in time", "file", b.source, "error", err)
-	}
 }
 
 // tool is the tool that has a name now; nil when none does any more.
@@ -377,6 +237,16 @@ func (s *Shelf) tool(name string) *tool {
 		if t.description.Name == name {
 			return t
 		}
+	}
+	return nil
+}
+
+// module is the one that is loaded from a source now; nil when none is any more.
+func (s *Shelf) module(source string) *sandbox.Module {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if b := s.books[source]; b != nil {
+		return b.module
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -15,15 +16,15 @@ import (
 
 // tool joins a sandboxed tool to the protocol.
 type tool struct {
-	shelf         *Shelf
+	logger        *slog.Logger
 	module        *sandbox.Module
 	description   sandbox.Description
 	input, output *schema.Schema // output is nil when the tool has none
 	sessions      bool           // each session has an instance of its own
 }
 
-func newTool(s *Shelf, m *sandbox.Module, d sandbox.Description) (*tool, error) {
-	t := &tool{shelf: s, module: m, description: d, sessions: m.Policy().Isolation == sandbox.IsolationSession}
+func newTool(logger *slog.Logger, m *sandbox.Module, d sandbox.Description) (*tool, error) {
+	t := &tool{logger: logger, module: m, description: d, sessions: m.Policy().Isolation == sandbox.IsolationSession}
 	var err error
 	if t.input, err = schema.Compile(d.InputSchema); err != nil {
 		return nil, fmt.Errorf("its inputSchema: %w", err)
@@ -54,22 +55,27 @@ func (t *tool) listing() mcp.Tool {
 	return listed
 }
 
-// call runs the tool that has this one's name now: a call may begin while a new
-// module takes the place of the old one, which refuses what comes too late.
-func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
+// call runs the tool that has a name now: a call may begin while a new module takes
+// the place of the old one, which refuses what comes too late.
+func (s *Shelf) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
 	for {
-		now := t.shelf.tool(r.Name)
+		now := s.tool(r.Name)
 		if now == nil {
 			return nil, errGone
 		}
-		if err := now.input.Validate(r.Arguments); err != nil {
-			return nil, err
-		}
-		result, err := now.run(ctx, r)
-		if !errors.Is(err, sandbox.ErrClosed) || t.shelf.tool(r.Name) == now {
+		result, err := now.call(ctx, r)
+		if !errors.Is(err, sandbox.ErrClosed) || s.tool(r.Name) == now {
 			return result, err
 		}
 	}
+}
+
+// call checks the arguments and runs the tool.
+func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
+	if err := t.input.Validate(r.Arguments); err != nil {
+		return nil, err
+	}
+	return t.run(ctx, r)
 }
 
 // errGone says that a module left the shelf without a successor.
@@ -100,7 +106,7 @@ func (t *tool) run(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, er
 		result.Structured = out.JSON
 		return result, nil
 	case !errors.As(err, &reported) && !errors.Is(err, sandbox.ErrClosed) && ctx.Err() == nil:
-		t.shelf.logger.WarnContext(ctx, "a tool failed", "tool", r.Name, "error", err)
+		t.logger.WarnContext(ctx, "a tool failed", "tool", r.Name, "error", err)
 	}
 	return nil, err
 }
