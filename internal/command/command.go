@@ -1,7 +1,7 @@
-// Package command is what ingot's commands share: ByteSize and Parse for the
-// command line, StoreFlags to open a store, Version for what they call themselves,
-// and StartTicking, which gives a store the time that the engine does not take
-// itself.
+// Package command is what ingot's commands share: ByteSize, Parse and Walk for the
+// command line, Colors, Live and Plain for a terminal, StoreFlags to open a store,
+// Version for what they call themselves, and StartTicking, which gives a store the time
+// that the engine does not take itself.
 //
 //	stop := command.StartTicking(store)
 //	defer stop()
@@ -34,16 +34,18 @@ const (
 
 // Parse reads args into the kong grammar that grammar points to. When the
 // command has ended by that (a help was printed, or the line was wrong) done is
-// true and code is its exit code. ctx is bound for Run methods.
-func Parse(ctx context.Context, name, description string, grammar any, args []string, stdout, stderr io.Writer) (parsed *kong.Context, code int, done bool) {
+// true and code is its exit code. ctx is bound for Run methods; more are further options
+// of kong.
+func Parse(ctx context.Context, name, description string, grammar any, args []string, stdout, stderr io.Writer, more ...kong.Option) (parsed *kong.Context, code int, done bool) {
 	helped := false
-	parser, err := kong.New(grammar,
+	parser, err := kong.New(grammar, append(more,
 		kong.Name(name),
 		kong.Description(description),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }), // kong calls it after it printed a help
+		kong.Help(printHelp),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	)...)
 	if err != nil {
 		panic(err) // the grammar's struct tags are wrong
 	}
@@ -62,7 +64,10 @@ func Parse(ctx context.Context, name, description string, grammar any, args []st
 // go build -ldflags "-X github.com/ingot-run/ingot/internal/command.version=v1.2.3".
 var version string
 
-// Version is the release, else the version that Go noted for the module, else
+// modulePath is ingot's own.
+const modulePath = "github.com/ingot-run/ingot"
+
+// Version is the release, else the version that Go noted for ingot's module, else
 // "devel" with the commit when Go noted one.
 func Version() string {
 	if version != "" {
@@ -72,7 +77,13 @@ func Version() string {
 	if !ok {
 		return "devel"
 	}
-	if v := build.Main.Version; v != "" && v != "(devel)" {
+	own := &build.Main
+	for _, dependency := range build.Deps { // in a program that ingot build made
+		if dependency.Path == modulePath {
+			own = dependency
+		}
+	}
+	if v := own.Version; v != "" && v != "(devel)" && own.Replace == nil {
 		return v
 	}
 	for _, s := range build.Settings {
