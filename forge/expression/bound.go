@@ -21,6 +21,7 @@ const (
 	nameAdd    = "\x00add"
 	nameSub    = "\x00subtract"
 	nameMul    = "\x00multiply"
+	nameState  = "\x00state"
 	stepWeight = 64 // bytes of a text, or elements of a list, that count as a step
 )
 
@@ -28,6 +29,7 @@ const (
 type run struct {
 	ctx   context.Context
 	steps int
+	reads int // of the state
 }
 
 var errSteps = fmt.Errorf("it takes more than %d steps: give it less to look at", stepsMax)
@@ -62,8 +64,10 @@ func weight(v any) int {
 
 // bounder is an ast.Visitor: it visits what a node holds before the node.
 type bounder struct {
-	used    map[string]bool
-	problem error
+	used       map[string]bool
+	stateTaken bool // a value is called state
+	bareState  int  // how often state stands without a key
+	problem    error
 }
 
 // Visit counts the names and puts in what is counted while it runs.
@@ -75,6 +79,11 @@ func (b *bounder) Visit(node *ast.Node) {
 			b.used[nameAll] = true
 		}
 		b.used[n.Value] = true
+		if n.Value == nameOfState && !b.stateTaken {
+			b.bareState++
+		}
+	case *ast.MemberNode:
+		b.stateRead(node, n)
 	case *ast.PredicateNode:
 		ast.Walk(&n.Node, inside{})
 		if !isOurs(n.Node, nameStep) {
@@ -146,13 +155,14 @@ func isOurs(node ast.Node, name string) bool {
 
 // functions are those that the language gets from us.
 var functions = map[string]func(args ...any) (any, error){
-	nameStep: func(args ...any) (any, error) { return args[1], args[0].(*run).spend(weight(args[1])) },
-	nameAdd:  add,
-	nameSub:  subtract,
-	nameMul:  multiply,
-	"string": toText,
-	"toJSON": toText,
-	"join":   join,
+	nameStep:  func(args ...any) (any, error) { return args[1], args[0].(*run).spend(weight(args[1])) },
+	nameAdd:   add,
+	nameSub:   subtract,
+	nameMul:   multiply,
+	nameState: readState,
+	"string":  toText,
+	"toJSON":  toText,
+	"join":    join,
 }
 
 // add sums numbers and joins texts.

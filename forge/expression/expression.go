@@ -9,7 +9,8 @@
 //
 // The language is that of github.com/expr-lang/expr, with the functions named in
 // docs/CONFIG.md only. $env holds all values, for names that are no identifiers:
-// $env["user-id"].
+// $env["user-id"]. state.counter and state["user/" + name] read the state of the context
+// ([WithState]), unless a value is called state: null where there is no such key.
 //
 // # Caveats
 //
@@ -22,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -76,7 +78,7 @@ func Compile(source string, names []string) (*Expression, error) {
 	for _, name := range names {
 		known[name] = types.Any
 	}
-	b := &bounder{used: map[string]bool{}}
+	b := &bounder{used: map[string]bool{}, stateTaken: slices.Contains(names, nameOfState)}
 	options := []expr.Option{expr.Env(known), expr.MaxNodes(nodesMax), expr.DisableAllBuiltins(), expr.Patch(b)}
 	for _, name := range builtins {
 		options = append(options, expr.EnableBuiltin(name))
@@ -85,7 +87,10 @@ func Compile(source string, names []string) (*Expression, error) {
 		options = append(options, expr.Function(name, f))
 	}
 	program, err := expr.Compile(source, options...)
-	if err == nil {
+	switch {
+	case b.bareState > 0:
+		err = errBareState
+	case err == nil:
 		err = b.problem
 	}
 	if err != nil {

@@ -3,10 +3,12 @@ package expression_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ingot-run/ingot/forge/expression"
@@ -205,4 +207,72 @@ func BenchmarkHolds(b *testing.B) {
 			b.Fatal(ok, err)
 		}
 	}
+}
+
+// state.KEY and state[KEY] read the state, each time anew, unless a value has that name.
+func TestState(t *testing.T) {
+	stored := map[string]string{"n": `41`, "user/ada": `{"age":36,"tags":["a"]}`, "text": `"state.n + 1 {{n}}"`, "0": `"zero"`}
+	reads := 0
+	ctx := expression.WithState(t.Context(), func(_ context.Context, key string) (jsontext.Value, error) {
+		reads++
+		if key == "broken" {
+			return nil, errors.New("the disk is gone")
+		}
+		if v, ok := stored[key]; ok {
+			return jsontext.Value(v), nil
+		}
+		return nil, nil
+	})
+	v := template.Values{"who": jsontext.Value(`"ada"`), "keys": jsontext.Value(`["n","none"]`)}
+	for source, want := range map[string]string{
+		`state.n + 1`:                           `42`,
+		`state["user/" + who].age`:              `36`,
+		`state["user/" + who].tags[0]`:          `"a"`,
+		`state.none`:                            `null`,
+		`state.none ?? "no"`:                    `"no"`,
+		`state?.n`:                              `41`,
+		`state.none?.deep`:                      `null`,
+		`state.text`:                            `"state.n + 1 {{n}}"`,
+		`map(keys, state[#])`:                   `[41,null]`,
+		`state[0]`:                              `"zero"`,
+		`{"state": 1}.state`:                    `1`,
+		`state["user/" + who].age > state["n"]`: `false`,
+	} {
+		e, err := expression.Compile(source, names(v))
+		require.NoError(t, err, source)
+		got, err := e.Run(ctx, v)
+		require.NoError(t, err, source)
+		require.Equal(t, want, string(got), source)
+	}
+	for _, source := range []string{`state`, `len(state)`, `state == 1`, `keys(state)`, `map(keys, state)`, `{"a": state}`, `let s = state; s.n`} {
+		_, err := expression.Compile(source, names(v))
+		require.ErrorContains(t, err, "the state is read key by key", source)
+	}
+	for source, want := range map[string]string{
+		`state[keys]`:             "a key of the state is a text, not a value of type array",
+		`state.broken`:            "the disk is gone",
+		`map(1..101, state["n"])`: "more than 100 keys of the state",
+		`$env.state`:              "null",
+		`$env["state"]?.n ?? "x"`: `"x"`,
+	} {
+		e, err := expression.Compile(source, names(v))
+		require.NoError(t, err, source)
+		got, err := e.Run(ctx, v)
+		if err != nil {
+			require.ErrorContains(t, err, want, source)
+			continue
+		}
+		require.Equal(t, want, string(got), source)
+	}
+	e, err := expression.Compile(`state.n`, []string{"state"})
+	require.NoError(t, err)
+	reads = 0
+	got, err := e.Run(ctx, template.Values{"state": jsontext.Value(`{"n":"mine"}`)})
+	require.NoError(t, err)
+	require.Equal(t, `"mine"`, string(got))
+	require.Zero(t, reads, "a value called state hides it")
+	e, err = expression.Compile(`state.n`, nil)
+	require.NoError(t, err)
+	_, err = e.Run(t.Context(), nil)
+	require.ErrorContains(t, err, "there is no state here")
 }
