@@ -118,7 +118,7 @@ func (t *table[T]) read(l *loader, n *node, to *T, p *Place) {
 			l.Fault(key, "%s and %s say the same: leave one out", seen[other], key.Value)
 			return
 		}
-		if f.value.read != nil {
+		if f.value.read != nil && !l.Blanks(t.name, key.Value) {
 			f.value.read(l, v, to, key.Value)
 		}
 	})

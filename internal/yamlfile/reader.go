@@ -219,7 +219,7 @@ func (r *Reader) Object(n *Node, what string, p *Place, keys []Key) {
 		for i, k := range keys {
 			if k.Name == key.Value {
 				seen[i] = true
-				if k.Read != nil {
+				if k.Read != nil && !r.Blanks(what, k.Name) {
 					k.Read(value)
 				}
 				return
