@@ -531,6 +531,23 @@ func (s *Store) tickLog() {
 	}
 }
 
+// Work does a piece of what runs in the background natively: a sync that is due by
+// SyncInterval, and some 1 MiB of a compaction. It reports whether more of that
+// waits. It is for hosts that Tick too rarely and in which nothing runs between
+// calls. For a store in memory, and where goroutines do the work, it does nothing.
+func (s *Store) Work() (more bool) {
+	l := s.log
+	if l == nil || l.wake != nil || s.closed.Load() {
+		return false
+	}
+	s.tickLog()
+	if !l.compacting.TryLock() {
+		return true
+	}
+	defer l.compacting.Unlock()
+	return l.current != nil || l.wantsCompaction()
+}
+
 // abandon drops a compaction that Tick has begun. The caller has l.compacting.
 func (l *wal) abandon() {
 	if l.current != nil {

@@ -4,15 +4,17 @@ import (
 	"errors"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
 )
 
 // The codes of docs/ABI.md. They never change their meaning.
 const (
-	codeAbsent   = -1 // no error: the key is not there
-	codeInternal = -2 // an error that has no code of its own
-	codeHandle   = -3 // no store, watcher or stream has this handle
-	codeRequest  = -4 // the request does not fit its encoding or the area
-	codeBusy     = -5 // another snapshot of the store is being read
+	codeAbsent   = -1  // no error: the key is not there
+	codeInternal = -2  // an error that has no code of its own
+	codeHandle   = -3  // no store, watcher or stream has this handle
+	codeRequest  = -4  // the request does not fit its encoding or the area
+	codeBusy     = -5  // another snapshot of the store is being read
+	codeStorage  = -29 // a file could not be read or written
 )
 
 // errorCodes gives each of the engine's errors its code.
@@ -33,6 +35,13 @@ var errorCodes = [...]struct {
 	{engine.ErrBatchSize, -20},
 	{engine.ErrSnapshot, -21},
 	{engine.ErrWatcherClosed, -22},
+	{storage.ErrLocked, -23},
+	{engine.ErrCorrupt, -24},
+	{engine.ErrFormatVersion, -25},
+	{engine.ErrKey, -26},
+	{engine.ErrReadOnly, -28}, // before ErrSpace, which may be why
+	{engine.ErrDegraded, -27},
+	{storage.ErrSpace, -27},
 }
 
 var (
@@ -65,6 +74,15 @@ func fail(err error) int32 {
 		return codeBusy
 	}
 	return codeInternal
+}
+
+// failStorage is fail for calls that read or write files: what has no code of its
+// own comes from there.
+func failStorage(err error) int32 {
+	if code := fail(err); code != codeInternal {
+		return code
+	}
+	return codeStorage
 }
 
 // errorText writes the text of the last error at the start of the area, in

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/ingot-run/ingot/engine"
+import (
+	"errors"
+
+	"github.com/ingot-run/ingot/engine"
+)
 
 // handlesMax bounds the stores, the watchers and the streams of one module.
 const handlesMax = 65_536
@@ -52,16 +56,21 @@ const openEvicts = 1 << 32
 //
 //go:wasmexport ingot_open
 func open() int32 {
+	s, err := engine.Open(memoryOptions())
+	if err != nil {
+		return fail(err)
+	}
+	return stores.add(s)
+}
+
+// memoryOptions are the options in the registers 0 and 1.
+func memoryOptions() engine.Options {
 	evict := registers[1]&openEvicts != 0
 	valueBytesMax := registers[1] &^ openEvicts
 	if valueBytesMax > engine.ValueBytesMax { // as a 32-bit int it could look small
 		valueBytesMax = engine.ValueBytesMax + 1
 	}
-	s, err := engine.Open(engine.Options{BytesMax: int64(registers[0]), ValueBytesMax: int(valueBytesMax), Evict: evict})
-	if err != nil {
-		return fail(err)
-	}
-	return stores.add(s)
+	return engine.Options{BytesMax: int64(registers[0]), ValueBytesMax: int(valueBytesMax), Evict: evict}
 }
 
 // closeStore ends a store and its watchers and frees their handles.
@@ -78,8 +87,8 @@ func closeStore(store uint32) int32 {
 		}
 	}
 	stores.remove(store)
-	if err := s.Close(); err != nil {
-		return fail(err)
+	if err := errors.Join(s.Close(), closeDir(s)); err != nil {
+		return failStorage(err)
 	}
 	return 0
 }

@@ -1,4 +1,4 @@
-//go:build !windows && (!unix || solaris || illumos || aix)
+//go:build !windows && !wasip1 && (!unix || solaris || illumos || aix)
 
 package storage
 
@@ -15,9 +15,8 @@ var locked struct {
 	files []os.FileInfo
 }
 
-// lockFile locks f against this process, or returns ErrLocked: WASI preview 1
-// and the others of this file have no lock that goes with an open file. The
-// closer closes f.
+// lockFile locks f against this process, or returns ErrLocked: the systems of this
+// file have no lock that goes with an open file. The closer closes f.
 func lockFile(f *os.File) (io.Closer, error) {
 	info, err := f.Stat()
 	if err != nil {

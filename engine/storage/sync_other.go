@@ -1,4 +1,4 @@
-//go:build !linux && !windows && !plan9
+//go:build !linux && !windows && !plan9 && !wasip1
 
 package storage
 
@@ -28,6 +28,5 @@ func syncFile(f *os.File) error {
 	return nil
 }
 
-// preallocate is not offered: the calls of these systems differ, and those of
-// WASI are refused by most of its hosts.
+// preallocate is not offered: the calls of these systems differ.
 func preallocate(*os.File, int64) error { return errors.ErrUnsupported }
