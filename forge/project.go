@@ -31,6 +31,9 @@ type Options struct {
 	// WrapTool, when not nil, stands around everything that a tool has of its own:
 	// for access rules.
 	WrapTool func(t mcp.Tool, h mcp.Handler) mcp.Handler
+	// StateInMemory keeps the state in memory, empty at first, whatever the file says:
+	// for tests, and for who only looks at what a file makes.
+	StateInMemory bool
 }
 
 // Project is a forge.yaml that was opened: a server with all that it names. It lives as
@@ -100,17 +103,26 @@ func unbuilt(c *config.Config) error {
 	return errors.Join(errs...)
 }
 
-// openState opens the store of the file.
+// openState opens the store of the file, or one in memory.
 func (p *Project) openState(c *config.Config) (err error) {
+	p.state, err = OpenState(c, p.options.StateInMemory, func(text string) { p.options.Logger.Warn(text) })
+	return err
+}
+
+// OpenState opens the state that a file says, as [Open] does, or with its bounds one in
+// memory. log is told what a person should know. The caller closes it.
+func OpenState(c *config.Config, inMemory bool, log func(text string)) (*state.Embedded, error) {
 	s := c.State
-	p.state, err = state.Open(state.Options{
-		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync,
-		Log: func(text string) { p.options.Logger.Warn(text) },
+	if inMemory {
+		s.Backend, s.Path, s.Sync = config.BackendMemory, "", ""
+	}
+	m, err := state.Open(state.Options{
+		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log,
 	})
 	if err != nil {
-		return fmt.Errorf("opening the state: %w", err)
+		return nil, fmt.Errorf("opening the state: %w", err)
 	}
-	return nil
+	return m, nil
 }
 
 func (p *Project) note(doing string, err error) {
