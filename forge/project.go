@@ -64,9 +64,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.Forge.Has("optimization") {
-		o.Logger.Warn("forge.optimization has no effect yet: it is for building one binary of a project", "file", c.Forge.At("optimization").String())
-	}
 	p := &Project{options: o}
 	defer func() {
 		if err != nil {

@@ -1,42 +1,35 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
+	"github.com/ingot-run/ingot/internal/builder"
 	"github.com/ingot-run/ingot/internal/command"
 )
 
 // buildCommand is "ingot build".
 type buildCommand struct {
-	Dir string `arg:"" default:"." help:"The project's folder. (${default})"`
-	Out string `placeholder:"FILE" help:"The module to write; by default the folder's name with .wasm, in it."`
+	Dir    string `arg:"" default:"." help:"The project's folder. (${default})"`
+	Out    string `placeholder:"FILE" help:"What to write; by default the folder's name, of a module with .wasm, in the folder."`
+	Source string `env:"INGOT_SOURCE" placeholder:"DIR" help:"Folder with ingot's own source, to build a forge.yaml's program with in place of a released version."`
 }
 
-// projectBuilder builds one kind of project. A further one is an element of
-// projectBuilders.
-type projectBuilder struct {
-	language string
-	// mark is a file that a project of this kind has, as a pattern.
-	mark string
-	// build makes the module. A tool that is missing is an error that says what to
-	// install.
-	build func(ctx context.Context, dir, out string) error
-}
+// Help ends "ingot build --help".
+func (*buildCommand) Help() string {
+	return `A folder with a forge.yaml becomes one static program that serves it: with the Go functions that its packages register by forge.Handle, and the files that it names inside. Modules whose source is in folders of the project are compiled first. With "optimization: release" the program has no symbols. GOOS and GOARCH say which machine it is for.
 
-// projectBuilders are all kinds. The first whose mark is there builds.
-var projectBuilders = []projectBuilder{
-	{"Rust", "Cargo.toml", buildRust},
-	{"Go", "go.mod", buildGo},
-	{"AssemblyScript", "tool.ts", buildAssemblyScript},
-	{"C", "*.c", buildC},
+A folder with the source of a WebAssembly tool becomes a module.
+
+Examples:
+
+  ingot build
+  ingot build shop --out bin/shop && bin/shop serve --listen 127.0.0.1:7070
+  GOOS=linux GOARCH=arm64 ingot build shop --out shop-arm64
+  ingot build my-tool    # a project of "ingot new my-tool --template wasm-go"`
 }
 
 // Run builds the project and says what it has made.
@@ -50,139 +43,44 @@ func (c *buildCommand) Run(ctx context.Context, out streams) error {
 	} else if !info.IsDir() {
 		return command.Usage(fmt.Sprintf("%s is no folder: name the project's", c.Dir))
 	}
+	if builder.File(dir) != "" {
+		return c.project(ctx, dir, out)
+	}
+	return c.guest(ctx, dir, out.stdout)
+}
+
+// project builds a program of a forge.yaml.
+func (c *buildCommand) project(ctx context.Context, dir string, out streams) error {
+	built, err := builder.Project(ctx, dir, builder.Options{Out: c.Out, Source: c.Source, Log: out.stderr})
+	if err != nil {
+		return fmt.Errorf("building %s: %w", c.Dir, err)
+	}
+	how := "debug"
+	if built.Release {
+		how = "release"
+	}
+	_, err = fmt.Fprintf(out.stdout, "%s: %d bytes (%s), carries %s\n", built.Path, built.Bytes, how, counted(built.Files, "file"))
+	return err
+}
+
+// guest builds a module.
+func (c *buildCommand) guest(ctx context.Context, dir string, out io.Writer) error {
 	target := c.Out
 	if target == "" {
 		target = filepath.Join(dir, filepath.Base(dir)+".wasm")
 	}
-	if target, err = filepath.Abs(target); err != nil {
+	target, err := filepath.Abs(target)
+	if err != nil {
 		return fmt.Errorf("finding the module's place: %w", err)
 	}
-	b, err := findBuilder(dir)
+	language, err := builder.Guest(ctx, dir, target)
 	if err != nil {
-		return err
-	}
-	if err := b.build(ctx, dir, target); err != nil {
 		return fmt.Errorf("building %s: %w", c.Dir, err)
 	}
 	info, err := os.Stat(target)
 	if err != nil {
 		return fmt.Errorf("looking at what was built: %w", err)
 	}
-	_, err = fmt.Fprintf(out.stdout, "%s: %d bytes, built from %s\n", target, info.Size(), b.language)
+	_, err = fmt.Fprintf(out, "%s: %d bytes, built from %s\n", target, info.Size(), language)
 	return err
-}
-
-func findBuilder(dir string) (projectBuilder, error) {
-	var marks []string
-	for _, b := range projectBuilders {
-		if found, err := filepath.Glob(filepath.Join(dir, b.mark)); err == nil && len(found) > 0 {
-			return b, nil
-		}
-		marks = append(marks, b.mark+" ("+b.language+")")
-	}
-	return projectBuilder{}, fmt.Errorf("%s has none of %s: make a project with ingot new", dir, strings.Join(marks, ", "))
-}
-
-// need says how to get a program that is not there.
-func need(program, install string) error {
-	if _, err := exec.LookPath(program); err != nil {
-		return fmt.Errorf("%s is not installed: %s", program, install)
-	}
-	return nil
-}
-
-// tool runs a compiler in the project; its output is part of the error.
-func tool(ctx context.Context, dir string, env []string, program string, args ...string) error {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	if log, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, log)
-	}
-	return nil
-}
-
-func buildGo(ctx context.Context, dir, out string) error {
-	if err := need("go", "install Go 1.24 or newer (Debian: apt-get install golang-go, or from go.dev)"); err != nil {
-		return err
-	}
-	return tool(ctx, dir, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"},
-		"go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-}
-
-func buildC(ctx context.Context, dir, out string) error {
-	if err := need("clang", "install clang 14 or newer (Debian: apt-get install clang lld)"); err != nil {
-		return err
-	}
-	if err := need("wasm-ld", "install lld (Debian: apt-get install lld)"); err != nil {
-		return err
-	}
-	sources, err := filepath.Glob(filepath.Join(dir, "*.c"))
-	if err != nil {
-		return err
-	}
-	args := []string{"--target=wasm32", "-ffreestanding", "-mbulk-memory", "-O2", "-nostdlib", "-Wall", "-Wextra",
-		"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=65536", "-I", ".", "-o", out}
-	return tool(ctx, dir, nil, "clang", append(args, sources...)...)
-}
-
-const rustTarget = "wasm32-unknown-unknown"
-
-func buildRust(ctx context.Context, dir, out string) error {
-	for _, program := range []string{"cargo", "rustc"} {
-		if err := need(program, "install Rust 1.82 or newer with rustup"); err != nil {
-			return err
-		}
-	}
-	sysroot, err := exec.CommandContext(ctx, "rustc", "--print", "sysroot").Output()
-	if err != nil {
-		return fmt.Errorf("asking rustc where it is: %w", err)
-	}
-	if _, err := os.Stat(filepath.Join(strings.TrimSpace(string(sysroot)), "lib", "rustlib", rustTarget)); err != nil {
-		return fmt.Errorf("Rust's target is not installed: rustup target add %s", rustTarget)
-	}
-	cmd := exec.CommandContext(ctx, "cargo", "build", "--release", "--target", rustTarget, "--message-format=json-render-diagnostics")
-	var log bytes.Buffer
-	cmd.Dir, cmd.Stderr = dir, &log
-	messages, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("cargo build: %w\n%s", err, log.Bytes())
-	}
-	built := rustModule(messages)
-	if built == "" {
-		return errors.New(`the crate makes no module: it needs crate-type = ["cdylib"] in its [lib]`)
-	}
-	module, err := os.ReadFile(built)
-	if err != nil {
-		return fmt.Errorf("reading what cargo built: %w", err)
-	}
-	return os.WriteFile(out, module, 0o644)
-}
-
-// rustModule finds the module among cargo's messages, one JSON object a line; the
-// project's own is the last.
-func rustModule(messages []byte) (module string) {
-	for line := range bytes.Lines(messages) {
-		var m struct {
-			Filenames []string `json:"filenames"`
-		}
-		_ = json.Unmarshal(line, &m) // what is no message names no file
-		for _, name := range m.Filenames {
-			if strings.HasSuffix(name, ".wasm") {
-				module = name
-			}
-		}
-	}
-	return module
-}
-
-func buildAssemblyScript(ctx context.Context, dir, out string) error {
-	compiler := filepath.Join(dir, "node_modules", ".bin", "asc")
-	if _, err := os.Stat(compiler); err != nil {
-		compiler = "asc"
-		if err := need("asc", "run npm install in the project (it needs Node 20 or newer)"); err != nil {
-			return err
-		}
-	}
-	return tool(ctx, dir, nil, compiler, "tool.ts", "-Osize", "--runtime", "minimal",
-		"--use", "abort=ingot-guest/assembly/tool/abort", "-o", out)
 }

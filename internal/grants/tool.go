@@ -26,6 +26,9 @@ type Tool struct {
 	// Signature is the path of the signature's file; empty when the policy has no
 	// public key.
 	Signature string
+	// PublicKeyFile is the path of the key's file; empty when the key stands in the file
+	// itself, or there is none.
+	PublicKeyFile string
 	// Policy is what the module may have. Its Signature is read by Open.
 	Policy sandbox.Policy
 	// Line and Column are where the entry stands.
@@ -107,7 +110,7 @@ func (r reader) tool(n *yamlfile.Node, p *yamlfile.Place, others []yamlfile.Key)
 		{"name", false, r.Text("name", &t.Name)},
 		{"module", true, r.Path("module", &t.Module)},
 		{"sha256", false, r.sha256(&t.Policy.SHA256)},
-		{"public_key", false, func(n *yamlfile.Node) { t.Policy.PublicKey = r.publicKey(n) }},
+		{"public_key", false, func(n *yamlfile.Node) { t.Policy.PublicKey = r.publicKey(n, &t.PublicKeyFile) }},
 		{"signature", false, func(n *yamlfile.Node) { signed = n; r.Path("signature", &t.Signature)(n) }},
 		{"isolation", false, r.Choice("isolation", []string{"call", "session", "shared"}, func(i int) { t.Policy.Isolation = sandbox.Isolation(i) })},
 		{"timeout", false, func(n *yamlfile.Node) { timeout = true; r.Duration("timeout", &t.Policy.Limits.TimeMax)(n) }},
@@ -135,18 +138,17 @@ func (r reader) tool(n *yamlfile.Node, p *yamlfile.Place, others []yamlfile.Key)
 	return t
 }
 
-// publicKey reads a key, or the file it is in.
-func (r reader) publicKey(n *yamlfile.Node) ed25519.PublicKey {
+// publicKey reads a key, or the file it is in, whose path it notes.
+func (r reader) publicKey(n *yamlfile.Node, file *string) ed25519.PublicKey {
 	text, _, ok := r.Scalar(n, "public_key")
 	if !ok {
 		return nil
 	}
 	content := []byte(text)
 	if !strings.HasPrefix(text, "ed25519:") {
-		var file string
 		var err error
-		r.Path("public_key", &file)(n)
-		if content, err = os.ReadFile(file); err != nil {
+		r.Path("public_key", file)(n)
+		if content, err = os.ReadFile(*file); err != nil {
 			r.Fault(n, "public_key is neither ed25519:… nor a file that can be read: %v", err)
 			return nil
 		}

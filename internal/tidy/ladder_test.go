@@ -62,11 +62,13 @@ var ladder = map[string][]string{
 	"forge/httptool":        {"mcp", "forge/backoff", "forge/config", "forge/fault", "forge/template", "internal/netguard"},
 	"forge/clitool":         {"mcp", "forge/config", "forge/fault", "forge/template"},
 	"forge":                 {"forge/clitool", "forge/config", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/template", "mcp", "state", "internal/sandbox", "internal/schema", "internal/wasmtools"},
+	"forge/program":         {"forge", "forge/config", "internal/command", "internal/httpserve"},
+	"internal/builder":      {"forge", "forge/config", "forge/program", "internal/command", "internal/yamlfile"},
 	"wasm":                  {"engine"},
 	"js":                    {},
 	"web":                   {"js"},
 	"internal/httpserve":    {"mcp", "mcp/httpguard", "mcp/oauth", "mcp/sse", "mcp/streamable", "mcp/websocket", "internal/command"},
-	"cmd/ingot":             {"engine", "hash", "mcp", "state", "forge", "forge/config", "guest", "internal/command", "internal/httpserve", "internal/guesttest", "internal/sandbox/signature", "internal/statetools", "js", "web"},
+	"cmd/ingot":             {"engine", "hash", "mcp", "state", "forge", "forge/config", "guest", "internal/builder", "internal/command", "internal/httpserve", "internal/guesttest", "internal/sandbox/signature", "internal/statetools", "js", "web"},
 	"cmd/mcp-stdio":         {"engine", "mcp", "mcp/seal", "state", "internal/command", "internal/statetools"},
 	"cmd/wasm-host":         {"mcp", "state", "internal/command", "internal/grants", "internal/httpserve", "internal/sandbox", "internal/sandbox/signature", "internal/schema", "internal/wasmtools"},
 	"guest":                 {},
@@ -76,6 +78,7 @@ var ladder = map[string][]string{
 	"internal/tidy":         {},
 	"internal/testall":      {},
 	"conformance":           {"engine"},
+	"examples/...":          {"forge"},
 	"examples/everything":   {"mcp", "mcp/sse", "mcp/streamable", "mcp/websocket"},
 }
 

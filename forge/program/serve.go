@@ -1,0 +1,55 @@
+package program
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+
+	"github.com/ingot-run/ingot/forge"
+	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/httpserve"
+)
+
+// Serving is how a project is served.
+type Serving struct {
+	Listen string           // an address in place of the file's; empty: what the file says
+	Access *httpserve.Flags // who may come in over HTTP
+	Stdin  io.Reader
+	Stdout io.Writer
+	Logger *slog.Logger
+}
+
+// Serve is the server of a forge.yaml, until the end of stdin or of ctx.
+func Serve(ctx context.Context, file string, s Serving) (err error) {
+	project, err := forge.Open(ctx, file, forge.Options{Logger: s.Logger, WrapTool: s.Access.WrapTool})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, project.Close()) }()
+	if err := s.Access.CheckTools(project.ToolNames()); err != nil {
+		return err
+	}
+	meta := project.Config().Forge
+	if meta.Transport == config.TransportStdio && s.Listen == "" {
+		if err := s.Access.Unused("the file says stdio: name an address with --listen"); err != nil {
+			return err
+		}
+		return project.Server().ServeStdio(ctx, s.Stdin, s.Stdout)
+	}
+	door, err := s.Access.Open("--listen", cmp.Or(s.Listen, net.JoinHostPort(meta.Host, strconv.Itoa(meta.Port))), s.Logger)
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	path := map[string]string{config.TransportSSE: httpserve.PathSSE, config.TransportWebSocket: httpserve.PathWebSocket}[meta.Transport]
+	if _, err := fmt.Fprintf(s.Stdout, "%s %s, by ingot %s\n\n  MCP   %s%s\n\nStop with Ctrl-C.\n", meta.Name, meta.Version, command.Version(), door.Origin, cmp.Or(path, httpserve.PathMCP)); err != nil {
+		return fmt.Errorf("printing the address: %w", err)
+	}
+	return door.Serve(ctx, project.Server(), nil)
+}
