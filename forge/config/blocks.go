@@ -144,7 +144,7 @@ func jsonObject[T any](get func(*T) *rawJSON) value[T] {
 	return value[T]{form{human: "mapping", schema: map[string]any{"type": []any{"object", "string"}}}, func(l *loader, n *node, to *T, what string) {
 		v := l.JSON(n, what, nil)
 		if v != nil && v[0] != '{' && v[0] != '"' {
-			l.Fault(n, "%s is a mapping of arguments, not %s", what, jsonType(v))
+			l.Fault(n, "%s has to be a mapping of arguments, not %s", what, jsonType(v))
 			return
 		}
 		*get(to) = v

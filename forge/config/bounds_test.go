@@ -75,7 +75,7 @@ func TestIncludesAreBounded(t *testing.T) {
 
 	write("device.yaml", head+"include: "+os.DevNull+"\n")
 	_, err = Load(filepath.Join(dir, "device.yaml"), Options{})
-	require.ErrorContains(t, err, "is no file")
+	require.ErrorContains(t, err, "is a folder or a device, and no file")
 
 	_, err = Load(filepath.Join(dir, "none.yaml"), Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -87,6 +87,34 @@ func TestProblemsAreBounded(t *testing.T) {
 	var p *Problems
 	require.ErrorAs(t, err, &p)
 	require.Len(t, p.List, yamlfile.ProblemsMax)
+	require.Equal(t, 400, p.LeftOut)
+	require.ErrorContains(t, err, "and 400 more problems: mend these first")
+}
+
+// What is broken is not looked at again, though its problems were left out: a native
+// tool without a handler was, and ended the process.
+func TestBrokenBeyondTheBound(t *testing.T) {
+	for _, tail := range []string{
+		"tools: [{type: native, name: a}]", "tools: [{type: cli, name: a}]", "tools: [{type: http, name: a}]", "tools: [{type: pipeline, name: a}]", "tools: [{type: wasm, name: a}]",
+		"tools: [{type: http, name: a, endpoint: 'http://x.y', auth: 3, retry: 3, fallback: 4, bulkhead: 4}]",
+		"tools: [{type: native, name: a, handler: x, params: {p: {type: [], default: x}, q: {default: 1}, r: {type: zz, enum: [1]}}}]",
+		"middleware: [{type: fallback}, {type: retry, max_attempts: x}, {type: validation, schema: 4}, {type: transform, request: 4}]",
+		"state: 4\nprompts: [{name: a, messages: 4}]\nresources: [{uri: 3, http: 4}]\ntests: [{tool: [1]}]",
+	} {
+		_, err := Parse("a.yaml", []byte(lines(101, "key%d: x\n")+tail+"\n"), Options{})
+		var p *Problems
+		require.ErrorAs(t, err, &p, tail)
+		require.Greater(t, p.LeftOut, 1, tail)
+	}
+}
+
+// Nobody looks for what was meant where nobody is told: this took three seconds, and
+// a file of 4 MiB would have taken minutes.
+func TestManyUnknownTools(t *testing.T) {
+	_, err := Parse("a.yaml", []byte(head+"tools:\n"+lines(9_999, "  - {type: pipeline, name: p%d, steps: [{tool: zz}, {tool: zz}, {tool: zz}]}\n")), Options{})
+	var p *Problems
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, 3*9_999-yamlfile.ProblemsMax, p.LeftOut)
 }
 
 func TestPlacesAreKept(t *testing.T) {

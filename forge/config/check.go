@@ -3,11 +3,13 @@ package config
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/expression"
+	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/template"
 	"github.com/ingot-run/ingot/internal/yamlfile"
 )
@@ -15,10 +17,26 @@ import (
 // scope is the names that templates may use.
 type scope struct {
 	of    string // who has them, for errors
+	what  string // what they are
 	names []string
 }
 
-func scopeOf(of string, names []string) scope { return scope{of, names} }
+func scopeOf(of string, names []string) scope {
+	what := "parameter"
+	switch of {
+	case ofURI:
+		what = "variable"
+	case ofPrompt:
+		what = "argument"
+	}
+	return scope{of, what, names}
+}
+
+// Who has names beside the tools.
+const (
+	ofURI    = "the URI"
+	ofPrompt = "the prompt"
+)
 
 // template checks the text of a template.
 func (l *loader) template(text string, at Pos, names scope) {
@@ -32,16 +50,35 @@ func (l *loader) template(text string, at Pos, names scope) {
 	}
 	for _, path := range t.Paths() {
 		if !slices.Contains(names.names, path[0]) {
-			l.Note(at, "%s has no parameter %q for {{%s}}%s", names.of, path[0], strings.Join(path, "."), yamlfile.Nearest(path[0], names.names))
+			l.Note(at, "%s has no %s %q for {{%s}}%s", names.of, names.what, path[0], strings.Join(path, "."), l.nearest(path[0], names.names))
 		}
 	}
 }
 
+// nearest is yamlfile.Nearest, where the problem will be read.
+func (l *loader) nearest(name string, names []string) string {
+	if l.Full() {
+		return ""
+	}
+	return yamlfile.Nearest(name, names)
+}
+
+// unknownName is how an expression's error begins whose name nobody has.
+var unknownName = regexp.MustCompile(`^unknown name (\S+)`)
+
 // expression checks an expression.
 func (l *loader) expression(source string, at Pos, names scope) {
-	if _, err := expression.Compile(source, names.names); err != nil {
-		l.Note(at, "not an expression: %v", err)
+	_, err := expression.Compile(source, names.names)
+	if err == nil {
+		return
 	}
+	guess := ""
+	if m := unknownName.FindStringSubmatch(err.Error()); m != nil {
+		guess = strings.Replace(l.nearest(m[1], names.names), ": it has ", "; the names are ", 1)
+	} else if strings.Contains(source, "{{") {
+		guess = ": names stand in expressions without braces, as " + strings.NewReplacer("{{", "", "}}", "").Replace(fault.Shorten(source, 80))
+	}
+	l.Note(at, "not an expression: %v%s", err, guess)
 }
 
 // jsonTemplates checks the texts of a JSON value.
@@ -116,7 +153,7 @@ func (l *loader) checkTests(tests []Test, byName map[string]*Tool) {
 		t := &tests[i]
 		l.known(t.Tool, t.At("tool"), "the test's tool", names, byName)
 		if t.Input != nil && t.Input[0] != '{' {
-			l.Note(t.At("input"), "the input of a test is a mapping of arguments, not %s", jsonType(t.Input))
+			l.Note(t.At("input"), "the input of a test has to be a mapping of arguments, not %s", jsonType(t.Input))
 		}
 	}
 }
@@ -153,13 +190,11 @@ func (l *loader) known(name string, at Pos, what string, names []string, byName 
 	if byName[name] != nil || name == "" || l.incomplete {
 		return
 	}
-	for i := range l.config.Tools {
-		if l.config.Tools[i].Kind == KindWasm {
-			return
-		}
+	if l.modules {
+		return
 	}
-	guess := yamlfile.Nearest(name, names)
-	if len(names) > 0 && yamlfile.Closest(name, names) == "" {
+	guess := l.nearest(name, names)
+	if guess != "" && yamlfile.Closest(name, names) == "" {
 		guess = "; the tools are " + strings.Join(names[:min(len(names), 20)], ", ")
 	}
 	l.Note(at, "%s, %q, is not among the tools%s", what, name, guess)
@@ -263,6 +298,7 @@ func placeholders(texts []string) (params []Param) {
 // pipelineScope checks the templates and conditions of steps: each may use the
 // arguments and what steps before it gave.
 func (l *loader) pipelineScope(t *Tool, in scope) {
+	in.what = "parameter, or variable of a step before,"
 	in.names = l.stepsScope(t.Pipeline.Steps, in)
 	l.jsonTemplates(t.Pipeline.Output, t.At("output"), in)
 	if n := stepCount(t.Pipeline.Steps); n > StepsMax {
@@ -293,7 +329,7 @@ func (l *loader) stepsScope(steps []Step, in scope) []string {
 			l.expression(s.Condition, s.At("condition"), in)
 		}
 		if s.InputFrom != "" && !slices.Contains(in.names, s.InputFrom) {
-			l.Note(s.At("input_from"), "there is no variable %q before this step%s", s.InputFrom, yamlfile.Nearest(s.InputFrom, in.names))
+			l.Note(s.At("input_from"), "there is no variable %q before this step%s", s.InputFrom, l.nearest(s.InputFrom, in.names))
 		}
 		behind := in.names
 		for j := range s.Parallel { // which do not see one another

@@ -131,7 +131,7 @@ func (l *loader) checkHTTP(h *HTTP, p *Place, key string, names scope) {
 		l.template(v, p.At("headers."+name), names)
 		l.headerName(name, p.At("headers."+name))
 		if strings.ContainsAny(v, "\r\n") {
-			l.Note(p.At("headers."+name), "the header %s has a line break in it", name)
+			l.Note(p.At("headers."+name), "the header %s has a line break in it: write it on one line", name)
 		}
 	}
 	for name, v := range h.Query {
@@ -155,7 +155,7 @@ func (l *loader) headerName(name string, at Pos) {
 		l.Note(at, "the request has a header %s of its own, made of its endpoint and body: leave it out", name)
 	default:
 		if !isToken(name) {
-			l.Note(at, "%q is no name of a header", name)
+			l.Note(at, "%q is no name of a header: letters, digits and -, no spaces", name)
 		}
 	}
 }

@@ -33,6 +33,8 @@ type shared struct {
 	hidden int // how many hidden tools there are
 	// incomplete: there are tools whose names could not be read.
 	incomplete bool
+	// modules: there are wasm tools, whose names their modules know.
+	modules bool
 }
 
 // top is what the main file may hold; a file that is included has the lists alone.
@@ -165,6 +167,7 @@ func LoadTests(path string, c *Config, o Options) ([]Test, error) {
 	}
 	set := yamlfile.NewSet(o)
 	l := &loader{Reader: absolute(set.Reader(path)), shared: &shared{config: c}}
+	l.modules = slices.ContainsFunc(c.Tools, func(t Tool) bool { return t.Kind == KindWasm })
 	var read top
 	if root := l.Document(text, "a list of tests"); root != nil {
 		testFileTable.read(l, root, &read, nil)
@@ -207,7 +210,7 @@ func (l *loader) include(i include, over []string) {
 		l.Note(i.at, "%s includes itself, by way of this line", i.path)
 		return
 	case slices.Contains(l.config.Files, clean):
-		l.Note(i.at, "%s is included twice", i.path)
+		l.Note(i.at, "%s is included twice: leave this one out", i.path)
 		return
 	case len(over) > includeDepthMax:
 		l.Note(i.at, "files include one another more than %d deep", includeDepthMax)
@@ -222,7 +225,7 @@ func (l *loader) include(i include, over []string) {
 		l.Note(i.at, "there is no file %s; the path is relative to the file that includes it", i.path)
 		return
 	case err == nil && !info.Mode().IsRegular(): // a pipe would never end
-		l.Note(i.at, "%s is no file", i.path)
+		l.Note(i.at, "%s is a folder or a device, and no file", i.path)
 		return
 	}
 	text, err := yamlfile.ReadFile(clean)

@@ -67,7 +67,7 @@ func float(get func(*Param) **float64) value[Param] {
 		}
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || v != v || v-v != 0 { // not a number, or infinite
-			l.Fault(n, "%s is %q: it is a number", what, shown)
+			l.Fault(n, "%s is %q: it has to be a number", what, shown)
 			return
 		}
 		*get(p) = &v

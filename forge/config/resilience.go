@@ -104,7 +104,7 @@ func retryFields[T any](get func(*T) *Retry) []field[T] {
 		{name: "initial_delay", others: []string{"initial"}, byDef: "100ms", doc: "The first pause.", value: duration(func(t *T) *time.Duration { return &get(t).Initial })},
 		{name: "max_delay", others: []string{"max"}, byDef: "30s", doc: "The longest pause.", value: duration(func(t *T) *time.Duration { return &get(t).Max })},
 		{name: "multiplier", byDef: "2", doc: "How many times longer each pause is than the one before.", value: factor(func(t *T) *float64 { return &get(t).Multiplier })},
-		{name: "jitter", byDef: "true", doc: "Pauses are of random length up to what they would be, so that callers do not come back together.", value: boolean(func(t *T, b bool) { get(t).Jitter = b })},
+		{name: "jitter", byDef: "true", doc: "Pauses are of random length between half of what they would be and all of it, so that callers do not come back together.", value: boolean(func(t *T, b bool) { get(t).Jitter = b })},
 		{name: "retry_on", byDef: "[timeout, unavailable]", doc: "The classes of errors after which it is tried again.", value: classes(func(t *T) *[]string { return &get(t).On })},
 	}
 }
@@ -166,7 +166,7 @@ func factor[T any](get func(*T) *float64) value[T] {
 		}
 		var v float64
 		if json.Unmarshal([]byte(s), &v) != nil || v < 1 || v > 100 {
-			l.Fault(n, "%s is %q: it is a number from 1 to 100", what, shown)
+			l.Fault(n, "%s is %q: it has to be a number from 1 to 100", what, shown)
 			return
 		}
 		*get(to) = v
@@ -183,7 +183,7 @@ func classes[T any](get func(*T) *[]string) value[T] {
 		read(l, n, to, what)
 		for _, c := range *get(to) {
 			if l.Faults() == before && !slices.Contains(errorClasses, c) {
-				l.Fault(n, "there is no class of errors %q%s", c, yamlfile.Nearest(c, errorClasses))
+				l.Fault(n, "there is no class of errors %q%s", c, l.nearest(c, errorClasses))
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,11 @@ func (t *table[T]) read(l *loader, n *node, to *T, p *Place) {
 		i, known := t.index[key.Value]
 		switch {
 		case !known:
-			l.Unknown(key, t.what, t.names())
+			if other := kindWithKey(t.what, key.Value); other != "" {
+				l.Fault(key, "%s has no key %q: %s has", t.what, key.Value, other)
+			} else {
+				l.Unknown(key, t.what, t.names())
+			}
 			return
 		case seen[i] != "":
 			l.Fault(key, "%s and %s say the same: leave one out", seen[i], key.Value)
@@ -115,7 +120,7 @@ func (t *table[T]) read(l *loader, n *node, to *T, p *Place) {
 		seen[i] = key.Value
 		f := &t.fields[i]
 		if other, found := t.index[f.same]; found && seen[other] != "" {
-			l.Fault(key, "%s and %s say the same: leave one out", seen[other], key.Value)
+			l.Fault(key, "%s and %s do not go together: leave one out", seen[other], key.Value)
 			return
 		}
 		if f.value.read != nil && !l.Blanks(t.name, key.Value) {
@@ -130,6 +135,21 @@ func (t *table[T]) read(l *loader, n *node, to *T, p *Place) {
 			l.Lacks(n, t.what, f.name)
 		}
 	}
+}
+
+// kindWithKey is, for what is a tool, the kind of tool that has a key which this one
+// has not; or empty.
+func kindWithKey(what, key string) string {
+	kinds := []*table[Tool]{&nativeTable, &cliTable, &httpTable, &pipelineTable}
+	if !slices.ContainsFunc(kinds, func(t *table[Tool]) bool { return t.what == what }) {
+		return ""
+	}
+	for _, t := range kinds {
+		if _, has := t.index[key]; has {
+			return t.what
+		}
+	}
+	return ""
 }
 
 // keys are the fields as package yamlfile has them, for a reader of its own.

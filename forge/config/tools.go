@@ -179,7 +179,7 @@ func variableNames(get func(*Tool) *[]string) value[Tool] {
 		read(l, n, t, what)
 		for _, name := range *get(t) {
 			if !yamlfile.IsVariable(name) && name != "" {
-				l.Fault(n, "%q in %s is no name of a variable; one with a value is written as env: {NAME: value}", name, what)
+				l.Fault(n, "%q in %s is no name of a variable: letters, digits and _, no digit first; one with a value is written as env: {NAME: value}", name, what)
 			}
 		}
 	}
@@ -198,7 +198,7 @@ func cliEnv() value[Tool] {
 		values.read(l, n, t, what)
 		for name := range t.CLI.Env {
 			if !yamlfile.IsVariable(name) {
-				l.Fault(n, "%q in env is no name of a variable", name)
+				l.Fault(n, "%q in env is no name of a variable: letters, digits and _, no digit first", name)
 			}
 		}
 	}}
@@ -279,6 +279,7 @@ func (l *loader) readTool(n *node, t *Tool) {
 		return
 	}
 	t.Kind = kind
+	l.modules = l.modules || kind == KindWasm
 	switch kind {
 	case KindNative:
 		nativeTable.read(l, n, t, &t.Place)
@@ -358,7 +359,7 @@ func (l *loader) kindOf(n *node) (Kind, bool) {
 	case "native":
 		return KindNative, true
 	case "":
-		l.Fault(n, `a tool lacks the key "type": it is %s`, yamlfile.OrList(kinds))
+		l.Fault(n, `a tool lacks the key "type": it has to be %s`, yamlfile.OrList(kinds))
 	default:
 		l.Fault(n, `a tool lacks the key "type": by its other keys, type: %s is meant`, guess)
 	}

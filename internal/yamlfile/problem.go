@@ -63,13 +63,18 @@ type Problem struct {
 // Problems are all that is wrong with some files, by file and place: at least one.
 type Problems struct {
 	List []Problem
+	// LeftOut counts those beyond ProblemsMax.
+	LeftOut int
 }
 
 // Error is a line for each problem, FILE:LINE:COLUMN: MESSAGE.
 func (p *Problems) Error() string {
-	lines := make([]string, len(p.List))
+	lines := make([]string, len(p.List), len(p.List)+1)
 	for i, x := range p.List {
 		lines[i] = fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Column, x.Message)
+	}
+	if p.LeftOut > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more problems: mend these first", p.LeftOut))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -80,7 +85,7 @@ type Options struct {
 	LookupEnv func(name string) (value string, found bool)
 }
 
-// ProblemsMax is how many problems are noted; the rest is left out.
+// ProblemsMax is how many problems are noted; the rest is counted and left out.
 const ProblemsMax = 100
 
 // Set is the files of one configuration: their problems and secrets come together.
@@ -89,6 +94,7 @@ type Set struct {
 	expanded map[string]string // values of variables, and how they are written
 	files    []string          // the order of files
 	problems []Problem
+	faults   int // problems, with those that are left out
 	steps    int
 }
 
@@ -106,12 +112,17 @@ func (s *Set) Reader(name string) *Reader {
 	return &Reader{Set: s, File: name, Dir: filepath.Dir(name)}
 }
 
-// Faults is how many problems there are so far.
-func (s *Set) Faults() int { return len(s.problems) }
+// Faults is how many problems there are so far, those that are left out counted.
+func (s *Set) Faults() int { return s.faults }
+
+// Full says whether further problems are left out: finding a good text for one is
+// wasted then.
+func (s *Set) Full() bool { return s.faults >= ProblemsMax }
 
 // Note adds a problem at a place.
 func (s *Set) Note(at Pos, format string, args ...any) {
-	if len(s.problems) >= ProblemsMax {
+	s.faults++
+	if s.faults > ProblemsMax {
 		return
 	}
 	message := fmt.Sprintf(format, args...)
@@ -158,5 +169,5 @@ func (s *Set) Err() error {
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(slices.Index(s.files, a.File), slices.Index(s.files, b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Problems{list}
+	return &Problems{list, s.faults - len(list)}
 }

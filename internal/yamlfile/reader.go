@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 
 	goccy "github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -44,10 +45,10 @@ func (r *Reader) Fault(n *Node, format string, args ...any) {
 	r.Note(r.Pos(n), format, args...)
 }
 
-// Pos is where a node begins.
+// Pos is where a node begins; the file's beginning for nil.
 func (r *Reader) Pos(n *Node) Pos {
 	if n == nil {
-		return Pos{File: r.File}
+		return Pos{r.File, 1, 1}
 	}
 	return Pos{r.File, n.Line, n.Column}
 }
@@ -132,7 +133,11 @@ func (r *Reader) syntax(text []byte, err error) {
 	var at goccy.Error
 	if errors.As(second, &at) && at.GetToken() != nil && at.GetToken().Position != nil {
 		p := at.GetToken().Position
-		r.Note(Pos{r.File, p.Line, p.Column}, "not valid YAML: %s", at.GetMessage())
+		message := at.GetMessage()
+		if strings.Contains(message, "character '\t'") {
+			message += ": lines are indented with spaces"
+		}
+		r.Note(Pos{r.File, p.Line, p.Column}, "not valid YAML: %s", message)
 		return
 	}
 	if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil && second == nil {
@@ -239,6 +244,9 @@ func (r *Reader) Object(n *Node, what string, p *Place, keys []Key) {
 
 // Unknown notes that a mapping has no such key.
 func (r *Reader) Unknown(key *Node, what string, names []string) {
+	if r.Full() {
+		names = nil
+	}
 	r.Fault(key, "%s has no key %q%s", what, key.Value, Nearest(key.Value, names))
 }
 
@@ -255,7 +263,7 @@ func (r *Reader) Members(n *Node, what string, p *Place, read func(key, value *N
 		return false
 	}
 	if x.Kind != yaml.MappingNode {
-		r.Fault(n, "%s is a mapping of keys to values, not %s", what, kindOf(x))
+		r.Fault(n, "%s has to be a mapping of keys to values, not %s", what, kindOf(x))
 		return false
 	}
 	outer := r.place
@@ -316,7 +324,7 @@ func (r *Reader) List(n *Node, what string, read func(*Node)) {
 		return
 	}
 	if x.Kind != yaml.SequenceNode {
-		r.Fault(n, "%s is a list, not %s: write it as - … lines or as […]", what, kindOf(x))
+		r.Fault(n, "%s has to be a list, not %s: write it as - … lines or as […]", what, kindOf(x))
 		return
 	}
 	for i, v := range x.Content {

@@ -19,7 +19,7 @@ func (r *Reader) Scalar(n *Node, what string) (text, shown string, ok bool) {
 	case x == nil:
 		return "", "", false
 	case x.Kind != yaml.ScalarNode:
-		r.Fault(n, "%s is a single value, not %s", what, kindOf(x))
+		r.Fault(n, "%s has to be a single value, not %s", what, kindOf(x))
 		return "", "", false
 	case x.Tag == "!!null":
 		r.Fault(n, "%s has no value", what)
@@ -143,7 +143,7 @@ func (r *Reader) Choice(what string, words []string, chosen func(int)) func(*Nod
 		if best := Closest(shown, words); best != "" {
 			guess = "; did you mean " + strconv.Quote(best) + "?"
 		}
-		r.Fault(n, "%s is %q: it is %s%s", what, shown, OrList(words), guess)
+		r.Fault(n, "%s is %q: it has to be %s%s", what, shown, OrList(words), guess)
 	}
 }
 
@@ -194,7 +194,7 @@ func (r *Reader) Count(what string, least, most uint64, set func(uint64)) func(*
 		}
 		v, err := strconv.ParseUint(strings.ReplaceAll(s, "_", ""), 10, 64)
 		if err != nil || v < least || v > most {
-			r.Fault(n, "%s is %q: it is a whole number from %d to %d", what, shown, least, most)
+			r.Fault(n, "%s is %q: it has to be a whole number from %d to %d", what, shown, least, most)
 			return
 		}
 		set(v)
