@@ -2,12 +2,8 @@ package config
 
 import (
 	"net/url"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
-
-	"github.com/ingot-run/ingot/internal/yamlfile"
 )
 
 // Bounds of the other blocks.
@@ -26,7 +22,7 @@ var (
 	argumentTable = table[Param]{name: "argument", what: "an argument", doc: "An argument of a prompt: a text; its type says what it has to read as."}
 	stateTable    = table[State]{name: "state", what: "state", doc: "Where the state is kept."}
 	optionsTable  = table[State]{name: "state_options", what: "options", doc: "Options of the backend."}
-	testTable     = table[Test]{name: "test", what: "a test", doc: "A call, and what it has to answer. Tests are checked for their form; nothing runs them yet."}
+	testTable     = table[Test]{name: "test", what: "a test", doc: "A call, and what it has to answer. ingot test makes it, with an empty state in memory."}
 	expectTable   = table[Expect]{name: "expect", what: "expect", doc: "What a call has to answer; all that is written has to hold."}
 	transports    = []string{TransportStdio, TransportHTTP, TransportSSE, TransportWebSocket}
 )
@@ -46,7 +42,8 @@ func blockTables() {
 	stepTable.ready()
 	messageTable.fields = []field[Message]{
 		{name: "role", byDef: "user", doc: "Who says it.", value: choice([]string{RoleUser, RoleAssistant}, func(m *Message, w string) { m.Role = w })},
-		{name: "template", others: []string{"content"}, required: true, doc: "The text, with the arguments as {{name}}.", value: templated(func(m *Message) *string { return &m.Template })},
+		{name: "template", others: []string{"content"}, doc: "The text, with the arguments as {{name}}, and {{state.KEY}} for what the state holds.", value: templated(func(m *Message) *string { return &m.Template })},
+		{name: "resource", same: "template", doc: "The URI of a resource of this file, whose contents are the message; arguments stand in it as {{name}}, and are escaped.", value: templated(func(m *Message) *string { return &m.Resource })},
 	}
 	messageTable.ready()
 	argumentFields()
@@ -54,11 +51,11 @@ func blockTables() {
 		{name: "name", required: true, doc: "The prompt's name.", value: text(func(p *Prompt) *string { return &p.Name })},
 		{name: "title", doc: "What people call it.", value: text(func(p *Prompt) *string { return &p.Title })},
 		{name: "description", doc: "What it is for.", value: text(func(p *Prompt) *string { return &p.Description })},
-		{name: "template", doc: "The text of its one message, with the arguments as {{name}}.", value: templated(func(p *Prompt) *string {
+		{name: "template", doc: "The text of its one message, with the arguments as {{name}}, and {{state.KEY}} for what the state holds.", value: templated(func(p *Prompt) *string {
 			p.Messages = append(p.Messages, Message{Role: RoleUser})
 			return &p.Messages[len(p.Messages)-1].Template
 		})},
-		{name: "messages", same: "template", doc: "Several messages, with roles.", value: many(&messageTable, 100, func(p *Prompt) *[]Message { return &p.Messages }, func(l *loader, n *node, m *Message) { m.Role = RoleUser; messageTable.read(l, n, m, &m.Place) })},
+		{name: "messages", same: "template", doc: "Several messages, with roles.", value: many(&messageTable, 100, func(p *Prompt) *[]Message { return &p.Messages }, (*loader).message)},
 		{name: "arguments", others: []string{"params"}, doc: "What the client fills in, by name or as a list.", value: params(func(p *Prompt) *[]Param { return &p.Arguments }, "arguments", "string")},
 	}
 	promptTable.ready()
@@ -69,6 +66,8 @@ func blockTables() {
 		{name: "name", doc: "What the test is called; the tool's name otherwise.", value: text(func(t *Test) *string { return &t.Name })},
 		{name: "tool", required: true, doc: "The tool that is called.", value: text(func(t *Test) *string { return &t.Tool })},
 		{name: "input", others: []string{"args", "params"}, doc: "Its arguments.", value: jsonObject(func(t *Test) *rawJSON { return &t.Input })},
+		{name: "timeout", doc: "How long the call may take; what ingot test --timeout says otherwise.", value: duration(func(t *Test) *time.Duration { return &t.Timeout })},
+		{name: "state", byDef: "fresh", doc: "fresh: an empty state of its own. shared: one for all tests that say so, which run one after the other, in their order. Both are in memory.", value: choice([]string{"fresh", "shared"}, func(t *Test, w string) { t.Shared = w == "shared" })},
 		{name: "expect", doc: "What the call has to answer; a success otherwise.", value: one(&expectTable, func(t *Test, e *Expect) { t.Expect = *e }, func(e *Expect) *Place { return &e.Place }, Expect{})},
 	}
 	testTable.ready()
@@ -94,7 +93,10 @@ func argumentFields() {
 		}
 	}
 	kind := choice([]string{"string", "integer", "float", "number", "boolean"}, func(p *Param, w string) { p.Type = normalType(w) })
-	argumentTable.fields = append(argumentTable.fields, field[Param]{name: "type", byDef: "string", doc: "What the text has to read as.", value: kind})
+	argumentTable.fields = append(argumentTable.fields,
+		field[Param]{name: "type", byDef: "string", doc: "What the text has to read as.", value: kind},
+		field[Param]{name: "state", doc: "A prefix of keys of the state: what follows it in the keys is suggested as one types.", value: text(func(p *Param) *string { return &p.StatePrefix })},
+	)
 	argumentTable.ready()
 	i := argumentTable.index["name"]
 	argumentTable.fields[i].required = false // by name it stands outside
@@ -151,123 +153,6 @@ func jsonObject[T any](get func(*T) *rawJSON) value[T] {
 	}}
 }
 
-func resourceFields() []field[Resource] {
-	operations := map[string]func(*Resource){
-		"read": func(r *Resource) { r.Read = true }, "write": func(r *Resource) { r.Write = true }, "subscribe": func(r *Resource) { r.Subscribe = true },
-	}
-	words := []string{"read", "write", "subscribe"}
-	supports := form{human: "list of " + yamlfile.OrList(words), schema: map[string]any{"type": "array", "items": map[string]any{"enum": []any{"read", "write", "subscribe"}}}}
-	return []field[Resource]{
-		{name: "uri_template", others: []string{"uri"}, required: true, doc: "The URI, or a template of RFC 6570 as notes:///{name}.", value: text(func(r *Resource) *string { return &r.URITemplate })},
-		{name: "name", doc: "What it is called; the URI otherwise.", value: text(func(r *Resource) *string { return &r.Name })},
-		{name: "title", doc: "What people call it.", value: text(func(r *Resource) *string { return &r.Title })},
-		{name: "description", doc: "What it holds; models read it.", value: text(func(r *Resource) *string { return &r.Description })},
-		{name: "mime_type", doc: "Its media type; by name or content otherwise.", value: text(func(r *Resource) *string { return &r.MIMEType })},
-		{name: "supports", byDef: "[read]", doc: "What clients may do.", value: value[Resource]{supports, func(l *loader, n *node, r *Resource, what string) {
-			l.List(n, what, func(n *node) {
-				l.Choice("an operation", words, func(i int) { operations[words[i]](r) })(n)
-			})
-		}}},
-		{name: "handler", doc: "The Go function that answers.", value: handler(func(r *Resource, h *Native) { r.Handler = h })},
-		{name: "file", same: "handler", doc: "The file that answers.", value: path(func(r *Resource) *string { return &r.File })},
-		{name: "root", same: "handler", doc: "The folder whose files answer: the template's one variable is a path in it.", value: path(func(r *Resource) *string { return &r.Root })},
-		{name: "http", same: "handler", doc: "The request that answers; its templates are over the template's variables.", value: value[Resource]{
-			form{human: "mapping", schema: ref("http_source"), uses: []described{&resourceHTTPTable}},
-			func(l *loader, n *node, r *Resource, _ string) {
-				r.HTTP = &HTTP{Method: "GET", ResponseBytesMax: 8 << 20}
-				resourceHTTPTable.read(l, n, r.HTTP, &r.httpPlace)
-			},
-		}},
-		{name: "state", same: "handler", doc: "The prefix of keys that answer: the template's one variable is the rest of the key.", value: text(func(r *Resource) *string { return &r.StatePrefix })},
-		{name: "cache", doc: "Keeps what was read.", value: one(&cacheTable, func(r *Resource, c *Cache) { r.Cache = c }, func(c *Cache) *Place { return &c.Place }, cacheDefaults)},
-	}
-}
-
-var sourceKeys = []string{"handler", "file", "root", "http", "state"}
-
-func (l *loader) resource(n *node, r *Resource) {
-	before := l.Faults()
-	resourceTable.read(l, n, r, &r.Place)
-	if l.Faults() > before {
-		return
-	}
-	if !r.Read && !r.Write && !r.Subscribe {
-		r.Read = true
-	}
-	if r.Name == "" {
-		r.Name = r.URITemplate
-	}
-	variables, fault := uriVariables(r.URITemplate)
-	if fault != "" {
-		l.Note(r.At("uri_template"), "%s", fault)
-		return
-	}
-	var sources []string
-	for _, k := range sourceKeys {
-		if r.Place.Has(k) {
-			sources = append(sources, k)
-		}
-	}
-	switch {
-	case len(sources) > 1:
-		l.Note(r.At(sources[1]), "a resource is answered by one thing, and this one has %s", strings.Join(sources, " and "))
-	case len(sources) == 0:
-		l.fileURI(n, r)
-	case sources[0] == "file" && len(variables) > 0:
-		l.Note(r.At("file"), "one file has no variables, and the URI has %s: say root and a folder", strings.Join(variables, ", "))
-	case (sources[0] == "root" || sources[0] == "state") && len(variables) != 1:
-		l.Note(r.At(sources[0]), "%s needs a URI with one variable, as notes:///{+path}; this one has %d", sources[0], len(variables))
-	case sources[0] == "http":
-		l.checkHTTP(r.HTTP, &r.httpPlace, "endpoint", scopeOf("the URI", variables))
-	}
-	if r.Write && (r.HTTP != nil) {
-		l.Note(r.At("supports"), "a resource that is answered by http can be read only")
-	}
-}
-
-// fileURI takes the file out of a URI such as file://./README.md.
-func (l *loader) fileURI(n *node, r *Resource) {
-	name, ok := strings.CutPrefix(r.URITemplate, "file://")
-	if !ok || strings.Contains(name, "{") || name == "" {
-		l.Fault(n, "a resource lacks what answers: one of %s", yamlfile.OrList(sourceKeys))
-		return
-	}
-	if unescaped, err := url.PathUnescape(name); err == nil {
-		name = unescaped
-	}
-	if r.File = filepath.Clean(name); !filepath.IsAbs(r.File) {
-		r.File = filepath.Join(l.Dir, r.File)
-	}
-}
-
-var uriExpression = regexp.MustCompile(`^[+#./;?&]?[A-Za-z0-9_%.]+\*?(,[A-Za-z0-9_%.]+\*?)*$`)
-
-// uriVariables are the variables of a URI template, or what is wrong with it.
-func uriVariables(t string) (names []string, fault string) {
-	if scheme, _, ok := strings.Cut(t, ":"); !ok || scheme == "" || strings.ContainsAny(scheme, "{}/ ") {
-		return nil, "the URI " + quote(t) + " does not begin with a scheme, as notes:///{name}"
-	}
-	for rest := t; ; {
-		before, inner, ok := strings.Cut(rest, "{")
-		if strings.Contains(before, "}") {
-			return nil, "the URI " + quote(t) + " has a } without a {"
-		}
-		if !ok {
-			return names, ""
-		}
-		var expression string
-		if expression, rest, ok = strings.Cut(inner, "}"); !ok {
-			return nil, "the URI " + quote(t) + " has a { without a }"
-		}
-		if !uriExpression.MatchString(expression) {
-			return nil, "the URI " + quote(t) + " has {" + expression + "}, which is no variable of a URI template (RFC 6570), as {name} or {+path}"
-		}
-		for name := range strings.SplitSeq(strings.TrimLeft(expression, "+#./;?&"), ",") {
-			names = append(names, strings.TrimSuffix(name, "*"))
-		}
-	}
-}
-
 func (l *loader) prompt(n *node, p *Prompt) {
 	before := l.Faults()
 	promptTable.read(l, n, p, &p.Place)
@@ -285,12 +170,31 @@ func (l *loader) prompt(n *node, p *Prompt) {
 		p.Messages = []Message{{Role: RoleUser, Template: defaultPrompt(p)}}
 		return
 	}
+	in := scopeOf(ofPrompt, names)
+	in.keys = &p.StateKeys
 	for i := range p.Messages {
-		at := p.Messages[i].At("template")
+		m := &p.Messages[i]
+		at := m.At("template")
 		if at.Line == 0 {
 			at = p.At("template")
 		}
-		l.template(p.Messages[i].Template, at, scopeOf("the prompt", names))
+		l.template(m.Template, at, in)
+		if m.Resource != "" {
+			l.template(m.Resource, m.At("resource"), in)
+			if scheme, _, ok := strings.Cut(m.Resource, ":"); !ok || scheme == "" || strings.ContainsAny(scheme, "{/ ") {
+				l.Note(m.At("resource"), "the resource %q is no URI with a scheme of its own, as notes:///{{name}}", m.Resource)
+			}
+		}
+	}
+}
+
+// message reads a message of a prompt.
+func (l *loader) message(n *node, m *Message) {
+	m.Role = RoleUser
+	before := l.Faults()
+	messageTable.read(l, n, m, &m.Place)
+	if l.Faults() == before && !m.Place.Has("template") && !m.Place.Has("content") && !m.Place.Has("resource") {
+		l.Fault(n, "a message lacks its text, as template: or the resource that it shows, as resource:")
 	}
 }
 

@@ -19,7 +19,15 @@ type scope struct {
 	of    string // who has them, for errors
 	what  string // what they are
 	names []string
+	keys  *[]string // of the state, that templates show; nil: they may show none
 }
+
+// The names that templates and expressions have beside those of parameters and
+// variables, which hide them.
+const (
+	inputName = "input"
+	stateName = "state"
+)
 
 func scopeOf(of string, names []string) scope {
 	what := "parameter"
@@ -29,7 +37,21 @@ func scopeOf(of string, names []string) scope {
 	case ofPrompt:
 		what = "argument"
 	}
-	return scope{of, what, names}
+	return scope{of: of, what: what, names: names}
+}
+
+// stateKey notes the key of the state that a path of a template shows, and says whether
+// it is such a path.
+func (l *loader) stateKey(path []string, at Pos, in scope) bool {
+	if in.keys == nil || path[0] != stateName || slices.Contains(in.names, stateName) {
+		return false
+	}
+	if len(path) < 2 {
+		l.Note(at, "the state is shown key by key, as {{state.counter}}; other keys, as those with a slash, are for expressions: state[\"a/b\"]")
+	} else if !slices.Contains(*in.keys, path[1]) {
+		*in.keys = append(*in.keys, path[1])
+	}
+	return true
 }
 
 // Who has names beside the tools.
@@ -49,7 +71,7 @@ func (l *loader) template(text string, at Pos, names scope) {
 		return
 	}
 	for _, path := range t.Paths() {
-		if !slices.Contains(names.names, path[0]) {
+		if !slices.Contains(names.names, path[0]) && !l.stateKey(path, at, names) {
 			l.Note(at, "%s has no %s %q for {{%s}}%s", names.of, names.what, path[0], strings.Join(path, "."), l.nearest(path[0], names.names))
 		}
 	}
@@ -133,16 +155,36 @@ func (l *loader) checkAll() {
 		}
 	}
 	for i := range c.Tools {
+		l.addHandle(&c.Tools[i])
+	}
+	for i := range c.Tools {
 		if !c.Tools[i].broken {
 			l.checkTool(&c.Tools[i])
+			l.checkToolState(&c.Tools[i])
 		}
 	}
+	l.checkWriteTool(byName)
+	l.checkShown()
 	l.checkPipelines(byName)
 	names := l.toolNames()
 	l.checkTests(c.Tests, byName)
 	l.checkFallbacks(c.Middleware, names, byName)
 	for i := range c.Tools {
 		l.checkFallbacks(c.Tools[i].Middleware, names, byName)
+	}
+}
+
+// WriteTool is the name of the tool by which resources are written.
+const WriteTool = "resource_write"
+
+// checkWriteTool finds a tool in the place of that by which resources are written.
+func (l *loader) checkWriteTool(byName map[string]*Tool) {
+	t := byName[WriteTool]
+	for i := range l.config.Resources {
+		if r := &l.config.Resources[i]; t != nil && r.Write {
+			l.Note(t.At("name"), "the name %s is taken: by that tool clients write resources, such as that at %s", WriteTool, r.Pos)
+			return
+		}
 	}
 }
 
@@ -239,9 +281,11 @@ func (l *loader) checkTool(t *Tool) {
 		names[i] = p.Name
 	}
 	in := scopeOf("the tool "+t.Name, names)
+	in.keys = &t.StateKeys
 	switch t.Kind {
 	case KindNative:
 		if t.Native.Inline != "" {
+			in.names = withInput(names)
 			l.expression(t.Native.Inline, t.At("handler"), in)
 		}
 	case KindCLI:
@@ -254,8 +298,17 @@ func (l *loader) checkTool(t *Tool) {
 	case KindHTTP:
 		l.checkHTTP(t.HTTP, &t.Place, "endpoint", in)
 	case KindPipeline:
+		in.names = withInput(names)
 		l.pipelineScope(t, in)
 	}
+}
+
+// withInput are the names of parameters, and the one for all of them together.
+func withInput(names []string) []string {
+	if slices.Contains(names, inputName) {
+		return names
+	}
+	return append(slices.Clip(names), inputName)
 }
 
 // templatesOf are the texts of a cli or http tool that may have placeholders.
@@ -287,6 +340,9 @@ func placeholders(texts []string) (params []Param) {
 			continue // told later
 		}
 		for _, path := range t.Paths() {
+			if len(path) > 1 && path[0] == stateName {
+				continue // what the state holds
+			}
 			if !slices.ContainsFunc(params, func(p Param) bool { return p.Name == path[0] }) {
 				params = append(params, Param{Name: path[0], Type: "string", Required: true})
 			}

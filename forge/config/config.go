@@ -96,6 +96,9 @@ type Tool struct {
 	OutputSchema json.RawMessage `json:",omitempty"`
 	// Middleware is the tool's own, inside of the file's.
 	Middleware []Middleware
+	State      *ToolState // nil: the whole state, and entries live as long as the file says
+	// StateKeys are the keys of the state that its templates show, as {{state.KEY}}.
+	StateKeys []string
 	// Hidden tools are called by others and not listed: they are written in the
 	// place where they are used, as a fallback is, and have the parameters of the tool
 	// that they stand in for.
@@ -110,6 +113,21 @@ type Tool struct {
 	broken             bool        // it has faults of its own: what spans objects is not checked
 	fallback, bulkhead *Middleware // of an http tool's keys; see desugar
 }
+
+// ToolState is the part of the state that a tool sees.
+type ToolState struct {
+	Place
+	Namespace string // empty: all of it
+	// TTL is how long entries live that the tool writes and says nothing else of; with
+	// Handle, how long a handle is good. 0: what the block state says, and a day.
+	TTL time.Duration
+	// Handle keeps what is written under a handle, which a client gets with its first
+	// answer and gives back as the argument state_handle.
+	Handle bool
+}
+
+// HandleParam is the parameter of a tool whose state is kept by handle.
+const HandleParam = "state_handle"
 
 // Param is a parameter of a tool, or an argument of a prompt.
 type Param struct {
@@ -129,6 +147,7 @@ type Param struct {
 	// array.
 	MinLength, MaxLength *int
 	Pattern              string  // a regular expression (RE2) that a string has to match somewhere
+	StatePrefix          string  // of keys whose rest is suggested for an argument of a prompt
 	Items                *Param  // what an array holds; nil: anything
 	Properties           []Param // what an object holds; empty: anything
 }
@@ -242,7 +261,8 @@ type Step struct {
 // one is set.
 type Resource struct {
 	Place
-	// URITemplate is a template of RFC 6570, or a plain URI.
+	// URITemplate is a template of RFC 6570 as [mcp.ParseURITemplate] reads it, or a plain
+	// URI.
 	URITemplate string
 	Name        string
 	Title       string
@@ -256,7 +276,11 @@ type Resource struct {
 	Root        string // a folder, absolute: the template's one variable is a path in it
 	HTTP        *HTTP  // its templates are over the template's variables
 	StatePrefix string // keys that begin so: the template's one variable is the rest
-	Cache       *Cache // nil: none
+	// Hidden serves what is in Root under a name that begins with a dot.
+	Hidden bool
+	// ContentBytesMax bounds what is read and written, but for HTTP.
+	ContentBytesMax uint64
+	Cache           *Cache // nil: none
 
 	httpPlace Place
 }
@@ -271,6 +295,8 @@ type Prompt struct {
 	// Arguments are the texts that the client gives; Enum has the values to complete
 	// from, Type what a text has to read as.
 	Arguments []Param
+	// StateKeys are the keys of the state that the messages show, as {{state.KEY}}.
+	StateKeys []string
 }
 
 // The roles of a message.
@@ -285,6 +311,9 @@ type Message struct {
 	Role string
 	// Template is a text with the arguments as {{name}}.
 	Template string
+	// Resource is the URI of a resource that is the message, likewise a template. Either
+	// it or Template is set.
+	Resource string
 }
 
 // The backends of the state.
@@ -312,13 +341,18 @@ type State struct {
 	ValueBytesMax uint64
 }
 
-// Test is one entry of tests: a call and what it has to answer. The form is checked;
-// nothing runs tests yet.
+// Test is one entry of tests: a call and what it has to answer. Package forge/check runs
+// them.
 type Test struct {
 	Place
-	Name   string
-	Tool   string
-	Input  json.RawMessage `json:",omitempty"` // an object; empty: no arguments
+	Name  string
+	Tool  string
+	Input json.RawMessage `json:",omitempty"` // an object; empty: no arguments
+	// Timeout bounds the call; 0: what whoever runs the tests says.
+	Timeout time.Duration
+	// Shared: the test goes on with the state that the shared tests before it have left;
+	// others begin with an empty one of their own.
+	Shared bool
 	Expect Expect
 }
 

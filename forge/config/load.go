@@ -57,16 +57,16 @@ type include struct {
 var (
 	topTable      = table[top]{name: "file", what: "the file", doc: "A forge.yaml."}
 	includedTable = table[top]{name: "included_file", what: "an included file", doc: "A file that another one includes: it adds to the lists."}
-	testFileTable = table[top]{name: "test_file", what: "a file of tests", doc: "NAME.forge-test.yaml: tests beside the main file."}
+	testFileTable = table[top]{name: "test_file", what: "a file of tests", doc: "NAME.forge-test.yaml: tests beside the main file, which ingot test runs with its own."}
 )
 
 func topTables() {
 	lists := []field[top]{
 		{name: "include", doc: "Other files, whose tools, resources, prompts and tests are added; their paths are relative to this one.", value: includes()},
 		{name: "tools", doc: "What clients call.", value: toolsList()},
-		{name: "resources", doc: "What clients read. They are checked and not served yet: ingot serve refuses a file that has some.", value: many(&resourceTable, resourcesMax, func(t *top) *[]Resource { return &t.resources }, (*loader).resource)},
+		{name: "resources", doc: "What clients read.", value: many(&resourceTable, resourcesMax, func(t *top) *[]Resource { return &t.resources }, (*loader).resource)},
 		{name: "prompts", doc: "What people choose.", value: many(&promptTable, promptsMax, func(t *top) *[]Prompt { return &t.prompts }, (*loader).prompt)},
-		{name: "tests", doc: "Calls with what they have to answer; nothing runs them yet.", value: many(&testTable, testsMax, func(t *top) *[]Test { return &t.tests }, func(l *loader, n *node, to *Test) { testTable.read(l, n, to, &to.Place) })},
+		{name: "tests", doc: "Calls with what they have to answer, which ingot test makes.", value: many(&testTable, testsMax, func(t *top) *[]Test { return &t.tests }, func(l *loader, n *node, to *Test) { testTable.read(l, n, to, &to.Place) })},
 	}
 	includedTable.fields = lists
 	testFileTable.fields = lists[len(lists)-1:]

@@ -53,6 +53,7 @@ func init() {
 	paramTables()
 	httpTables()
 	resilienceTables()
+	toolStateFields()
 	toolTables()
 	blockTables()
 	topTables()

@@ -68,7 +68,7 @@ func kindTables() {
 		{name: "timeout_ms", same: "timeout", doc: "How long a call may take, in milliseconds.", value: units(time.Millisecond, func(t *Tool) *time.Duration { return &t.Timeout })},
 	}
 	all := func(own ...field[Tool]) []field[Tool] {
-		return append(append(append(append([]field[Tool]{}, common...), timeouts...), paramsField), own...)
+		return append(append(append(append([]field[Tool]{}, common...), timeouts...), paramsField, toolState()), own...)
 	}
 	nativeTable.fields = all(field[Tool]{name: "handler", required: true, doc: "The function that answers.", value: handler(func(t *Tool, h *Native) { t.Native = h })})
 	cliTable.fields = all(cliFields()...)

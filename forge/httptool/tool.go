@@ -58,6 +58,15 @@ func New(t *config.Tool, secrets config.Secrets) (_ mcp.Handler, close func(), e
 }
 
 func newTool(t *config.Tool, secrets config.Secrets, o netguard.Options) (_ mcp.Handler, close func(), err error) {
+	made, close, err := makeTool(t, secrets, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return made.call, close, nil
+}
+
+// makeTool makes the request of a tool, or of a resource.
+func makeTool(t *config.Tool, secrets config.Secrets, o netguard.Options) (_ *tool, close func(), err error) {
 	c := t.HTTP
 	r, err := newRequest(c)
 	if err != nil {
@@ -79,7 +88,7 @@ func newTool(t *config.Tool, secrets config.Secrets, o netguard.Options) (_ mcp.
 		made.on = c.Retry.On
 		made.retry = backoff.Policy{Attempts: c.Retry.MaxAttempts, Initial: c.Retry.Initial, Max: c.Retry.Max, Multiplier: c.Retry.Multiplier, Jitter: c.Retry.Jitter}
 	}
-	return made.call, guard.Close, nil
+	return made, guard.Close, nil
 }
 
 // call is the tool's mcp.Handler.
@@ -184,7 +193,7 @@ func (t *tool) refused(response *http.Response, content []byte) error {
 	if text != "" {
 		text = ": " + fault.Shorten(t.secrets.Redact(text), reportBytesMax) // in this order: half a secret is not found
 	}
-	err := fault.New(class, "%s answered %d %s%s", t.request.origin, status, http.StatusText(status), text)
+	err := fault.Because(errStatus(status), class, "%s answered %d %s%s", t.request.origin, status, http.StatusText(status), text)
 	err.RetryAfter = retryAfter(response.Header)
 	return err
 }
