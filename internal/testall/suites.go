@@ -12,7 +12,7 @@ func suites() []suite {
 		{name: "format", what: "gofmt has nothing to change", command: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}},
 		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory ./wasm"}},
 		goTest("go", "all packages", "./..."),
-		goTest("race", "all packages under the race detector", "-race", "./..."),
+		goTest("race", "all packages under the race detector", "-race", "-skip", "^("+strings.Join(serialTests, "|")+")$", "./..."),
 		goTest("purego", "hash and engine without assembly", append([]string{"-tags", "purego"}, enginePackages...)...),
 		gcCheck(),
 		fuzzSmoke(),
@@ -20,6 +20,13 @@ func suites() []suite {
 	}
 	all = append(all, otherMachines()...)
 	return append(all, otherLanguages()...)
+}
+
+// serialTests have nothing to race: they build or compile modules, or run one guest after
+// another, for minutes under the detector. The suite of all packages runs them.
+var serialTests = []string{
+	"TestWasmStaysSmall", "TestNewAndBuild", "TestFuelDoesNotDependOnYields", "TestFaultsAreFound", "TestExtismPlugin",
+	"TestABIRefusesUnknownHandles", "TestOneToolInFourLanguages", "TestCorpus",
 }
 
 // enginePackages are what runs in every build. The crash tests, of which a processor
