@@ -219,6 +219,7 @@ func (l *loader) include(i include, over []string) {
 		l.Note(i.at, "more than %d files", filesMax)
 		return
 	}
+	l.Expect(clean)
 	info, err := os.Stat(clean)
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -65,6 +65,9 @@ type Problems struct {
 	List []Problem
 	// LeftOut counts those beyond ProblemsMax.
 	LeftOut int
+	// Files are those that were looked at, also ones that are not there: when one of
+	// them changes, there may be fewer problems.
+	Files []string
 }
 
 // Error is a line for each problem, FILE:LINE:COLUMN: MESSAGE.
@@ -111,6 +114,9 @@ func (s *Set) Reader(name string) *Reader {
 	s.files = append(s.files, name)
 	return &Reader{Set: s, File: name, Dir: filepath.Dir(name)}
 }
+
+// Expect notes a file that another one names, which may not be there.
+func (s *Set) Expect(name string) { s.files = append(s.files, name) }
 
 // Faults is how many problems there are so far, those that are left out counted.
 func (s *Set) Faults() int { return s.faults }
@@ -169,5 +175,5 @@ func (s *Set) Err() error {
 	slices.SortStableFunc(list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(slices.Index(s.files, a.File), slices.Index(s.files, b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Problems{list, s.faults - len(list)}
+	return &Problems{list, s.faults - len(list), slices.Clone(s.files)}
 }
