@@ -57,6 +57,8 @@ import (
 // commands is the command line of ingot.
 type commands struct {
 	Serve    serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	Test     testCommand       `cmd:"" help:"Run the tests of a forge.yaml: call its tools and compare what they answer."`
+	Call     callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
 	State    stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
 	Keygen   keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
 	Sign     signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`

@@ -87,6 +87,12 @@ func (l *Live) Show(text string) {
 	l.shown = true
 }
 
+// Line shows a line that stays.
+func (l *Live) Line(text string) {
+	l.Clear()
+	_, _ = io.WriteString(l.out, PlainLine(text)+"\n")
+}
+
 // Clear takes the line away, before something else is written.
 func (l *Live) Clear() {
 	if l.shown {
