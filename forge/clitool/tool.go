@@ -47,13 +47,18 @@ type variable struct {
 	value *template.Template
 }
 
-// New makes the handler of a tool of the kind cli. It fails when the program is not
-// there, or a template is wrong.
+// New makes the handler of a tool of the kind cli. It fails when the program or its
+// working directory is not there, or a template is wrong.
 func New(t *config.Tool, secrets config.Secrets) (mcp.Handler, error) {
 	c := *t.CLI
 	program, err := exec.LookPath(c.Command)
 	if err != nil {
 		return nil, fmt.Errorf("tool %s: the program %q is not there: install it, or name it by its path: %w", t.Name, c.Command, err)
+	}
+	if c.Cwd != "" {
+		if info, err := os.Stat(c.Cwd); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("tool %s: cwd: there is no folder %s: make it, or name another", t.Name, c.Cwd)
+		}
 	}
 	made := &tool{
 		name: t.Name, program: program, cwd: c.Cwd, options: c, object: len(t.OutputSchema) > 0, secrets: secrets,
@@ -190,9 +195,9 @@ func (t *tool) argument(parsed *template.Template, values template.Values, behin
 		}
 		texts[0] = text
 	}
-	if leading, ok := parsed.Leading(); ok && !behindDashes && !t.numbers[leading[0]] {
+	if leading, ok := parsed.Leading(); ok && !behindDashes {
 		for _, text := range texts {
-			if strings.HasPrefix(text, "-") {
+			if strings.HasPrefix(text, "-") && !(t.numbers[leading[0]] && len(text) > 1 && text[1] >= '0' && text[1] <= '9') {
 				return nil, fault.New(fault.InvalidInput, "the value of %q begins with \"-\", which %s would take for an option; the tool's owner can put \"--\" in front of it in args", strings.Join(leading, "."), t.options.Command)
 			}
 		}

@@ -176,6 +176,12 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h(t.Context(), &mcp.CallRequest{Arguments: []byte(`{"a":"-x"}`)})
 	require.Equal(t, fault.InvalidInput, fault.ClassOf(err))
+
+	// A number may be absent, and what stands behind it then begins the argument.
+	number := cli("args", "{{n}}{{unit}}")
+	number.Params = []config.Param{{Name: "n", Type: "number"}}
+	require.Equal(t, `["-5px"]`, call(t, t.Context(), number, `{"n":-5,"unit":"px"}`).text())
+	require.Contains(t, call(t, t.Context(), number, `{"unit":"-rf"}`).text(), `begins with "-"`)
 }
 
 func TestEnvironmentIsClean(t *testing.T) {
@@ -299,6 +305,10 @@ func TestNewRefuses(t *testing.T) {
 	require.ErrorContains(t, err, `the program "no-such-program-anywhere" is not there`)
 	_, err = New(cli("args", "{{"), config.Secrets{})
 	require.ErrorContains(t, err, "args[2]")
+	tool = cli("args")
+	tool.CLI.Cwd = filepath.Join(t.TempDir(), "none")
+	_, err = New(tool, config.Secrets{})
+	require.ErrorContains(t, err, "cwd: there is no folder")
 	tool = cli("args")
 	tool.CLI.Env = map[string]string{"A": "{{}}"}
 	_, err = New(tool, config.Secrets{})

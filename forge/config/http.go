@@ -153,6 +153,8 @@ func (l *loader) headerName(name string, at Pos) {
 	switch strings.ToLower(name) {
 	case "host", "content-length", "transfer-encoding", "trailer":
 		l.Note(at, "the request has a header %s of its own, made of its endpoint and body: leave it out", name)
+	case "accept-encoding":
+		l.Note(at, "answers are not unpacked, so none may be packed: leave %s out", name)
 	default:
 		if !isToken(name) {
 			l.Note(at, "%q is no name of a header: letters, digits and -, no spaces", name)

@@ -101,7 +101,7 @@ func cliFields() []field[Tool] {
 	return []field[Tool]{
 		{name: "command", required: true, doc: "The program: a name that is found in PATH, or a path; one with a slash is relative to the file.", value: command()},
 		{name: "args", doc: "Its arguments, templates. One that is a single {{param}} of type array gives an argument for each element.", value: ofTemplates(texts(func(t *Tool) *[]string { return &t.CLI.Args }))},
-		{name: "cwd", doc: "The working directory.", value: path(func(t *Tool) *string { return &t.CLI.Cwd })},
+		{name: "cwd", doc: "The working directory.", value: plainPath(func(t *Tool) *string { return &t.CLI.Cwd })},
 		{name: "env", doc: "Variables with their values, which are templates; or a list of names, as pass_env.", value: ofTemplates(cliEnv())},
 		{name: "pass_env", doc: "Names of the server's variables that the program gets. It gets no other, but for PATH.", value: variableNames(func(t *Tool) *[]string { return &t.CLI.PassEnv })},
 		{name: "stream", byDef: "false", doc: "Send the output as progress while the program runs.", value: boolean(func(t *Tool, b bool) { t.CLI.Stream = b })},
@@ -167,6 +167,20 @@ func command() value[Tool] {
 		case strings.Contains(c, "/"):
 			l.Path(what, &t.CLI.Command)(n)
 		}
+	}
+	return v
+}
+
+// plainPath is a path that no caller has a say in.
+func plainPath(get func(*Tool) *string) value[Tool] {
+	v := path(get)
+	read := v.read
+	v.read = func(l *loader, n *node, t *Tool, what string) {
+		if x := l.Resolve(n); x != nil && strings.Contains(x.Value, "{{") {
+			l.Fault(n, "%s has no placeholders: a caller must not choose where the program runs; give the path as an argument", what)
+			return
+		}
+		read(l, n, t, what)
 	}
 	return v
 }

@@ -2,10 +2,12 @@ package httptool
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,6 +35,8 @@ const (
 	reportBytesMax = 4 << 10
 	// jsonDepthMax is how deep structured content may nest.
 	jsonDepthMax = 100
+	// identity is the encoding that changes nothing (RFC 9110, section 8.4.1).
+	identity = "identity"
 )
 
 // tool is a request that is made.
@@ -130,15 +134,19 @@ func (t *tool) attempt(ctx context.Context, values template.Values) (*answer, er
 		return nil, err
 	}
 	t.authorize(request)
+	request.Header.Set("Accept-Encoding", identity) // without it a server may choose
 	response, err := t.guard.Do(request)
 	if err != nil {
 		return nil, t.unsent(ctx, err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, int64(t.bytesMax)+1))
+	coding := strings.TrimSpace(response.Header.Get("Content-Encoding"))
 	switch {
 	case err != nil:
-		return nil, t.unsent(ctx, err)
+		return nil, t.broken(ctx, err)
+	case coding != "" && !strings.EqualFold(coding, identity):
+		return nil, fault.New(fault.Failed, "%s answered in the encoding %s, which it was asked not to use, and which is not unpacked here", t.request.origin, fault.Shorten(coding, 40))
 	case uint64(len(content)) > t.bytesMax:
 		return nil, fault.New(fault.Failed, "%s answered with more than %d bytes: ask for less, or raise the response limit", t.request.origin, t.bytesMax)
 	}
@@ -179,7 +187,28 @@ func (t *tool) unsent(ctx context.Context, err error) error {
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return fault.Because(err, fault.Unavailable, "%s cannot be reached: %s", t.request.origin, t.secrets.Redact(err.Error()))
+	class, what := fault.Unavailable, "did not answer as HTTP asks"
+	dial, dialed := errors.AsType[*net.OpError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case untrusted:
+		what = "cannot be trusted"
+	case errors.Is(err, netguard.ErrRedirects):
+		class, what = fault.Failed, "leads from one place to the next"
+	case dialed && dial.Op == "dial":
+		what = "cannot be reached"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), dialed:
+		what = "hung up before it answered"
+	}
+	return fault.Because(err, class, "%s %s: %s", t.request.origin, what, t.secrets.Redact(err.Error()))
+}
+
+// broken words why the end of an answer is missing.
+func (t *tool) broken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return t.unsent(ctx, err)
+	}
+	return fault.Because(err, fault.Unavailable, "%s broke off in the middle of its answer: %s", t.request.origin, t.secrets.Redact(err.Error()))
 }
 
 // refused is the error of a status.

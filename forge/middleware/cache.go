@@ -70,7 +70,7 @@ func keyOf(r *mcp.CallRequest) ([]byte, error) {
 	if err := key.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false)); err != nil {
 		return nil, fault.Because(err, fault.InvalidInput, "the arguments are no JSON")
 	}
-	return append(key, clientOf(r).principal...), nil
+	return append(key, principalOf(r)...), nil
 }
 
 func (c *cache) call(ctx context.Context, r *mcp.CallRequest, next mcp.Handler) (*mcp.CallResult, error) {

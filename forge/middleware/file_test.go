@@ -77,3 +77,22 @@ func TestFromAFile(t *testing.T) {
 	require.Equal(t, []string{"metrics", "ratelimit", "error_tracking", "circuit_breaker", "bulkhead", "fallback"}, types)
 	require.Equal(t, "never: [secret]", s.State()[2].Errors[0].Message)
 }
+
+// A panic of a tool without any middleware is an error, and what it says is logged
+// without the secrets of the file.
+func TestPanicsSayNoSecrets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "forge.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("forge: {name: x, description: \"${TOKEN}\"}\ntools: [{type: native, name: t, handler: x}]\n"), 0o600))
+	c, err := config.Load(path, config.Options{LookupEnv: func(string) (string, bool) { return "hunter2-token", true }})
+	require.NoError(t, err)
+	var out bytes.Buffer
+	s := middleware.NewShared(middleware.Options{Logger: slog.New(slog.NewJSONHandler(&out, nil)), Secrets: c.Secrets}, nil)
+	h, err := middleware.Wrap(func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) { panic("no: hunter2-token") }, c.Tool("t"), middleware.Chain(c, c.Tool("t")), s)
+	require.NoError(t, err)
+	_, err = call(h, `{}`)
+	require.EqualError(t, err, "t broke inside: the server's log says where")
+	require.Equal(t, fault.Internal, fault.ClassOf(err))
+	require.Contains(t, out.String(), "no: [secret]")
+	require.Contains(t, out.String(), "file_test.go")
+	require.NotContains(t, out.String(), "hunter2")
+}

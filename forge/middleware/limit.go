@@ -27,14 +27,22 @@ type client struct{ principal, session string }
 
 // clientOf is the client of a call. A request that no server made has none.
 func clientOf(r *mcp.CallRequest) client {
+	if p := principalOf(r); p != "" {
+		return client{principal: p}
+	}
 	if r.ProtocolVersion == "" {
 		return client{}
 	}
-	call := r.Call()
-	if p := call.Principal(); p != "" {
-		return client{principal: p}
+	return client{session: r.Call().Session()}
+}
+
+// principalOf is who calls; empty where nobody says, and for a request that no server
+// made.
+func principalOf(r *mcp.CallRequest) string {
+	if r.ProtocolVersion == "" {
+		return ""
 	}
-	return client{session: call.Session()}
+	return r.Call().Principal()
 }
 
 // limit is a token bucket for each client, kept as the generic cell rate algorithm

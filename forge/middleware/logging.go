@@ -24,7 +24,7 @@ const (
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
 // logging writes a line for each call: at its level for a success, at least as a
-// warning for a failure.
+// warning for a failure. It says who called where that is known.
 func (w *wrapping) logging(c *config.Logging) layer {
 	log := w.shared.options.Logger.With("tool", w.tool.Name)
 	if c.Tag != "" {
@@ -43,6 +43,9 @@ func (w *wrapping) logging(c *config.Logging) layer {
 				return result, err
 			}
 			attributes := append(make([]slog.Attr, 0, 5), slog.Duration("took", time.Since(begin)))
+			if who := principalOf(r); who != "" {
+				attributes = append(attributes, slog.String("principal", who))
+			}
 			if class != "" {
 				attributes = append(attributes, slog.String("class", string(class)), slog.String("error", fault.Shorten(red.secrets.Redact(messageOf(result, err)), loggedBytesMax)))
 			}

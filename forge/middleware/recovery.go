@@ -16,14 +16,13 @@ import (
 // trackedBytesMax bounds the text of a tracked error.
 const trackedBytesMax = 512
 
-// recovery turns panics into errors, tracks errors, and has a breaker and a retry,
-// in this order from the outside.
+// recovery tracks errors, and has a breaker and a retry, in this order from the
+// outside. Panics are errors already: see Wrap.
 func (w *wrapping) recovery(c *config.FaultTolerance) layer {
 	var inner []layer
 	if c.ErrorTracking != nil && !c.ErrorTracking.Disabled {
 		inner = append(inner, w.tracking(c.ErrorTracking))
 	}
-	inner = append(inner, w.catch())
 	if c.CircuitBreaker != nil {
 		inner = append(inner, w.circuitBreaker(c.CircuitBreaker))
 	}
@@ -47,8 +46,8 @@ func (w *wrapping) catch() layer {
 		return func(ctx context.Context, r *mcp.CallRequest) (result *mcp.CallResult, err error) {
 			defer func() {
 				if p := recover(); p != nil {
-					text := secrets.Redact(fmt.Sprint(p))
-					log.ErrorContext(ctx, "a tool panicked", "tool", name, "panic", text, "stack", string(debug.Stack()))
+					text := fault.Shorten(secrets.Redact(fmt.Sprint(p)), loggedBytesMax)
+					log.ErrorContext(ctx, "a tool panicked", "tool", name, "panic", text, "stack", secrets.Redact(string(debug.Stack())))
 					result, err = nil, fault.Because(fmt.Errorf("panic: %s", text), fault.Internal, "%s broke inside: the server's log says where", name)
 				}
 			}()

@@ -25,8 +25,9 @@ func Chain(c *config.Config, tool *config.Tool) []config.Middleware {
 type layer func(next mcp.Handler) mcp.Handler
 
 // Wrap puts a chain around the handler of a tool, the first one outermost. The
-// tool's own timeout stands inside of all, so that it bounds each attempt. The error
-// says which middleware cannot be made.
+// tool's own timeout stands inside of all, so that it bounds each attempt; and a panic
+// of the handler is an error to all of them, which no secret gets into. The error says
+// which middleware cannot be made.
 func Wrap(h mcp.Handler, tool *config.Tool, chain []config.Middleware, s *Shared) (mcp.Handler, error) {
 	w := &wrapping{shared: s, tool: tool, toolPrint: printOf(tool), seen: map[partKey]int{}}
 	var layers []layer
@@ -42,6 +43,7 @@ func Wrap(h mcp.Handler, tool *config.Tool, chain []config.Middleware, s *Shared
 	if tool.Timeout > 0 {
 		layers = append(layers, w.timeout(tool.Timeout))
 	}
+	layers = append(layers, w.catch())
 	for _, l := range slices.Backward(layers) {
 		h = l(h)
 	}

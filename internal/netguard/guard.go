@@ -123,6 +123,9 @@ func (t tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 // header of any other name may hold a secret.
 var keptAcrossOrigins = []string{"Accept", "Accept-Language", "Content-Type", "User-Agent"}
 
+// ErrRedirects is the error of a request that is sent on and on.
+var ErrRedirects = fmt.Errorf("more than %d redirects", redirectsMax)
+
 // checkRedirect is http.Client's question whether to follow a redirect. Whether
 // its host is granted is asked by RoundTrip.
 func checkRedirect(next *http.Request, via []*http.Request) error {
@@ -130,7 +133,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	next.Header.Del("Referer")
 	switch {
 	case len(via) > redirectsMax:
-		return fmt.Errorf("more than %d redirects", redirectsMax)
+		return ErrRedirects
 	case last.URL.Scheme == "https" && next.URL.Scheme == "http":
 		return &DeniedError{Method: next.Method, Host: next.URL.Hostname(), Reason: "a redirect leads from https to http, where others can listen: ask for the other URL itself if that is meant"}
 	case last.URL.Scheme != next.URL.Scheme || last.URL.Host != next.URL.Host:
