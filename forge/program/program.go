@@ -10,10 +10,12 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/ingot-run/ingot/forge"
+	"github.com/ingot-run/ingot/forge/check"
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
@@ -22,7 +24,8 @@ import (
 // commands is the command line of a built program.
 type commands struct {
 	Serve    serveCommand    `cmd:"" default:"withargs" help:"Serve the project; what the program does without a command."`
-	Validate validateCommand `cmd:"" help:"Open the project as serve would, with the variables that are set here, and say what is in it."`
+	Validate validateCommand `cmd:"" help:"Read the project with the variables that are set here, and say what is in it."`
+	Test     testCommand     `cmd:"" help:"Run the tests of the project, each with an empty state in memory."`
 	Version  versionFlag     `name:"version" help:"Print the project's version, and ingot's."`
 }
 
@@ -98,12 +101,12 @@ type dataFlag struct {
 }
 
 // validateCommand is "PROGRAM validate".
-type validateCommand struct{ dataFlag }
+type validateCommand struct{}
 
 // Run reads the project's file and looks for its functions. Nothing is run and no module
 // loaded.
-func (c *validateCommand) Run(p *project, out streams) (err error) {
-	file, done, err := p.unpack(c.Data)
+func (validateCommand) Run(p *project, out streams) (err error) {
+	file, done, err := p.unpackAside()
 	if err != nil {
 		return err
 	}
@@ -123,5 +126,50 @@ func (c *validateCommand) Run(p *project, out streams) (err error) {
 		}
 	}
 	_, err = fmt.Fprintf(out.stdout, "%s %s: %d tools, %d resources, %d prompts\n", read.Forge.Name, read.Forge.Version, listed, len(read.Resources), len(read.Prompts))
+	return err
+}
+
+// testCommand is "PROGRAM test".
+type testCommand struct {
+	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"How long a test may take that says nothing itself. (${default})"`
+}
+
+// Run runs the tests and says how they ended.
+func (c *testCommand) Run(ctx context.Context, p *project, out streams) (err error) {
+	file, done, err := p.unpackAside()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	read, tests, err := check.Load(file)
+	switch {
+	case err != nil:
+		return err
+	case len(tests) == 0:
+		return errors.New("the project has no tests: write some under tests: in its file")
+	}
+	results, err := check.Run(ctx, file, tests, check.Options{
+		Timeout: c.Timeout, Secrets: read.Secrets,
+		Logger: slog.New(slog.NewTextHandler(out.stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, r := range results {
+		verdict := "ok  "
+		if !r.Passed {
+			verdict = "FAIL"
+			failed++
+		}
+		fmt.Fprintf(out.stdout, "%s %s\n", verdict, command.PlainLine(r.Name))
+		for _, fault := range r.Faults {
+			fmt.Fprintf(out.stdout, "     %s\n", command.PlainLine(fault))
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d tests failed", failed, len(results))
+	}
+	_, err = fmt.Fprintf(out.stdout, "%d tests passed\n", len(results))
 	return err
 }

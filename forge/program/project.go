@@ -74,25 +74,40 @@ func (p *project) command() string {
 // unpack writes the files into a folder, and returns the path of the forge.yaml. done
 // removes what is not to stay.
 func (p *project) unpack(data string) (file string, done func() error, err error) {
-	done = func() error { return nil }
-	switch {
-	case data == "" && len(p.about.Folders) == 0:
-		if data, err = os.MkdirTemp("", p.command()+"-"); err != nil {
-			return "", nil, fmt.Errorf("making a folder for the project: %w", err)
-		}
-		done = func() error { return os.RemoveAll(data) }
-	case data == "":
+	if data == "" && len(p.about.Folders) == 0 {
+		return p.unpackAside()
+	}
+	if data == "" {
 		if data, err = command.DefaultData(p.command()); err != nil {
 			return "", nil, err
 		}
 	}
-	if err := p.unpackTo(data); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("unpacking the project to %s: %w", data, err), done())
-	}
-	return filepath.Join(data, filepath.FromSlash(p.about.File)), done, nil
+	file, err = p.unpackTo(data)
+	return file, func() error { return nil }, err
 }
 
-func (p *project) unpackTo(dir string) error {
+// unpackAside is unpack into a folder that done removes.
+func (p *project) unpackAside() (file string, done func() error, err error) {
+	dir, err := os.MkdirTemp("", p.command()+"-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a folder for the project: %w", err)
+	}
+	done = func() error { return os.RemoveAll(dir) }
+	if file, err = p.unpackTo(dir); err != nil {
+		return "", nil, errors.Join(err, done())
+	}
+	return file, done, nil
+}
+
+// unpackTo writes the files below dir.
+func (p *project) unpackTo(dir string) (file string, err error) {
+	if err := p.write(dir); err != nil {
+		return "", fmt.Errorf("unpacking the project to %s: %w", dir, err)
+	}
+	return filepath.Join(dir, filepath.FromSlash(p.about.File)), nil
+}
+
+func (p *project) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

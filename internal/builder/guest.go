@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -95,9 +97,22 @@ func buildC(ctx context.Context, dir, out string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"--target=wasm32", "-ffreestanding", "-mbulk-memory", "-O2", "-nostdlib", "-Wall", "-Wextra",
-		"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=65536", "-I", ".", "-o", out}
-	return tool(ctx, dir, nil, "clang", append(args, sources...)...)
+	objects, err := os.MkdirTemp("", "ingot-build-")
+	if err != nil {
+		return fmt.Errorf("making a folder to build in: %w", err)
+	}
+	defer os.RemoveAll(objects)
+	// In two steps: a clang that links runs the wasm-opt that it finds, which knows nothing
+	// of -mbulk-memory once the symbols are gone.
+	link := []string{"--no-entry", "--strip-all", "--stack-first", "-z", "stack-size=65536", "-o", out}
+	for i, source := range sources {
+		object := filepath.Join(objects, strconv.Itoa(i)+".o")
+		link = append(link, object)
+		if err := tool(ctx, dir, nil, "clang", "--target=wasm32", "-ffreestanding", "-mbulk-memory", "-O2", "-Wall", "-Wextra", "-I", ".", "-c", "-o", object, source); err != nil {
+			return err
+		}
+	}
+	return tool(ctx, dir, nil, "wasm-ld", link...)
 }
 
 const rustTarget = "wasm32-unknown-unknown"
@@ -158,6 +173,16 @@ func buildAssemblyScript(ctx context.Context, dir, out string) error {
 			return err
 		}
 	}
-	return tool(ctx, dir, nil, compiler, "tool.ts", "-Osize", "--runtime", "minimal",
-		"--use", "abort=ingot-guest/assembly/tool/abort", "-o", out)
+	source, err := os.ReadFile(filepath.Join(dir, "tool.ts"))
+	if err != nil {
+		return fmt.Errorf("reading the tool: %w", err)
+	}
+	kit := "ingot-guest/assembly"
+	if m := kitImport.FindSubmatch(source); m != nil {
+		kit = strings.TrimPrefix(string(m[1]), "./")
+	}
+	return tool(ctx, dir, nil, compiler, "tool.ts", "-Osize", "--runtime", "minimal", "--use", "abort="+kit+"/tool/abort", "-o", out)
 }
+
+// kitImport finds where a tool in AssemblyScript has the SDK.
+var kitImport = regexp.MustCompile(`from "([^"]+/assembly)"`)

@@ -158,8 +158,8 @@ func read(path string) (c *config.Config, values []string, err error) {
 	}
 }
 
-// buildGuests compiles the modules that the file names and whose source is beside them.
-// Where a compiler is missing, a module that is there is used as it is.
+// buildGuests compiles the modules that the file names and whose source is beside them,
+// those that are older than it. Where a compiler is missing, a module that is there is used as it is.
 func buildGuests(ctx context.Context, dir string, c *config.Config, log io.Writer) (built int, err error) {
 	for i := range c.Tools {
 		w := c.Tools[i].Wasm
@@ -170,7 +170,11 @@ func buildGuests(ctx context.Context, dir string, c *config.Config, log io.Write
 		if inside, err := filepath.Rel(dir, folder); err != nil || !filepath.IsLocal(inside) || inside == "." {
 			continue
 		}
-		if l, _ := findLanguage(folder); l != nil {
+		old, err := stale(folder, w.Module)
+		if err != nil {
+			return built, err
+		}
+		if l, _ := findLanguage(folder); l != nil && old {
 			_, err := Guest(ctx, folder, w.Module)
 			missing, ok := errors.AsType[*MissingError](err)
 			switch {
@@ -187,6 +191,31 @@ func buildGuests(ctx context.Context, dir string, c *config.Config, log io.Write
 		}
 	}
 	return built, nil
+}
+
+// stale says whether a module is older than a file of its folder, or missing.
+func stale(folder, module string) (old bool, err error) {
+	info, err := os.Stat(module)
+	if err != nil {
+		return true, nil // whatever is wrong, building it is the answer
+	}
+	seen := 0
+	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if seen++; err != nil || seen > filesMax {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "target" || entry.Name() == "node_modules") {
+			return fs.SkipDir // what builds leave
+		}
+		if file, err := entry.Info(); err == nil && entry.Type().IsRegular() && file.ModTime().After(info.ModTime()) {
+			old = true
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking at the source of %s: %w", module, err)
+	}
+	return old, nil
 }
 
 // pinned holds a module to the hash that the file gives.
