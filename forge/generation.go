@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -21,6 +22,7 @@ import (
 type generation struct {
 	project  *Project
 	config   *config.Config
+	outline  *outline
 	shared   *middleware.Shared
 	modules  *wasmtools.Set         // nil: none
 	handlers map[string]mcp.Handler // complete: arguments checked, chain around
@@ -33,8 +35,8 @@ type generation struct {
 // newGeneration makes all that a configuration names. before, unless nil, is the
 // generation that it is to take the place of: what did not change is shared with it.
 func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *generation) (_ *generation, err error) {
-	g := &generation{project: p, config: c, handlers: map[string]mcp.Handler{}, offer: newOffer()}
-	g.holds.Store(1) // partner: the release in swap and in Project.Close
+	g := &generation{project: p, config: c, handlers: map[string]mcp.Handler{}, offer: newOffer(), outline: outlineOf(c.Files)}
+	g.holds.Store(1) // partner: retire
 	defer func() {
 		if err != nil {
 			g.close()
@@ -61,8 +63,16 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 			return nil, err
 		}
 	}
+	if check := p.options.CheckTools; check != nil {
+		if err := check(g.toolNames()); err != nil {
+			return nil, err
+		}
+	}
 	return g, g.check()
 }
+
+// toolNames are the tools that there are, those that only others call included.
+func (g *generation) toolNames() []string { return slices.Sorted(maps.Keys(g.handlers)) }
 
 // addResources offers the resources of the file, by g.AddResource and g.AddTemplate.
 // What has to end with the generation (a watch of the state, a client) goes to
@@ -109,7 +119,7 @@ func (g *generation) handler(t *config.Tool) (mcp.Handler, error) {
 		if t.Native.Inline != "" {
 			return pipeline.Expression(t)
 		}
-		return g.project.native(t)
+		return g.native(t)
 	default:
 		return nil, fmt.Errorf("tool %s: a tool of the type %q cannot be made", t.Name, t.Kind)
 	}
@@ -234,11 +244,22 @@ func (m modules) Sources() ([]wasmtools.Source, error) {
 	return all, nil
 }
 
-// release lets go of a generation; the last one to do so closes it. partner: hold, and
-// newGeneration
+// retire is for a generation that does not serve any more: it closes it when no call
+// holds it.
+func (g *generation) retire() {
+	g.project.draining.Add(1) // partner: release
+	g.release()
+}
+
+// release lets go of a generation; the last one to do so closes it. Partners: take, and
+// newGeneration with retire.
 func (g *generation) release() {
 	if g.holds.Add(-1) == 0 {
-		g.project.closing.Go(g.close) // no call has to wait for it
+		go func() { // no call has to wait for it; Project.Close does
+			defer g.project.open.Done() // partner: swap
+			g.close()
+			g.project.draining.Add(-1) // partner: retire
+		}()
 	}
 }
 

@@ -51,9 +51,23 @@ func lookAt(paths []string, before look) look {
 	return now
 }
 
-// same says whether the files hold what they held.
-func (l look) same(other look) bool {
-	return maps.EqualFunc(l, other, func(a, b glance) bool { return a.sum == b.sum })
+// same says whether each file holds what it held in before; one that was not looked at
+// then counts as one that cannot be read.
+func (l look) same(before look) bool {
+	for path, g := range l {
+		if g.sum != before[path].sum {
+			return false
+		}
+	}
+	return true
+}
+
+// firstLook is how files are that were read after since. Those that may have changed
+// meanwhile are left out, so that the next look finds them changed.
+func firstLook(files []string, since time.Time) look {
+	now := lookAt(files, nil)
+	maps.DeleteFunc(now, func(_ string, g glance) bool { return g.info == nil || since.Sub(g.info.ModTime()) < freshTime })
+	return now
 }
 
 // sumOf is the digest of a file's content.
@@ -69,4 +83,48 @@ func sumOf(path string) (sum [sha256.Size]byte, err error) {
 	}
 	h.Sum(sum[:0])
 	return sum, nil
+}
+
+// watcher finds out when files that are written have been written.
+type watcher struct {
+	seen    look // as it was acted upon
+	pending look // as it was last time, where that differs
+	looks   int  // that found pending
+}
+
+// settled looks at the files, and says whether they hold something else than when it
+// last said so, and nobody is writing them.
+func (w *watcher) settled(files []string) bool {
+	last := w.seen
+	if w.pending != nil {
+		last = w.pending
+	}
+	now := lookAt(files, last)
+	if now.same(w.seen) {
+		w.pending, w.looks = nil, 0
+		return false
+	}
+	if w.pending == nil || !now.same(w.pending) {
+		w.looks = 0
+	}
+	w.pending = now
+	w.looks++
+	if w.looks < settledLooks || w.looks < settledLooksGone && now.lacks(w.seen) {
+		return false
+	}
+	w.seen, w.pending, w.looks = now, nil, 0
+	return true
+}
+
+// forget has the next look act again.
+func (w *watcher) forget() { w.seen = nil }
+
+// lacks says whether a file is gone or empty that held something before.
+func (l look) lacks(before look) bool {
+	for path, g := range l {
+		if was := before[path]; was.info != nil && was.info.Size() > 0 && (g.info == nil || g.info.Size() == 0) {
+			return true
+		}
+	}
+	return false
 }

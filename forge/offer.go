@@ -96,12 +96,13 @@ func (p *Project) swap(g *generation) {
 	if before != nil {
 		old = &before.offer
 	}
+	p.open.Add(1) // partner: release
 	p.server.Update(func(c *mcp.Catalog) {
 		p.now.Store(g)
 		p.replace(c, old, &g.offer)
 	})
 	if before != nil {
-		before.release() // partner: newGeneration
+		before.retire()
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +16,12 @@ import (
 	"github.com/ingot-run/ingot/state"
 )
 
-// tickInterval is how often expired state is removed, and how often modules are
-// looked at.
-const tickInterval = time.Second
+// tickInterval is how often expired state is removed, watchInterval how often files are
+// looked at where nobody says otherwise.
+const (
+	tickInterval  = time.Second
+	watchInterval = 500 * time.Millisecond
+)
 
 // Options configure a [Project]. The zero value works.
 type Options struct {
@@ -34,26 +35,45 @@ type Options struct {
 	// StateInMemory keeps the state in memory, empty at first, whatever the file says:
 	// for tests, and for who only looks at what a file makes.
 	StateInMemory bool
+	// CheckTools, when not nil, may refuse what a file says by the names of its tools:
+	// for access rules that name some.
+	CheckTools func(names []string) error
+	// WatchFiles has all files looked at, and Reload called when they change; otherwise
+	// modules alone are loaded anew.
+	WatchFiles bool
+	// WatchInterval is how often files are looked at; 0: every half a second. A change
+	// is acted upon when two looks in a row find the same.
+	WatchInterval time.Duration
+	// Reloaded hears what became of each change that was seen, one at a time: what it
+	// changed, or why what served before goes on. Nil logs that.
+	Reloaded func(d *Diff, err error)
 }
 
 // Project is a forge.yaml that was opened: a server with all that it names. It lives as
 // long as the server does; what is made of one reading of the files is a generation.
 type Project struct {
-	options Options
-	state   *state.Embedded
-	server  *mcp.Server
-	stop    context.CancelFunc
-	running sync.WaitGroup
-	closing sync.WaitGroup             // generations that no call holds any more
-	now     atomic.Pointer[generation] // what serves; nil after Close
+	options   Options
+	path      string
+	opened    *config.Config // whose state, name and address are in force
+	state     *state.Embedded
+	server    *mcp.Server
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	firstLook look // for watch
+
+	now      atomic.Pointer[generation] // what serves; nil after Close
+	draining atomic.Int32               // generations that do not serve and are not closed
+	open     sync.WaitGroup             // generations that served and are not closed
 
 	reloading sync.Mutex    // held while a generation is made and put into place
 	host      *sandbox.Host // nil until there is a module; reloading guards it
+	watched   []string      // the files that the last reading was made of; reloading guards it
 }
 
 // Open reads a file and makes its server. The error of a file that is wrong is a
 // [*config.Problems]; every other says which tool cannot be made, and why.
 func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
+	began := time.Now()
 	c, err := config.Load(path, config.Options{})
 	if err != nil {
 		return nil, err
@@ -64,7 +84,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Project{options: o}
+	p := &Project{options: o, path: path, opened: c, watched: filesOf(c)}
+	if o.Reloaded == nil {
+		p.options.Reloaded = p.logReload
+	}
+	if o.WatchInterval <= 0 {
+		p.options.WatchInterval = watchInterval
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close())
@@ -83,6 +109,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 		return nil, err
 	}
 	p.swap(g)
+	p.firstLook = firstLook(p.watched, began)
 	p.run()
 	return p, nil
 }
@@ -152,7 +179,7 @@ func (p *Project) run() {
 			}
 		}
 	})
-	p.running.Go(func() { p.watchModules(ctx, tickInterval) })
+	p.running.Go(func() { p.watch(ctx, p.options.WatchInterval) })
 }
 
 // sandbox is the host of all modules, made when there is the first one.
@@ -177,7 +204,7 @@ func (p *Project) hold() *generation {
 }
 
 // ToolNames are the tools that there are, those that only others call included.
-func (p *Project) ToolNames() []string { return slices.Sorted(maps.Keys(p.current().handlers)) }
+func (p *Project) ToolNames() []string { return p.current().toolNames() }
 
 // Server is the server, ready to be served.
 func (p *Project) Server() *mcp.Server { return p.server }
@@ -207,10 +234,12 @@ func (p *Project) Close() error {
 	if p.server != nil {
 		p.server.Close()
 	}
+	p.reloading.Lock()
 	if g := p.now.Swap(nil); g != nil {
-		g.release() // partner: newGeneration
+		g.retire()
 	}
-	p.closing.Wait()
+	p.reloading.Unlock()
+	p.open.Wait()
 	if p.host != nil {
 		p.note("closing the sandbox", p.host.Close(context.Background()))
 	}

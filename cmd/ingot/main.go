@@ -2,6 +2,7 @@
 //
 //	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
 //	ingot serve --config forge.yaml
+//	ingot dev [FILE]
 //	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
 //	ingot build [DIR]
@@ -22,7 +23,8 @@
 // which one process has at a time: the next one is told who.
 //
 // With a configuration, serve is the server that the file names: its tools, prompts
-// and state, over the transport that it says.
+// and state, over the transport that it says; SIGHUP has it read the file again. dev
+// follows each change of the file.
 //
 // state looks after such a directory while nobody serves it: verify reads all of it
 // and says what is damaged, repair makes a store of what is whole, dump writes the
@@ -58,6 +60,7 @@ import (
 type commands struct {
 	Serve    serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
 	Test     testCommand       `cmd:"" help:"Run the tests of a forge.yaml: call its tools and compare what they answer."`
+	Dev      devCommand        `cmd:"" help:"Serve a forge.yaml, and follow its changes."`
 	Call     callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
 	State    stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
 	Keygen   keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
