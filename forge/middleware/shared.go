@@ -28,6 +28,10 @@ type Options struct {
 	// Lookup finds the tools of fallbacks, when they are needed. They should have
 	// chains of their own.
 	Lookup func(name string) (mcp.Handler, bool)
+	// DependsOn, when not nil, are the tools that a tool's answers come from beside
+	// itself: the steps of a pipeline, the alternatives of a fallback. When one of them
+	// is another one in the next configuration, the tool's state does not outlive it.
+	DependsOn func(t *config.Tool) []*config.Tool
 }
 
 // Shared is the state of the middleware of all tools under one configuration. It is
@@ -37,7 +41,8 @@ type Shared struct {
 
 	mu     sync.Mutex
 	parts  map[partKey]entry
-	before map[partKey]entry // of the configuration before
+	before map[partKey]entry       // of the configuration before
+	prints map[*config.Tool]string // of tools that others depend on
 }
 
 // part is the state of one middleware.
@@ -65,7 +70,7 @@ func NewShared(o Options, before *Shared) *Shared {
 	if o.Lookup == nil {
 		o.Lookup = func(string) (mcp.Handler, bool) { return nil, false }
 	}
-	s := &Shared{options: o, parts: map[partKey]entry{}}
+	s := &Shared{options: o, parts: map[partKey]entry{}, prints: map[*config.Tool]string{}}
 	if before != nil {
 		before.mu.Lock()
 		defer before.mu.Unlock()
@@ -116,6 +121,16 @@ func printOf(of any) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// printOf is the print of a tool that several others may depend on.
+func (s *Shared) printOf(t *config.Tool) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.prints[t] == "" {
+		s.prints[t] = printOf(t)
+	}
+	return s.prints[t]
 }
 
 // State is how one middleware of one tool stands.

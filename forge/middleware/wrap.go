@@ -30,6 +30,11 @@ type layer func(next mcp.Handler) mcp.Handler
 // which middleware cannot be made.
 func Wrap(h mcp.Handler, tool *config.Tool, chain []config.Middleware, s *Shared) (mcp.Handler, error) {
 	w := &wrapping{shared: s, tool: tool, toolPrint: printOf(tool), seen: map[partKey]int{}}
+	if s.options.DependsOn != nil {
+		for _, other := range s.options.DependsOn(tool) {
+			w.toolPrint += s.printOf(other)
+		}
+	}
 	var layers []layer
 	for i := range chain {
 		l, err := w.layer(&chain[i])
