@@ -52,8 +52,11 @@ type host struct {
 // compilationCache keeps the compiled engine from one test to the next.
 var compilationCache = wazero.NewCompilationCache()
 
-// wazeroHosts returns a function that makes an instance of the engine.
-func wazeroHosts(t *testing.T) func() *host {
+// wazeroHosts returns a function that makes an instance of the engine without files.
+func wazeroHosts(t *testing.T) func() *host { return wazeroHostsOn(t, wazero.NewFSConfig()) }
+
+// wazeroHostsOn returns a function that makes an instance of the engine with files.
+func wazeroHostsOn(t *testing.T, files wazero.FSConfig) func() *host {
 	ctx := context.Background()
 	wasm, err := buildEngine()
 	require.NoError(t, err)
@@ -65,7 +68,7 @@ func wazeroHosts(t *testing.T) func() *host {
 	return func() *host {
 		h := &host{t: t, now: func() int64 { return clockStart }}
 		config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").
-			WithStderr(os.Stderr).WithSysNanotime().
+			WithStderr(os.Stderr).WithSysNanotime().WithFSConfig(files).
 			WithWalltime(h.walltime, sys.ClockResolution(time.Millisecond))
 		h.module, err = runtime.InstantiateModule(ctx, compiled, config)
 		require.NoError(t, err)

@@ -28,11 +28,17 @@ const EXPORTS = [
   "snapshot_read", "stat", "stats", "tick", "unwatch", "watch",
 ].map((name) => (name.startsWith("_") ? name : `ingot_${name}`));
 
+// Asked for where a store is kept in files.
+const FILE_EXPORTS = ["ingot_open_dir", "ingot_flush", "ingot_work", "ingot_compact", "ingot_log_stats"];
+
 // The states of an engine. Only OPEN takes calls.
 export const OPEN = 0;
 const BUSY = 1;
 const CLOSED = 2;
 const POISONED = 3;
+
+// Errors of these codes are about files, and may come from what a file call threw.
+const STORAGE_CODES = new Set(["ERR_SPACE", "ERR_READ_ONLY", "ERR_STORAGE"]);
 
 const TWO_32 = 4294967296;
 const HIGH_MAX = 0x1fffff; // the high word of Number.MAX_SAFE_INTEGER
@@ -65,10 +71,13 @@ export class Engine {
   #wasi = null;
   #poison = null;
 
-  /** start makes an instance. now is the clock, in Unix milliseconds. */
-  static async start(module, now) {
+  /**
+   * start makes an instance. now is the clock, in Unix milliseconds; files, if
+   * given, answer its file calls (see persist/wasi-files.js).
+   */
+  static async start(module, now, files = null) {
     const engine = new Engine();
-    engine.#wasi = new Wasi(() => engine.#readClock(now));
+    engine.#wasi = new Wasi(() => engine.#readClock(now), files);
     let instance;
     try {
       instance = await WebAssembly.instantiate(module, engine.#wasi.imports(module));
@@ -92,7 +101,8 @@ export class Engine {
     if (version !== ABI_VERSION) {
       throw new IngotError("ERR_ABI", `the engine has ABI version ${version} and this package speaks ${ABI_VERSION}: use the engine.wasm that came with it`);
     }
-    const missing = EXPORTS.filter((name) => typeof exports[name] !== "function");
+    const wanted = this.#wasi.files === null ? EXPORTS : [...EXPORTS, ...FILE_EXPORTS];
+    const missing = wanted.filter((name) => typeof exports[name] !== "function");
     if (missing.length > 0 || !(memory instanceof WebAssembly.Memory)) {
       throw new IngotError("ERR_ABI", `the engine lacks exports: ${missing.join(", ") || "memory"}`);
     }
@@ -140,6 +150,7 @@ export class Engine {
   }
 
   release() {
+    this.#wasi.files?.closeAll();
     this.x = this.u8 = this.view = this.#words = this.#longs = null;
   }
 
@@ -182,7 +193,10 @@ export class Engine {
     const index = this.#words[2];
     const size = this.call("ingot_error");
     if (size > this.areaBytes) this.findArea();
-    const error = new IngotError(codeOf(number), new TextDecoder().decode(this.u8.subarray(this.area, this.area + size)));
+    const code = codeOf(number);
+    const cause = STORAGE_CODES.has(code) ? this.#wasi.files?.failure : undefined;
+    const text = new TextDecoder().decode(this.u8.subarray(this.area, this.area + size));
+    const error = new IngotError(code, text, cause == null ? undefined : { cause });
     if (number === CONFLICT) {
       error.version = version;
       error.index = index;
@@ -242,6 +256,12 @@ export class Engine {
   setSecond(number) {
     this.#words[2] = number % TWO_32;
     this.#words[3] = Math.floor(number / TWO_32);
+  }
+
+  /** setRegister writes a register by its number. */
+  setRegister(index, number) {
+    this.view.setUint32(this.#registers + 8 * index, number % TWO_32, true);
+    this.view.setUint32(this.#registers + 8 * index + 4, Math.floor(number / TWO_32), true);
   }
 
   setSigned(bigint) {

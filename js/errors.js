@@ -17,6 +17,13 @@ const CODES = new Map([
   [-20, "ERR_BATCH_SIZE"],
   [-21, "ERR_SNAPSHOT"],
   [-22, "ERR_WATCHER_CLOSED"],
+  [-23, "ERR_LOCKED"],
+  [-24, "ERR_CORRUPT"],
+  [-25, "ERR_FORMAT_VERSION"],
+  [-26, "ERR_ENCRYPTED"],
+  [-27, "ERR_SPACE"],
+  [-28, "ERR_READ_ONLY"],
+  [-29, "ERR_STORAGE"],
 ]);
 
 /** ABSENT is the engine's answer for a key that is not there: no error. */

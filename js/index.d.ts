@@ -57,7 +57,22 @@ export type ErrorCode =
   | "ERR_POISONED"
   /** now() returned something else than Unix milliseconds; later than in open(), that is the cause of an ERR_POISONED. */
   | "ERR_CLOCK"
+  /** This platform lacks what that `persist` needs; the text says what to use instead. */
   | "ERR_PERSIST_UNSUPPORTED"
+  /** Another has the kept store open; the text says who. */
+  | "ERR_LOCKED"
+  /** A file of the kept store is damaged in a way that no crash explains. */
+  | "ERR_CORRUPT"
+  /** A newer version wrote the kept store. */
+  | "ERR_FORMAT_VERSION"
+  /** The kept store is encrypted, which this package does not read. */
+  | "ERR_ENCRYPTED"
+  /** The disk or the quota is full: writes are refused until there is room, reads go on. */
+  | "ERR_SPACE"
+  /** Writing or syncing failed: writes are refused until the store is closed and opened again. */
+  | "ERR_READ_ONLY"
+  /** A file cannot be read or written; `cause` says more. */
+  | "ERR_STORAGE"
   /** The engine's file is truncated or no WebAssembly. */
   | "ERR_WASM"
   /** The engine's file cannot be read or fetched. */
@@ -78,14 +93,30 @@ export class IngotError extends Error {
   readonly index?: number;
 }
 
+/**
+ * When a write of a kept store is durable. "always": when the call returns. "group":
+ * all writes of one turn of the event loop are synced together at its end; flush()
+ * waits for that. "interval": within syncInterval. "never": when flush() or close()
+ * says so. Beside "always" a crash of the process may lose what is not synced yet.
+ */
+export type Sync = "always" | "group" | "interval" | "never";
+
 export interface OpenOptions {
-  /** A label, for the owner's own use; two stores of one name share nothing. Default "ingot". */
+  /** Names a kept store; one in memory has it as a label only. Default "ingot". */
   name?: string;
   /**
-   * Where the store lives. Only false, in memory, is built so far: the others
-   * throw ERR_PERSIST_UNSUPPORTED.
+   * Where the store lives: false, the default, in memory; "fs" in a directory, in
+   * Node; "opfs" in the browser's private file system, in a dedicated worker; "idb" in
+   * IndexedDB. A store is open once: elsewhere open() fails with ERR_LOCKED, and so
+   * does a native ingot process on the same directory.
    */
   persist?: false | "fs" | "opfs" | "idb";
+  /** With "fs": the directory, made when it is missing; `./NAME.ingot` unless given. */
+  dir?: string;
+  /** When writes of a kept store are durable. Default "group". */
+  sync?: Sync;
+  /** With sync "interval": after how many milliseconds at most; default 1000. */
+  syncInterval?: number;
   /** The engine, if not the file that comes with the package. */
   wasm?: WebAssembly.Module | ArrayBuffer | Uint8Array | URL | string | Response;
   /**
@@ -242,6 +273,27 @@ export interface Stats {
   watchers: number;
 }
 
+/** The figures of a kept store's files. Counts are since open(). */
+export interface LogStats {
+  /** "degraded": writes are refused until there is room. "read-only": until it is opened again. */
+  state: "ok" | "degraded" | "read-only";
+  /** Why it is not "ok". */
+  problem: string | undefined;
+  /** Files of the log, and their bytes, that are not compacted yet. */
+  segments: number;
+  logBytes: number;
+  snapshotBytes: number;
+  /** Changes that wait in memory. */
+  pendingBytes: number;
+  writtenBytes: number;
+  syncs: number;
+  /** When the log was last synced, in Unix milliseconds. */
+  syncedAt: number;
+  compactions: number;
+  /** What open() found: bytes read, files and changes of the log, whether it was closed, what a crash had torn. */
+  recovered: { snapshotBytes: number; logBytes: number; segments: number; records: number; clean: boolean; tornBytes: number };
+}
+
 /** An open store. Methods are synchronous unless they return a promise. */
 export class Store {
   private constructor();
@@ -310,12 +362,20 @@ export class Store {
    */
   tick(max?: number): number;
 
-  /** Waits until what was written is durable: in memory, at once. */
+  /**
+   * Resolves when all that was written before is durable: in memory, at once. Those
+   * who call it in one turn share a sync. It fails with ERR_SPACE while there is no
+   * room, and may be tried again; with ERR_READ_ONLY for good.
+   */
   flush(): Promise<void>;
+  /** Rewrites a kept store without its log. It happens by itself too, in pieces, when the log is long. */
+  compact(): Promise<void>;
+  /** What a kept store has on its disk; all zero in memory. */
+  logStats(): LogStats;
   /** The store as it is now, in the format of docs/FORMAT.md, which every build reads. */
   snapshot(): Promise<Uint8Array>;
   /** Replaces the contents. On damage (ERR_SNAPSHOT) nothing changes. */
   restore(source: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
-  /** Ends the store and frees its memory; later calls throw ERR_CLOSED. Closing twice is harmless. */
+  /** Makes all durable, ends the store and frees its memory; later calls throw ERR_CLOSED. Closing twice is harmless. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { ABSENT, KEY_SPACE, OPEN, VALUE_BYTES_MAX, decodeText, keyBytesMax, valueBytesMax } from "./engine.js";
 import { IngotError, typeError } from "./errors.js";
 import { deleteConditions, flag, int64, operation, refuseUnknown, setConditions, ttlMillis, versionNumber, wantsBytes, wholeNumber } from "./options.js";
+import { HeaderGuard, chunksOf, joined } from "./stream.js";
 import { Watcher } from "./watcher.js";
 
 const COUNT_MAX = 0x7fffffff;
@@ -28,13 +29,11 @@ const GET_MANY_BYTES = 1 << 20;
 const SAFE_DIGITS = 15;
 const SAFE_DELTA = 8_000_000_000_000_000n;
 
-const CHUNK_BYTES = 1 << 20;
+// What ingot_log_stats says.
+const LOG_STATS = 15;
+const LOG_STATES = ["ok", "degraded", "read-only"];
 
-// Where a snapshot says at which version it was taken; see docs/FORMAT.md.
-const SNAPSHOT_VERSION_AT = 16;
-const SNAPSHOT_HEADER_BYTES = 32;
-// Versions still free above a restored one: more than a store can live to use.
-const VERSION_ROOM = 2 ** 52;
+const CHUNK_BYTES = 1 << 20;
 
 /**
  * Store is an open store. open() makes one. Its methods are synchronous unless
@@ -46,13 +45,16 @@ export class Store {
   #h; // the store's handle
   #name;
   #waiting = new Set(); // the watchers that somebody awaits
+  #closing; // the promise of close()
+  #durable; // makes writes durable; null in memory
 
   /** @internal */
-  constructor(engine, handle, name) {
+  constructor(engine, handle, name, durable = null) {
     this.#e = engine;
     this.#x = engine.x;
     this.#h = handle;
     this.#name = name;
+    this.#durable = durable;
   }
 
   get name() {
@@ -206,9 +208,10 @@ export class Store {
   }
 
   // changed ends a call that may have changed something: the area of a large
-  // request is given back, and those who wait for a change look again.
+  // request is given back, a sync is due, and those who wait for a change look again.
   #changed() {
     this.#e.trim();
+    if (this.#durable !== null) this.#durable.changed();
     if (this.#waiting.size === 0) return;
     for (const watcher of [...this.#waiting]) watcher.wake();
   }
@@ -470,6 +473,28 @@ export class Store {
   // flush waits until all that was written is durable. In memory nothing is.
   async flush() {
     if (this.#e.state !== OPEN) this.#e.refuse();
+    if (this.#durable !== null) await this.#durable.flush();
+  }
+
+  async compact() {
+    if (this.#e.state !== OPEN) this.#e.refuse();
+    if (this.#durable !== null) await this.#durable.compact();
+  }
+
+  logStats() {
+    const e = this.#e;
+    if (e.state !== OPEN) e.refuse();
+    const size = e.checked("ingot_log_stats", this.#h);
+    const at = e.replyAt(0, size);
+    const numbers = Array.from({ length: LOG_STATS }, (_, i) => e.u64At(at + 8 * i, "a counter"));
+    const [state, segments, logBytes, snapshotBytes, pendingBytes, writtenBytes, syncs, syncedAt, compactions, ...found] = numbers;
+    const problem = decodeText(e.u8.subarray(at + 8 * LOG_STATS, at + size), "a text", "ERR_INTERNAL");
+    return {
+      state: LOG_STATES[state],
+      problem: problem === "" ? undefined : problem,
+      segments, logBytes, snapshotBytes, pendingBytes, writtenBytes, syncs, syncedAt, compactions,
+      recovered: { snapshotBytes: found[0], logBytes: found[1], segments: found[2], records: found[3], clean: found[4] === 1, tornBytes: found[5] },
+    };
   }
 
   async snapshot() {
@@ -517,49 +542,20 @@ export class Store {
 
   async close() {
     const e = this.#e;
-    if (e.closed) return;
-    if (e.state === OPEN) e.checked("ingot_close", this.#h);
-    e.close();
-    this.#x = null;
-    for (const watcher of [...this.#waiting]) watcher.wake();
-  }
-}
-
-// HeaderGuard refuses a snapshot whose versions leave no room below the largest
-// safe number. It speaks last, so that damage is called damage.
-class HeaderGuard {
-  #header = new Uint8Array(SNAPSHOT_HEADER_BYTES);
-  #seen = 0;
-
-  look(chunk) {
-    if (!(chunk instanceof Uint8Array)) throw typeError("a chunk of a snapshot", "a Uint8Array", chunk);
-    const part = chunk.subarray(0, SNAPSHOT_HEADER_BYTES - this.#seen);
-    this.#header.set(part, this.#seen);
-    this.#seen += part.length;
+    if (e.closed) return this.#closing;
+    this.#closing = this.#close();
+    return this.#closing;
   }
 
-  check() {
-    const version = new DataView(this.#header.buffer).getBigUint64(SNAPSHOT_VERSION_AT, true);
-    if (version > VERSION_ROOM) {
-      throw new IngotError("ERR_RANGE", `the snapshot was taken at version ${version}; JavaScript numbers serve up to version ${VERSION_ROOM}`);
+  async #close() {
+    const e = this.#e;
+    try {
+      if (this.#durable !== null) await this.#durable.close();
+      else if (e.state === OPEN) e.checked("ingot_close", this.#h);
+    } finally {
+      e.close();
+      this.#x = null;
+      for (const watcher of [...this.#waiting]) watcher.wake();
     }
   }
-}
-
-async function* chunksOf(source) {
-  if (source instanceof Uint8Array) yield source;
-  else if (typeof source?.[Symbol.asyncIterator] === "function" || typeof source?.[Symbol.iterator] === "function" && typeof source !== "string") yield* source;
-  else throw typeError("a snapshot", "a Uint8Array or an iterable of them", source);
-}
-
-function joined(chunks) {
-  let size = 0;
-  for (const chunk of chunks) size += chunk.length;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

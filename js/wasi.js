@@ -22,8 +22,9 @@ export function checkedTime(millis) {
 
 /**
  * Wasi gives the engine what it may have of the world: the time, random bytes,
- * and a place to complain. Every other call of WASI preview 1 is answered with
- * an errno: there are no files, no arguments and no environment.
+ * a place to complain, and files where the store is kept in some. Every other call
+ * of WASI preview 1 is answered with an errno: there are no arguments and there is no
+ * environment.
  */
 export class Wasi {
   #now;
@@ -32,14 +33,19 @@ export class Wasi {
   /** What the engine wrote to its standard output and error: the beginning. */
   log = "";
 
+  /** What answers file calls, or null: then there are no files. */
+  files;
+
   /** @param {() => number} now the time in Unix milliseconds */
-  constructor(now) {
+  constructor(now, files = null) {
     this.#now = now;
+    this.files = files;
   }
 
   /** bind tells where the instance keeps its memory. */
   bind(memory) {
     this.#memory = memory;
+    this.files?.bind(memory);
   }
 
   /** imports are the functions that a module asks for, known or refused. */
@@ -61,6 +67,7 @@ export class Wasi {
       fd_prestat_dir_name: () => BADF,
       fd_read: () => BADF,
       fd_close: () => BADF,
+      ...this.files?.calls(),
     };
     const wasi = {};
     for (const wanted of WebAssembly.Module.imports(module)) {

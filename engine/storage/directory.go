@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 )
 
 // What a Directory makes is its owner's alone.
@@ -189,7 +190,8 @@ func (d *Directory) Sync() error {
 
 // Lock implements Dir. It locks the file "lock" in the directory, and writes
 // into it who holds it. The lock ends with the process, however that ends; the
-// file stays.
+// file stays. A store that is open in Node is respected: on Linux it says so in an
+// owner file.
 func (d *Directory) Lock() (io.Closer, error) {
 	f, err := d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -202,13 +204,23 @@ func (d *Directory) Lock() (io.Closer, error) {
 		return nil, locked
 	}
 	if err == nil {
+		// The lock is there before anybody looks for one of the other kind.
+		var node Holder
+		var held bool
+		if node, held, err = nodeOwner(d.root); held {
+			return nil, errors.Join(&LockedError{Dir: d.path, Holder: node}, release.Close())
+		}
+	}
+	if err == nil {
 		err = writeHolder(f)
 	}
 	if err != nil {
 		f.Close()
 		return nil, failed("locking", filepath.Join(d.path, lockName), err)
 	}
-	return release, nil
+	return closer(sync.OnceValue(func() error {
+		return errors.Join(f.Truncate(0), release.Close()) // a process of Node may go by what it says
+	})), nil
 }
 
 // osFile is a file of the operating system.

@@ -15,6 +15,8 @@ import (
 //	pid 4711
 //	host build-3
 //	since 2026-11-22T07:44:58Z
+//
+// On Linux it goes on with the boot and the pid namespace, as owner files do.
 const holderFormat = "pid %d\nhost %s\nsince %s\n"
 
 // holderBytesMax bounds what is read of a lock file: host names are short.
@@ -26,7 +28,7 @@ func writeHolder(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(io.NewOffsetWriter(f, 0), holderFormat, h.PID, h.Host, h.Since.Format(time.RFC3339))
+	_, err := fmt.Fprintf(io.NewOffsetWriter(f, 0), holderFormat+"%s", h.PID, h.Host, h.Since.Format(time.RFC3339), holderPlace())
 	return err
 }
 

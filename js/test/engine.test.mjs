@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { WasiFiles } from "../persist/wasi-files.js";
 import { IngotError, open } from "../index.js";
 import { fakeEngine, withMemoryMax } from "./fake-engine.mjs";
 
@@ -142,7 +143,7 @@ test("a clock that fails poisons, one that calls back is told", async () => {
 });
 
 test("options of open are checked", async () => {
-  for (const persist of ["fs", "opfs", "idb"]) await rejectsCode("ERR_PERSIST_UNSUPPORTED", open({ persist }), /not built yet/);
+  for (const persist of ["opfs", "idb"]) await rejectsCode("ERR_PERSIST_UNSUPPORTED", open({ persist }));
   for (const persist of [true, "disk", null, 1]) await rejectsCode("ERR_OPTIONS", open({ persist }));
   await rejectsCode("ERR_TYPE", open({ name: 1 }));
   await rejectsCode("ERR_TYPE", open({ now: 1 }));
@@ -169,5 +170,8 @@ test("stores of one name share nothing", async () => {
 test("the engine asks for nothing but what the shim grants", () => {
   const wanted = WebAssembly.Module.imports(engineModule);
   assert.deepEqual([...new Set(wanted.map(({ module }) => module))], ["wasi_snapshot_preview1"]);
-  for (const { name } of wanted) assert.doesNotMatch(name, /^(sock|path)_/, "a build that reaches for files or sockets shows here");
+  for (const { name } of wanted) assert.doesNotMatch(name, /^sock_/, "a build that reaches for sockets shows here");
+  const files = new Set(Object.keys(new WasiFiles({}).calls()));
+  const others = wanted.map(({ name }) => name).filter((name) => /^(path|fd)_/.test(name) && !files.has(name));
+  assert.deepEqual([...new Set(others)].sort(), ["fd_fdstat_set_flags", "fd_read", "fd_write"], "what the engine may ask of files is offered");
 });

@@ -21,8 +21,8 @@ test("the packed package holds what it needs and runs", async (t) => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
   const [{ filename, files }] = JSON.parse(stdout);
   const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  const tools = (await readdir(join(root, "tools"))).map((name) => `tools/${name}`);
-  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...tools, "dist/engine.wasm", "index.d.ts", "tools.d.ts", "package.json", "README.md"].sort());
+  const folders = await Promise.all(["persist", "tools"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
+  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...folders.flat(), "dist/engine.wasm", "index.d.ts", "tools.d.ts", "package.json", "README.md"].sort());
 
   const installed = join(dir, "node_modules", "ingot-state");
   await mkdir(installed, { recursive: true });

@@ -2,7 +2,7 @@
 // export and have.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,8 @@ test("every method is declared, and every declared one is there", async () => {
 });
 
 test("every code that the modules throw is declared", async () => {
-  const sources = await Promise.all(["engine", "errors", "index", "load", "options", "store", "wasi", "watcher"].map((name) => readFile(here(`../${name}.js`), "utf8")));
+  const names = (await Promise.all(["", "persist/"].map(async (folder) => (await readdir(here(`../${folder}`))).map((name) => folder + name)))).flat();
+  const sources = await Promise.all(names.filter((name) => name.endsWith(".js")).map((name) => readFile(here(`../${name}`), "utf8")));
   const thrown = new Set(sources.join("\n").match(/(?<=")ERR_[A-Z_]+(?=")/g));
   const declared = new Set(/type ErrorCode =([\s\S]*?);\n/.exec(declarations)[1].match(/(?<=")ERR_[A-Z_]+(?=")/g));
   assert.deepEqual([...declared].sort(), [...thrown].sort());

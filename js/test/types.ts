@@ -9,7 +9,11 @@ function same<A, B>(_proof: Same<A, B>): void {}
 async function accepted(store: Store): Promise<void> {
   const opened = await open({ name: "n", persist: false, maxBytes: 1, maxValueBytes: 2, evict: true, now: () => 0, wasm: new Uint8Array(0) });
   await open();
-  await open({ persist: "fs" }); // a run-time error for now, with a code of its own
+  await open({ persist: "fs", dir: "/tmp/x", sync: "interval", syncInterval: 5 });
+  const { state, recovered: { tornBytes } } = store.logStats();
+  same<typeof state, "ok" | "degraded" | "read-only">(true);
+  same<typeof tornBytes, number>(true);
+  await store.compact();
 
   const value = store.get("k");
   same<typeof value, Uint8Array | undefined>(true);

@@ -1,0 +1,12 @@
+//go:build !linux && !wasip1
+
+package storage
+
+import "os"
+
+// nodeOwner is the process of Node that has the directory: here Node locks the file
+// "lock" itself.
+func nodeOwner(*os.Root) (h Holder, held bool, err error) { return h, false, nil }
+
+// holderPlace is what the lock file says beside the holder.
+func holderPlace() string { return "" }

@@ -1,0 +1,49 @@
+import { IngotError, typeError } from "../errors.js";
+import { wholeNumber } from "../options.js";
+import { Store } from "../store.js";
+import { Durable, SYNC_INTERVAL_DEFAULT, SYNC_NAMES, policyNumber } from "./durable.js";
+import { DIRECTORY_PATH, WasiFiles } from "./wasi-files.js";
+
+const INTERVAL_MAX = 2 ** 31 - 1; // of a timer
+const REGISTER_SYNC = 2;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+const BACK_ENDS = {
+  fs: () => import("./fs.js"),
+};
+
+/**
+ * openPersistent opens the store that a back end holds. begin starts an engine on
+ * its files and fills the registers of ingot_open in.
+ */
+export async function openPersistent({ name, persist, dir, sync = "group", syncInterval = SYNC_INTERVAL_DEFAULT, begin }) {
+  check(persist, name, dir, sync, syncInterval);
+  if (BACK_ENDS[persist] === undefined) throw new IngotError("ERR_PERSIST_UNSUPPORTED", `persist ${JSON.stringify(persist)} is not built yet: use persist: false with snapshot() and restore()`);
+  const { openFiles } = await BACK_ENDS[persist]();
+  const { files, release } = await openFiles({ name, dir });
+  let engine;
+  try {
+    engine = await begin(new WasiFiles(files));
+    engine.setRegister(REGISTER_SYNC, policyNumber(sync));
+    for (let i = REGISTER_SYNC + 1; i < 6; i++) engine.setRegister(i, 0);
+    const pathBytes = engine.keyAt(DIRECTORY_PATH, 0, "a path");
+    const handle = engine.checked("ingot_open_dir", pathBytes);
+    await files.commit?.();
+    const durable = new Durable(engine, handle, { files, sync, interval: syncInterval, release });
+    return new Store(engine, handle, name, durable);
+  } catch (error) {
+    engine?.close();
+    await release();
+    throw error;
+  }
+}
+
+function check(persist, name, dir, sync, syncInterval) {
+  if (!SYNC_NAMES.includes(sync)) throw new IngotError("ERR_OPTIONS", `sync is ${SYNC_NAMES.map((each) => JSON.stringify(each)).join(", ")}, not ${JSON.stringify(sync)}`);
+  if (wholeNumber("syncInterval", syncInterval, INTERVAL_MAX) === 0) throw new IngotError("ERR_OPTIONS", "syncInterval is 1 or more milliseconds");
+  if (dir !== undefined && typeof dir !== "string") throw typeError("dir", "a path", dir);
+  if (dir !== undefined && persist !== "fs") throw new IngotError("ERR_OPTIONS", `dir is for persist "fs"; with ${JSON.stringify(persist)} the name says which store it is`);
+  if (dir === "" || dir?.includes("\0")) throw new IngotError("ERR_OPTIONS", "dir must be a path");
+  if (dir === undefined && !NAME.test(name)) throw new IngotError("ERR_OPTIONS", `the name of a store that is kept has 1 to 64 letters, digits, ".", "_" and "-", and begins with a letter or digit; it is not ${JSON.stringify(name)}`);
+  if (persist === "idb" && sync === "always") throw new IngotError("ERR_OPTIONS", "no call can wait for IndexedDB: use sync \"group\" and flush()");
+}
