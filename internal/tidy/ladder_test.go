@@ -63,7 +63,7 @@ var ladder = map[string][]string{
 	"forge/resource":        {"mcp", "state", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/template"},
 	"forge/clitool":         {"mcp", "forge/config", "forge/fault", "forge/template"},
 	"forge/check":           {"forge", "forge/config", "internal/mcpclient"},
-	"forge":                 {"forge/clitool", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/resource", "forge/template", "mcp", "state", "internal/sandbox", "internal/schema", "internal/wasmtools", "internal/yamlfile"},
+	"forge":                 {"forge/clitool", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/resource", "forge/template", "mcp", "state", "internal/grants", "internal/sandbox", "internal/schema", "internal/wasmtools", "internal/yamlfile"},
 	"forge/program":         {"forge", "forge/check", "forge/config", "internal/command", "internal/httpserve"},
 	"internal/builder":      {"forge", "forge/config", "forge/program", "internal/command", "internal/yamlfile"},
 	"wasm":                  {"engine"},

@@ -3,6 +3,7 @@ package wasmtools
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"sync"
 
@@ -87,6 +88,19 @@ func (s *Set) Enter(c Catalog, wrap func(source string, t mcp.Tool, h mcp.Handle
 			s.tellServed(b)
 		}
 		b.extras.enter(c, asker{s, b.source})
+	}
+}
+
+// Tools yields each tool with the name of its module's source.
+func (s *Set) Tools() iter.Seq2[string, mcp.Tool] {
+	return func(yield func(string, mcp.Tool) bool) {
+		for _, b := range s.books {
+			for _, t := range b.tools {
+				if !yield(b.source, t.listing()) {
+					return
+				}
+			}
+		}
 	}
 }
 
