@@ -66,7 +66,7 @@ var ladder = map[string][]string{
 	"forge":                 {"forge/clitool", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/resource", "forge/template", "mcp", "state", "internal/grants", "internal/sandbox", "internal/schema", "internal/wasmtools", "internal/yamlfile"},
 	"forge/program":         {"forge", "forge/check", "forge/config", "internal/command", "internal/httpserve"},
 	"internal/builder":      {"forge", "forge/config", "forge/program", "internal/command", "internal/yamlfile"},
-	"wasm":                  {"engine"},
+	"wasm":                  {"engine", "engine/storage"},
 	"js":                    {},
 	"web":                   {"js"},
 	"internal/httpserve":    {"mcp", "mcp/httpguard", "mcp/oauth", "mcp/sse", "mcp/streamable", "mcp/websocket", "internal/command"},

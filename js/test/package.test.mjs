@@ -12,8 +12,8 @@ import { gzipSync } from "node:zlib";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-// The most that the JavaScript may weigh, all modules, gzipped, in bytes.
-const SCRIPT_BYTES_MAX = 16_000;
+// The most that the JavaScript may weigh, all modules that a store in memory needs, with their comments, gzipped, in bytes.
+const SCRIPT_BYTES_MAX = 17_000;
 
 test("the packed package holds what it needs and runs", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "ingot-pack-"));
