@@ -13,6 +13,7 @@ import (
 	"github.com/ingot-run/ingot/forge/httptool"
 	"github.com/ingot-run/ingot/forge/middleware"
 	"github.com/ingot-run/ingot/forge/pipeline"
+	"github.com/ingot-run/ingot/forge/resource"
 	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
 )
@@ -20,14 +21,16 @@ import (
 // generation is one reading of the files, with all that was made of it. Nothing of it
 // changes once it serves.
 type generation struct {
-	project  *Project
-	config   *config.Config
-	outline  *outline
-	shared   *middleware.Shared
-	modules  *wasmtools.Set         // nil: none
-	handlers map[string]mcp.Handler // complete: arguments checked, chain around
-	offer                           // what clients see of it
-	closers  []func()               // called from the last to the first when no call holds it any more
+	project   *Project
+	config    *config.Config
+	outline   *outline
+	shared    *middleware.Shared
+	modules   *wasmtools.Set          // nil: none
+	named     map[string]*config.Tool // by the names that others call
+	resources *resource.Set
+	handlers  map[string]mcp.Handler // complete: arguments checked, chain around
+	offer                            // what clients see of it
+	closers   []func()               // called from the last to the first when no call holds it any more
 
 	holds atomic.Int64 // the project's, and one for each request that it answers
 }
@@ -46,14 +49,21 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 	if before != nil {
 		shared = before.shared
 	}
-	g.shared = middleware.NewShared(middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup}, shared)
+	if err := g.loadModules(ctx, before); err != nil {
+		return nil, err
+	}
+	g.named = g.byNames()
+	g.shared = middleware.NewShared(middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup, DependsOn: g.dependsOn}, shared)
 	for i := range c.Tools {
 		if err := g.addTool(&c.Tools[i]); err != nil {
 			return nil, err
 		}
 	}
-	if err := g.addModules(ctx, before); err != nil {
-		return nil, err
+	if g.modules != nil {
+		g.modules.Enter(g, g.wrapModule)
+		if err := g.checkSteps(); err != nil {
+			return nil, err
+		}
 	}
 	if err := g.addResources(); err != nil {
 		return nil, err
@@ -74,13 +84,6 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 // toolNames are the tools that there are, those that only others call included.
 func (g *generation) toolNames() []string { return slices.Sorted(maps.Keys(g.handlers)) }
 
-// addResources offers the resources of the file, by g.AddResource and g.AddTemplate.
-// What has to end with the generation (a watch of the state, a client) goes to
-// g.closers. Handlers run on the generation that they belong to; see Project.hold.
-func (g *generation) addResources() error {
-	return nil // resources are refused by unbuilt
-}
-
 // addTool makes the handler of a tool, and offers it. Wasm tools come with their
 // modules.
 func (g *generation) addTool(t *config.Tool) error {
@@ -88,6 +91,9 @@ func (g *generation) addTool(t *config.Tool) error {
 		return nil
 	}
 	h, err := g.handler(t)
+	if err == nil {
+		h, err = g.stateful(t, h)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Pos, err)
 	}
@@ -119,7 +125,7 @@ func (g *generation) handler(t *config.Tool) (mcp.Handler, error) {
 		if t.Native.Inline != "" {
 			return pipeline.Expression(t)
 		}
-		return g.native(t)
+		return nativeTool(t)
 	default:
 		return nil, fmt.Errorf("tool %s: a tool of the type %q cannot be made", t.Name, t.Kind)
 	}
@@ -136,13 +142,7 @@ func listing(t *config.Tool) mcp.Tool {
 // wrapModule stands around the tools of modules: the middleware of the file, and of the
 // entry that the module is loaded for.
 func (g *generation) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Handler {
-	tool := config.Tool{Kind: config.KindWasm, Name: t.Name, Annotations: t.Annotations, OutputSchema: t.OutputSchema}
-	for i := range g.config.Tools {
-		if entry := &g.config.Tools[i]; entry.Wasm != nil && entry.Wasm.Module == source {
-			tool.Place, tool.Middleware = entry.Place, entry.Middleware
-		}
-	}
-	done, err := g.complete(t.Name, &tool, h)
+	done, err := g.complete(t.Name, g.moduleTool(source, t), h)
 	if err != nil {
 		g.fail(err)
 		return h
@@ -171,9 +171,9 @@ func (g *generation) lookup(name string) (mcp.Handler, bool) {
 	return h, ok
 }
 
-// addModules loads the modules of wasm tools; those that are as they were in the
+// loadModules loads the modules of wasm tools; those that are as they were in the
 // generation before are shared with it.
-func (g *generation) addModules(ctx context.Context, before *generation) error {
+func (g *generation) loadModules(ctx context.Context, before *generation) error {
 	if !slices.ContainsFunc(g.config.Tools, func(t config.Tool) bool { return t.Kind == config.KindWasm }) {
 		return nil
 	}
@@ -186,8 +186,7 @@ func (g *generation) addModules(ctx context.Context, before *generation) error {
 		return fmt.Errorf("%s: %w", g.config.Files[0], err)
 	}
 	g.closers = append(g.closers, func() { g.modules.Close(context.Background()) })
-	g.modules.Enter(g, g.wrapModule)
-	return g.checkSteps()
+	return nil
 }
 
 // checkSteps finds steps and fallbacks whose tool nobody has, which the file alone could

@@ -17,7 +17,7 @@ import (
 )
 
 // native is a function for tools of the type native: JSON in, any value out.
-type native func(ctx context.Context, p *Project, args []byte) (any, error)
+type native func(ctx context.Context, args []byte) (any, error)
 
 var (
 	registryMu sync.RWMutex
@@ -27,9 +27,11 @@ var (
 // Handle registers f under a path, for tools whose handler names it. In is decoded
 // from the arguments, which fit the tool's parameters; Out is what the tool answers:
 // an object becomes structured content, another value its JSON text, a string the
-// text itself. Handle panics when the path is taken: call it in an init function.
+// text itself. A function may also answer a resource, whose handler names it, and
+// returns a [Content] to say the media type. [StateOf] is the state that it sees.
+// Handle panics when the path is taken: call it in an init function.
 func Handle[In, Out any](path string, f func(ctx context.Context, in In) (Out, error)) {
-	register(path, func(ctx context.Context, _ *Project, args []byte) (any, error) {
+	register(path, func(ctx context.Context, args []byte) (any, error) {
 		var in In
 		if err := json.Unmarshal(args, &in); err != nil {
 			return nil, fault.Because(err, fault.InvalidInput, "the arguments do not fit: %v", err)
@@ -47,16 +49,25 @@ func register(path string, f native) {
 	registry[path] = f
 }
 
-// native makes the handler of a native tool.
-func (p *Project) native(t *config.Tool) (mcp.Handler, error) {
+// function finds a registered function.
+func function(path string) (native, error) {
 	registryMu.RLock()
-	f, names := registry[t.Native.Path], slices.Sorted(maps.Keys(registry))
+	f, names := registry[path], slices.Sorted(maps.Keys(registry))
 	registryMu.RUnlock()
 	if f == nil {
-		return nil, fmt.Errorf("tool %s: there is no function %q here; built in are %s. A project with Go functions is served by the program that \"ingot build\" makes of its folder", t.Name, t.Native.Path, strings.Join(names, ", "))
+		return nil, fmt.Errorf("there is no function %q here; built in are %s. A project with Go functions is served by the program that \"ingot build\" makes of its folder", path, strings.Join(names, ", "))
+	}
+	return f, nil
+}
+
+// nativeTool makes the handler of a native tool.
+func nativeTool(t *config.Tool) (mcp.Handler, error) {
+	f, err := function(t.Native.Path)
+	if err != nil {
+		return nil, fmt.Errorf("tool %s: %w", t.Name, err)
 	}
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-		out, err := f(ctx, p, r.Arguments)
+		out, err := f(ctx, r.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +91,7 @@ func answer(out any) (*mcp.CallResult, error) {
 }
 
 func init() {
-	register("ingot::echo", func(_ context.Context, _ *Project, args []byte) (any, error) { return rawJSON(args), nil })
+	register("ingot::echo", func(_ context.Context, args []byte) (any, error) { return rawJSON(args), nil })
 	Handle("ingot::time", func(context.Context, struct{}) (map[string]string, error) {
 		return map[string]string{"time": time.Now().UTC().Format(time.RFC3339Nano)}, nil
 	})

@@ -56,6 +56,7 @@ type Project struct {
 	path      string
 	opened    *config.Config // whose state, name and address are in force
 	state     *state.Embedded
+	handles   *state.Handles
 	server    *mcp.Server
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -99,9 +100,12 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if err := p.openState(c); err != nil {
 		return nil, err
 	}
+	watcher := p.newWatcher()
 	p.server = mcp.NewServer(mcp.Options{
 		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
+		AllowListen: watcher.AllowListen, OnListen: watcher.OnListen,
 	})
+	watcher.Serve(p.server)
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	g, err := p.newGeneration(ctx, c, nil)
@@ -118,9 +122,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 // one that is not what its file says.
 func unbuilt(c *config.Config) error {
 	var errs []error
-	for _, r := range c.Resources {
-		errs = append(errs, fmt.Errorf("%s: resources are not served yet: leave them out", r.Pos))
-	}
 	if c.State.Backend == config.BackendRedis {
 		errs = append(errs, fmt.Errorf("%s: the backend redis is not built yet: use file or memory", c.State.At("backend")))
 	}
@@ -130,6 +131,10 @@ func unbuilt(c *config.Config) error {
 // openState opens the store of the file, or one in memory.
 func (p *Project) openState(c *config.Config) (err error) {
 	p.state, err = OpenState(c, p.options.StateInMemory, func(text string) { p.options.Logger.Warn(text) })
+	if err != nil {
+		return err
+	}
+	p.handles, err = state.NewHandles(p.state, state.HandleOptions{PerPrincipal: handlesPerPrincipal})
 	return err
 }
 

@@ -19,6 +19,9 @@ type Namespace struct {
 	// holds for all that is written under the prefix, and until a Scope of the same
 	// prefix gives another one.
 	BytesMax int64
+	// BudgetKept leaves the budget of the prefix as it is: for a second Scope of a
+	// prefix, whose owner is another. BytesMax is 0 then.
+	BudgetKept bool
 	// ReadOnly refuses every write with ErrReadOnly.
 	ReadOnly bool
 
@@ -56,6 +59,12 @@ func Scope(m Manager, n Namespace) (*Scoped, error) {
 		return nil, fmt.Errorf("%w: the byte budget of namespace %.80q is negative", ErrOptions, n.Prefix)
 	}
 	s := &Scoped{inner: m, prefix: n.Prefix, Namespace: n}
+	if n.BudgetKept {
+		if n.BytesMax != 0 {
+			return nil, fmt.Errorf("%w: namespace %.80q keeps its budget and is given one", ErrOptions, n.Prefix)
+		}
+		return s, nil
+	}
 	if err := setBudget(m, n.Prefix, n.BytesMax); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ingot-run/ingot/forge/config"
@@ -20,12 +21,21 @@ const (
 	reportMax     = 4 << 10  // bytes of a step's words in an error
 )
 
+// The variables that are there by themselves, unless a parameter or a step's has the
+// name.
+const (
+	nameInput = "input" // all arguments
+	nameState = "state" // what the tool sees of the state, key by key
+)
+
 // pipeline is a compiled pipeline.
 type pipeline struct {
 	name    string
 	steps   []*step
 	count   int
 	output  *template.Tree // nil: what the last step answered
+	shows   []string       // keys of the state that output shows
+	input   bool           // the arguments together are the variable input
 	object  bool           // answers are JSON objects
 	lookup  func(name string) (mcp.Handler, bool)
 	secrets config.Secrets
@@ -36,6 +46,7 @@ type step struct {
 	label     string // such as step 2
 	tool      string
 	input     *template.Tree // nil: none
+	shows     []string       // keys of the state that input shows
 	inputFrom string
 	outputVar string
 	condition *expression.Expression // nil: always
@@ -52,14 +63,18 @@ func New(tool *config.Tool, lookup func(name string) (mcp.Handler, bool), secret
 	for _, param := range tool.Params {
 		names = append(names, param.Name)
 	}
+	if !slices.Contains(names, nameInput) {
+		names, p.input = append(names, nameInput), true
+	}
 	var err error
-	if p.steps, _, err = p.compile(tool.Pipeline.Steps, names, "step ", false); err != nil {
+	if p.steps, names, err = p.compile(tool.Pipeline.Steps, names, "step ", false); err != nil {
 		return nil, fmt.Errorf("tool %s: %w", tool.Name, err)
 	}
 	if len(tool.Pipeline.Output) > 0 {
 		if p.output, err = template.ParseTree(tool.Pipeline.Output); err != nil {
 			return nil, fmt.Errorf("tool %s: output: %w", tool.Name, err)
 		}
+		p.shows = shown(p.output, names)
 	}
 	return p.call, nil
 }
@@ -101,12 +116,27 @@ func (p *pipeline) compileStep(c *config.Step, names []string, label string) (_ 
 		if s.input, err = template.ParseTree(c.Input); err != nil {
 			return nil, fmt.Errorf("%s: input: %w", label, err)
 		}
+		s.shows = shown(s.input, names)
 	}
 	if p.count++; p.count > config.StepsMax {
 		return nil, fmt.Errorf("%s: a pipeline has at most %d steps", label, config.StepsMax)
 	}
 	s.label = fmt.Sprintf("%s (%s)", label, c.Tool)
 	return s, nil
+}
+
+// shown are the keys of the state that the texts of a tree show, where no variable is
+// called state.
+func shown(t *template.Tree, names []string) (keys []string) {
+	if slices.Contains(names, nameState) {
+		return nil
+	}
+	for _, path := range t.Paths() {
+		if path[0] == nameState && len(path) > 1 && !slices.Contains(keys, path[1]) {
+			keys = append(keys, path[1])
+		}
+	}
+	return keys
 }
 
 // variables are the names that a step sets.

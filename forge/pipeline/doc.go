@@ -14,6 +14,11 @@
 // another text a string. A step that was left out, or that failed where the policy is
 // to continue, leaves its variable unset: null in expressions, nothing in templates.
 //
+// input stands for all arguments, and state for what the context's state holds, key by
+// key: {{state.counter}} in templates, also state["user/" + name] in expressions. A
+// parameter or a variable of one of these names hides it. Each step reads the state when
+// it begins.
+//
 // Steps that run at once see the variables from before all of them. When one of them
 // fails and its policy is not to continue, the others are cancelled and waited for.
 //

@@ -31,6 +31,9 @@ func (p *pipeline) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResul
 	if values == nil {
 		values = template.Values{}
 	}
+	if p.input {
+		values[nameInput] = r.Arguments
+	}
 	run := &run{pipeline: p, request: r}
 	if r.ProtocolVersion != "" { // a server made the request: it has a client
 		call := r.Call() // before the request is copied, so that all copies share it
@@ -42,7 +45,7 @@ func (p *pipeline) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResul
 	if err != nil {
 		return nil, err
 	}
-	return run.result(last, values)
+	return run.result(ctx, last, values)
 }
 
 // run is one call of a pipeline.
@@ -151,7 +154,7 @@ func (r *run) failed(ctx context.Context, s *step, err error) error {
 
 // one calls a step's tool.
 func (r *run) one(ctx context.Context, s *step, values template.Values) (*answer, error) {
-	arguments, err := s.arguments(values)
+	arguments, err := s.arguments(ctx, values)
 	if err != nil {
 		return nil, err
 	}
@@ -188,10 +191,14 @@ func (r *run) keep(bytes int) error {
 }
 
 // arguments are what a step's tool is called with.
-func (s *step) arguments(values template.Values) ([]byte, error) {
+func (s *step) arguments(ctx context.Context, values template.Values) ([]byte, error) {
 	out := jsontext.Value("{}")
 	switch {
 	case s.input != nil:
+		values, err := withState(ctx, values, s.shows)
+		if err != nil {
+			return nil, err
+		}
 		filled, err := s.input.Append(nil, values, inputBytesMax)
 		if err != nil {
 			return nil, fault.Because(err, fault.InvalidInput, "its input cannot be filled in: %v (at most %d bytes)", err, inputBytesMax)

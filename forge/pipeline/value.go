@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -17,9 +19,13 @@ import (
 )
 
 // result makes the pipeline's answer.
-func (r *run) result(last *answer, values template.Values) (*mcp.CallResult, error) {
+func (r *run) result(ctx context.Context, last *answer, values template.Values) (*mcp.CallResult, error) {
 	switch {
 	case r.output != nil:
+		values, err := withState(ctx, values, r.shows)
+		if err != nil {
+			return nil, err
+		}
 		value, err := r.output.Append(nil, values, inputBytesMax)
 		if err != nil {
 			return nil, fault.Because(err, fault.Failed, "the output cannot be filled in: %v (at most %d bytes)", err, inputBytesMax)
@@ -31,6 +37,35 @@ func (r *run) result(last *answer, values template.Values) (*mcp.CallResult, err
 		return resultOf(last.value, r.object)
 	}
 	return last.result, nil
+}
+
+// withState are the values, and what the state holds now under some keys, as the value
+// state.
+func withState(ctx context.Context, values template.Values, keys []string) (template.Values, error) {
+	if len(keys) == 0 {
+		return values, nil
+	}
+	read := expression.StateOf(ctx)
+	if read == nil {
+		return nil, fault.New(fault.Internal, "there is no state here")
+	}
+	found := map[string]jsontext.Value{}
+	for _, key := range keys {
+		value, err := read(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			found[key] = value
+		}
+	}
+	all, err := json.Marshal(found)
+	if err != nil {
+		return nil, fault.Because(err, fault.Internal, "the state holds what is no JSON")
+	}
+	with := maps.Clone(values)
+	with[nameState] = all
+	return with, nil
 }
 
 // resultOf is the answer that says a value: an object is structured content, a string
@@ -135,6 +170,10 @@ func Expression(tool *config.Tool) (mcp.Handler, error) {
 	for _, p := range tool.Params {
 		names = append(names, p.Name)
 	}
+	input := !slices.Contains(names, nameInput)
+	if input {
+		names = append(names, nameInput)
+	}
 	e, err := expression.Compile(tool.Native.Inline, names)
 	if err != nil {
 		return nil, fmt.Errorf("tool %s: inline: %w", tool.Name, err)
@@ -144,6 +183,9 @@ func Expression(tool *config.Tool) (mcp.Handler, error) {
 		values, err := template.ReadValues(r.Arguments)
 		if err != nil {
 			return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+		}
+		if input && values != nil {
+			values[nameInput] = r.Arguments
 		}
 		value, err := e.Run(ctx, values)
 		if err != nil {

@@ -47,6 +47,10 @@ func (e *entry) variable(at *place) string {
 	return ""
 }
 
+// Escape percent-encodes all of a text that is not unreserved (RFC 3986 section 2.3): it
+// is one value, wherever in a URI it stands.
+func Escape(text string) string { return escaped(text, "") }
+
 // escaped percent-encodes what is neither unreserved nor in keep.
 func escaped(text, keep string) string {
 	const digits = "0123456789ABCDEF"

@@ -160,8 +160,14 @@ func (s *Set) WritableURIs() (all []string) {
 	return all
 }
 
+// Catalog is what resources are added to, such as an mcp.Catalog.
+type Catalog interface {
+	AddResource(r mcp.Resource, h mcp.ReadHandler)
+	AddTemplate(t mcp.ResourceTemplate, h mcp.ReadHandler)
+}
+
 // AddTo lists the resources that clients may read.
-func (s *Set) AddTo(c *mcp.Catalog) {
+func (s *Set) AddTo(c Catalog) {
 	for _, e := range s.entries {
 		r := e.config
 		if !r.Read {

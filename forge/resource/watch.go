@@ -24,7 +24,7 @@ const (
 type Watcher struct {
 	server *mcp.Server
 	state  state.Manager
-	set    func() *Set
+	with   func(do func(*Set))
 	logger *slog.Logger
 
 	mu     sync.Mutex
@@ -37,10 +37,10 @@ type watched struct {
 	since time.Time
 }
 
-// NewWatcher makes a watcher of the resources that set returns, which may be others at
-// each call. Its methods are for mcp.Options, so server is asked for when it is needed.
-func NewWatcher(m state.Manager, set func() *Set, logger *slog.Logger) *Watcher {
-	return &Watcher{state: m, set: set, logger: logger, stamps: map[string]watched{}}
+// NewWatcher makes a watcher of resources. with calls do with those that there are now,
+// and keeps them open meanwhile; where there are none it does not.
+func NewWatcher(m state.Manager, with func(do func(*Set)), logger *slog.Logger) *Watcher {
+	return &Watcher{state: m, with: with, logger: logger, stamps: map[string]watched{}}
 }
 
 // Serve says whose clients are told. It is called once, before anybody listens.
@@ -48,8 +48,13 @@ func (w *Watcher) Serve(server *mcp.Server) { w.server = server }
 
 // AllowListen is for mcp.Options: it refuses to listen to resources whose changes are
 // not told.
-func (w *Watcher) AllowListen(_ context.Context, uri string) error {
-	e, at := w.set().find(uri)
+func (w *Watcher) AllowListen(_ context.Context, uri string) (err error) {
+	w.with(func(s *Set) { err = w.allow(s, uri) })
+	return err
+}
+
+func (w *Watcher) allow(set *Set, uri string) error {
+	e, at := set.find(uri)
 	if e == nil {
 		return nil // of a module, or none
 	}
@@ -90,7 +95,7 @@ func (w *Watcher) OnListen() (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				w.look()
+				w.with(w.look)
 			}
 		}
 	})
@@ -111,12 +116,13 @@ func (w *Watcher) follow(ctx context.Context, keys state.Watcher) {
 		if err != nil {
 			return
 		}
-		for _, e := range w.set().entries {
-			s, ok := e.source.(*stateSource)
-			if ok && e.config.Subscribe {
-				w.tell(s, event.Key)
+		w.with(func(set *Set) {
+			for _, e := range set.entries {
+				if s, ok := e.source.(*stateSource); ok && e.config.Subscribe {
+					w.tell(s, event.Key)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -133,8 +139,8 @@ func (w *Watcher) tell(s *stateSource, key string) {
 }
 
 // look looks at the files that somebody listens to.
-func (w *Watcher) look() {
-	set, uris := w.set(), w.server.ListenedTo()
+func (w *Watcher) look(set *Set) {
+	uris := w.server.ListenedTo()
 	heard := make(map[string]bool, len(uris))
 	for _, uri := range uris {
 		e, at := set.find(uri)
