@@ -136,6 +136,9 @@ func tellProgress(logger *slog.Logger, data string) func(engine.Progress) {
 	}
 }
 
+// Locked says whether err is that another process has a store's directory.
+func Locked(err error) bool { return errors.Is(err, storage.ErrLocked) }
+
 // OpenDir opens the directory at path, and sets it and the keys in o. The caller
 // closes it.
 func (f *KeyFlag) OpenDir(path string, o *engine.Options) (*storage.Directory, error) {

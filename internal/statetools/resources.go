@@ -217,6 +217,9 @@ func (r *resources) tell(event state.Event) {
 // (RFC 6570 section 3.2.3, RFC 3986 section 2.2).
 const reserved = ":/?#[]@!$&'()*+,;="
 
+// URI is the URI under which the entry of a key is a resource.
+func URI(key string) string { return uriOf(key) }
+
 // uriOf is the URI of a key: what the template expands to. Where a segment of the
 // key is . or .. its slashes are encoded, since clients would resolve it (RFC 3986
 // section 5.2.4).
