@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-run/ingot/forge/middleware"
 	"github.com/ingot-run/ingot/forge/pipeline"
 	"github.com/ingot-run/ingot/forge/resource"
+	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
 )
@@ -29,6 +30,7 @@ type generation struct {
 	named     map[string]*config.Tool // by the names that others call
 	resources *resource.Set
 	handlers  map[string]mcp.Handler // complete: arguments checked, chain around
+	counted   []*metrics.Tool        // what counts the calls of handlers
 	offer                            // what clients see of it
 	closers   []func()               // called from the last to the first when no call holds it any more
 
@@ -151,8 +153,8 @@ func (g *generation) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Ha
 	return g.project.access(t, done)
 }
 
-// complete puts the checks of arguments and results, and the chain, around a handler,
-// and notes it for pipelines and fallbacks.
+// complete puts the checks of arguments and results, the chain, and what counts calls
+// around a handler, and notes it for pipelines and fallbacks.
 func (g *generation) complete(name string, t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
 	chained, err := middleware.Wrap(h, t, middleware.Chain(g.config, t), g.shared)
 	if err == nil {
@@ -161,6 +163,9 @@ func (g *generation) complete(name string, t *config.Tool, h mcp.Handler) (mcp.H
 	if err != nil {
 		return nil, fmt.Errorf("%s: tool %s: %w", t.Pos, name, err)
 	}
+	counts := g.project.metrics.Tool(name, string(t.Kind))
+	g.counted = append(g.counted, counts)
+	chained = counts.Wrap(chained)
 	g.handlers[name] = chained
 	return chained, nil
 }

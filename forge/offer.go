@@ -101,6 +101,7 @@ func (p *Project) swap(g *generation) {
 		p.now.Store(g)
 		p.replace(c, old, &g.offer)
 	})
+	p.metrics.Show(g.counted)
 	if before != nil {
 		before.retire()
 	}

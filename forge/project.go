@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
@@ -58,6 +59,7 @@ type Project struct {
 	state     *state.Embedded
 	handles   *state.Handles
 	server    *mcp.Server
+	metrics   *metrics.Registry
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 	firstLook look // for watch
@@ -86,6 +88,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Project{options: o, path: path, opened: c, watched: filesOf(c)}
+	p.metrics = metrics.New(p.sources(), o.Logger)
 	if o.Reloaded == nil {
 		p.options.Reloaded = p.logReload
 	}

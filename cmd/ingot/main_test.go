@@ -101,7 +101,7 @@ func newTestHandler(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { door.Close() })
-	server, err := newServer(store, flags, logger)
+	server, _, err := newServer(store, flags, logger)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-run/ingot/hash"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
+	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/statetools"
 	"github.com/ingot-run/ingot/js"
 	"github.com/ingot-run/ingot/mcp"
@@ -32,7 +33,7 @@ type serveCommand struct {
 
 // Help ends "ingot serve --help".
 func (c *serveCommand) Help() string {
-	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket).
+	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket). The same clients may read /metrics (for Prometheus) and /status (JSON).
 
 Examples:
 
@@ -60,10 +61,11 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	server, err := newServer(store, &c.Flags, logger)
+	server, counts, err := newServer(store, &c.Flags, logger)
 	if err != nil {
 		return err
 	}
+	door.Tell(counts.Handlers())
 	page, err := newPage(door, c.AllowHost)
 	if err != nil {
 		return err
@@ -76,10 +78,14 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	return door.Serve(ctx, server, page)
 }
 
-// newServer puts MCP on the store.
-func newServer(store *engine.Store, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, error) {
+// newServer puts MCP on the store, and counts the calls of its tools.
+func newServer(store *engine.Store, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
 	var tools []string
+	var counted []*metrics.Tool
 	m := state.Embed(store)
+	counts := metrics.New(metrics.Sources{
+		Server: func() metrics.Server { return metrics.Server{Name: "ingot", Version: command.Version()} }, State: m.Stats,
+	}, logger)
 	server := mcp.NewServer(mcp.Options{
 		Tasks:        statetools.NewTasks(m),
 		Name:         "ingot",
@@ -88,13 +94,14 @@ func newServer(store *engine.Store, access *httpserve.Flags, logger *slog.Logger
 		Instructions: "A key-value state store. Every entry has a version, which can be the condition of a later write.",
 		Logger:       logger,
 		WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
-			tools = append(tools, t.Name)
-			return access.WrapTool(t, h)
+			tools, counted = append(tools, t.Name), append(counted, counts.Tool(t.Name, "native"))
+			return access.WrapTool(t, counted[len(counted)-1].Wrap(h))
 		},
 	})
 	statetools.Register(server, state.Public(m))
 	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{Allow: access.Allow, Logger: logger})
-	return server, access.CheckTools(tools)
+	counts.Show(counted)
+	return server, counts, access.CheckTools(tools)
 }
 
 // newPage is the page, everywhere where MCP is not.

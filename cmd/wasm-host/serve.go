@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/grants"
 	"github.com/ingot-run/ingot/internal/httpserve"
+	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/internal/wasmtools"
 	"github.com/ingot-run/ingot/mcp"
@@ -91,6 +92,10 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	if door == nil {
 		return server.ServeStdio(ctx, stdin, stdout)
 	}
+	door.Tell(metrics.New(metrics.Sources{
+		Server:  func() metrics.Server { return metrics.Server{Name: "wasm-host", Version: command.Version()} },
+		Modules: func() map[string]sandbox.Stats { return metrics.ByName("", host.Stats()) },
+	}, logger).Handlers())
 	if _, err := fmt.Fprintf(stdout, "wasm-host %s\n\n  MCP   %s%s\n", command.Version(), door.Origin, httpserve.PathMCP); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
 	}

@@ -47,6 +47,7 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 		return err
 	}
 	defer door.Close()
+	door.Tell(project.Metrics().Handlers())
 	path := map[string]string{config.TransportSSE: httpserve.PathSSE, config.TransportWebSocket: httpserve.PathWebSocket}[meta.Transport]
 	if _, err := fmt.Fprintf(s.Stdout, "%s %s, by ingot %s\n\n  MCP   %s%s\n\nStop with Ctrl-C.\n", meta.Name, meta.Version, command.Version(), door.Origin, cmp.Or(path, httpserve.PathMCP)); err != nil {
 		return fmt.Errorf("printing the address: %w", err)

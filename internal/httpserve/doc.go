@@ -10,8 +10,8 @@
 //	err = door.Serve(ctx, server, nil) // until ctx ends and what is in flight is answered
 //
 // MCP is at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of
-// 2024-11-05) and /ws (WebSocket). What a command puts beside them (Door.Beside) is
-// for the same clients.
+// 2024-11-05) and /ws (WebSocket). What a server tells about
+// itself ([Door.Tell]) is for the same clients.
 //
 // # Caveats
 //

@@ -24,12 +24,6 @@ const (
 	PathWebSocket = "/ws"
 )
 
-// The paths of what a server tells about itself, where it does; see [Door].
-const (
-	PathMetrics = "/metrics"
-	PathStatus  = "/status"
-)
-
 // drainTimeout is how long calls in flight may take once the server is told
 // to stop. What runs longer is cut off.
 const drainTimeout = 10 * time.Second
@@ -42,9 +36,6 @@ type Door struct {
 	Fingerprint string
 	// Guard decides who comes in; nil: everybody.
 	Guard httpguard.Authenticator
-	// Beside are further handlers by their paths, for those who may use MCP: the
-	// guard, hosts and origins are the same. Set it before Serve or Handler.
-	Beside map[string]http.Handler
 
 	flags    *Flags
 	logger   *slog.Logger
@@ -52,6 +43,7 @@ type Door struct {
 	secured  net.Listener
 	proxies  httpguard.Proxies
 	limited  bool // clients are others than this machine's
+	beside   map[string]http.Handler
 }
 
 // Open listens on an address, if the flags let in those who can reach it. flag is the
@@ -89,6 +81,15 @@ func (d *Door) Close() error {
 		return err
 	}
 	return nil
+}
+
+// Tell serves what the server tells about itself, by its paths, to those who may use
+// MCP: the guard, hosts and origins are the same. With --metrics-disabled it serves
+// none of it. Call it before Serve or Handler.
+func (d *Door) Tell(handlers map[string]http.Handler) {
+	if !d.flags.MetricsDisabled {
+		d.beside = handlers
+	}
 }
 
 // Auth says in a word what clients have to bring: nothing (""), a "token", or one of
@@ -132,7 +133,7 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 	}
 	routes := map[string]http.Handler{PathMCP: e.main, PathSSE: e.sse, PathWebSocket: e.socket}
 	gate := httpguard.NewGate(f.AllowHost, f.AllowOrigin)
-	for path, h := range d.Beside {
+	for path, h := range d.beside {
 		routes[path] = gate.Wrap(h) // the transports have gates of their own
 	}
 	if d.Guard != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/ingot-run/ingot/mcp"
 )
 
-// What stands beside MCP lets in the same requests, and no others.
-func TestBeside(t *testing.T) {
+// What a server tells about itself is for the requests that MCP lets in, and no others.
+func TestTell(t *testing.T) {
 	const token = "0123456789abcdef0123456789abcdef"
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
@@ -29,7 +29,7 @@ func TestBeside(t *testing.T) {
 		door, err := flags.Open("--listen", "127.0.0.1:0", slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		t.Cleanup(func() { door.Close() })
-		door.Beside = map[string]http.Handler{httpserve.PathMetrics: beside}
+		door.Tell(map[string]http.Handler{"/metrics": beside})
 		server := mcp.NewServer(mcp.Options{})
 		t.Cleanup(server.Close)
 		h := door.Handler(server, nil)
@@ -65,4 +65,19 @@ func TestBeside(t *testing.T) {
 			require.Equal(t, c.want == 200, w.Body.String() == "figures")
 		}
 	}
+}
+
+func TestMetricsDisabled(t *testing.T) {
+	flags := &httpserve.Flags{Rate: 1000, MaxConnections: 10, MetricsDisabled: true}
+	require.ErrorContains(t, flags.Unused("this is stdio"), "--metrics-disabled is about HTTP")
+	door, err := flags.Open("--listen", "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { door.Close() })
+	door.Tell(map[string]http.Handler{"/metrics": http.NotFoundHandler()})
+	server := mcp.NewServer(mcp.Options{})
+	t.Cleanup(server.Close)
+	w := httptest.NewRecorder()
+	door.Handler(server, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })).
+		ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/metrics", nil))
+	require.Equal(t, http.StatusTeapot, w.Code, "the rest answers")
 }

@@ -29,6 +29,8 @@ type Flags struct {
 	TLSKey        string `name:"tls-key" placeholder:"FILE" type:"path" help:"The certificate's key (PEM)."`
 	TLSSelfSigned bool   `name:"tls-self-signed" help:"Serve TLS with a certificate made for this start, for development; its fingerprint is printed."`
 
+	MetricsDisabled bool `name:"metrics-disabled" help:"Serve neither /metrics (for Prometheus) nor /status (JSON), which are for the same clients as /mcp."`
+
 	Rate           float64 `default:"200" placeholder:"N" help:"Requests a second of one client, where the address is not loopback; it may send five seconds' worth at once. (${default})"`
 	MaxConnections int     `default:"20000" placeholder:"N" help:"Connections at once; a client that is not on this machine has 256 of them at most. (${default})"`
 
@@ -55,6 +57,7 @@ func (f *Flags) Unused(instead string) error {
 		{"--tls-cert", f.TLSCert != ""},
 		{"--tls-key", f.TLSKey != ""},
 		{"--tls-self-signed", f.TLSSelfSigned},
+		{"--metrics-disabled", f.MetricsDisabled},
 		{"--trusted-proxy", len(f.TrustedProxy) > 0},
 	} {
 		if given.set {

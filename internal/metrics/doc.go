@@ -6,7 +6,9 @@
 // somebody looks.
 //
 //	r := metrics.New(metrics.Sources{Server: func() metrics.Server { return metrics.Server{Name: "demo"} }}, nil)
-//	handler = r.Tool("echo", "native").Wrap(handler)
+//	echo := r.Tool("echo", "native")
+//	handler = echo.Wrap(handler)
+//	r.Show([]*metrics.Tool{echo})
 //	http.Handle("/metrics", r.Metrics()) // the text format of Prometheus
 //	http.Handle("/status", r.StatusHandler())
 //

@@ -28,7 +28,7 @@ import (
 // sources have one of each.
 func sources() metrics.Sources {
 	return metrics.Sources{
-		Server: func() metrics.Server { return metrics.Server{Name: "de\"mo\n", Version: "1.2", Ingot: "devel"} },
+		Server: func() metrics.Server { return metrics.Server{Name: "de\"mo\n", Version: "1.2"} },
 		Middleware: func() []middleware.State {
 			return []middleware.State{
 				{Type: "ratelimit", Counts: map[string]int64{"clients": 2, "refused": 3}},
@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	call(t, echo, nil, mcp.ErrInputRequired) // neither a success nor a failure
 	panics := echo.Wrap(func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) { panic("x") })
 	require.Panics(t, func() { _, _ = panics(t.Context(), &mcp.CallRequest{}) })
-	r.Tool("idle\xff", "cli")
+	r.Show([]*metrics.Tool{echo, r.Tool("idle\xff", "cli")})
 
 	response, text := get(t, r.Metrics(), "GET")
 	require.Equal(t, 200, response.StatusCode)
@@ -156,9 +156,10 @@ func TestMetrics(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	r := metrics.New(sources(), nil)
-	call(t, r.Tool("echo", "native"), mcp.TextResult("a"), nil)
-	call(t, r.Tool("echo", "native"), mcp.ErrorResult("a"), nil)
-	r.Tool("other", "cli")
+	counted := shown(r, "echo", "native")
+	call(t, counted, mcp.TextResult("a"), nil)
+	call(t, counted, mcp.ErrorResult("a"), nil)
+	r.Show([]*metrics.Tool{counted, r.Tool("other", "cli")})
 	response, text := get(t, r.StatusHandler(), "GET")
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	require.NotContains(t, text, "what somebody sent")
@@ -184,7 +185,7 @@ func TestStatus(t *testing.T) {
 func TestInFlight(t *testing.T) {
 	r := metrics.New(metrics.Sources{}, nil)
 	enter, leave := make(chan struct{}), make(chan struct{})
-	h := r.Tool("slow", "native").Wrap(func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
+	h := shown(r, "slow", "native").Wrap(func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
 		enter <- struct{}{}
 		<-leave
 		return mcp.TextResult("a"), nil
@@ -207,14 +208,38 @@ func TestInFlight(t *testing.T) {
 // A tool that is made anew goes on counting; one that is gone is forgotten.
 func TestReload(t *testing.T) {
 	r := metrics.New(metrics.Sources{}, nil)
-	call(t, r.Tool("a", "native"), mcp.TextResult(""), nil)
-	call(t, r.Tool("b", "native"), mcp.TextResult(""), nil)
-	call(t, r.Tool("a", "native"), mcp.TextResult(""), nil)
-	r.Keep([]string{"a"})
+	call(t, shown(r, "a", "native"), mcp.TextResult(""), nil)
+	again := r.Tool("a", "native")
+	r.Show([]*metrics.Tool{again, r.Tool("b", "native")})
+	call(t, again, mcp.TextResult(""), nil)
+	r.Tool("a", "cli") // of a file that came to nothing
 	s := r.Status(t.Context())
-	require.Len(t, s.Tools, 1)
+	require.Len(t, s.Tools, 2)
 	require.EqualValues(t, 2, s.Tools[0].Calls)
-	require.Zero(t, func() uint64 { r.Tool("a", "cli"); return r.Status(t.Context()).Tools[0].Calls }(), "another kind is another tool")
+	shown(r, "a", "cli")
+	s = r.Status(t.Context())
+	require.Len(t, s.Tools, 1)
+	require.Zero(t, s.Tools[0].Calls, "another kind is another tool")
+}
+
+// shown is a tool that is told of, alone.
+func shown(r *metrics.Registry, name, kind string) *metrics.Tool {
+	tool := r.Tool(name, kind)
+	r.Show([]*metrics.Tool{tool})
+	return tool
+}
+
+// Modules are told of without the folders that they are in.
+func TestByName(t *testing.T) {
+	named := metrics.ByName("/srv/tools", map[string]sandbox.Stats{
+		"/srv/tools/a.wasm": {Calls: 1}, "/srv/tools/b/a.wasm": {Calls: 2}, "/else/a.wasm": {Calls: 3}, "/else/b/a.wasm": {Calls: 4},
+	})
+	var calls []uint64
+	for _, name := range []string{"a.wasm", "a.wasm (2)", "a.wasm (3)", "b/a.wasm"} {
+		calls = append(calls, named[name].Calls)
+	}
+	require.ElementsMatch(t, []uint64{1, 2, 3, 4}, calls)
+	require.Len(t, named, 4)
 }
 
 func TestAnswersQuestionsOnly(t *testing.T) {
@@ -231,9 +256,10 @@ func TestAnswersQuestionsOnly(t *testing.T) {
 // The histogram counts each call in the first bucket that is long enough.
 func TestBuckets(t *testing.T) {
 	r := metrics.New(metrics.Sources{}, nil)
-	metrics.End(r.Tool("a", "native"), 10*time.Microsecond)
-	metrics.End(r.Tool("a", "native"), 2*time.Millisecond)
-	metrics.End(r.Tool("a", "native"), time.Hour)
+	tool := shown(r, "a", "native")
+	for _, took := range []time.Duration{10 * time.Microsecond, 2 * time.Millisecond, time.Hour} {
+		metrics.End(tool, took)
+	}
 	_, text := get(t, r.Metrics(), "GET")
 	histogram := parsed(t, text)["ingot_tool_duration_seconds"].Metric[0].Histogram
 	require.InDelta(t, 3600.00201, histogram.GetSampleSum(), 1e-9)

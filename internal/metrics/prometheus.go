@@ -69,7 +69,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descInfo    = desc("server_info", "Who is being measured; always 1.", "name", "version", "ingot")
+	descInfo    = desc("server_info", "Who is being measured; always 1.", "name", "version")
 	descCalls   = desc("tool_calls_total", "Calls of a tool that ended.", "tool", "kind")
 	descErrors  = desc("tool_errors_total", "Calls of a tool that failed, by the class of the failure.", "tool", "class")
 	descRunning = desc("tool_calls_in_flight", "Calls of a tool that run.", "tool")
@@ -137,7 +137,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	s, from := sink(out), c.r.sources
 	if from.Server != nil {
 		who := from.Server()
-		s.gauge(descInfo, 1, label(who.Name), label(who.Version), label(who.Ingot))
+		s.gauge(descInfo, 1, label(who.Name), label(who.Version))
 	}
 	for _, t := range c.r.all() {
 		s.tool(t)

@@ -2,7 +2,10 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -27,12 +30,30 @@ type Sources struct {
 	Modules func() map[string]sandbox.Stats
 }
 
+// ByName has the figures of modules, which a sandbox has by their files, by the files'
+// paths below a folder, or their bare names: nobody hears where on the machine they are.
+func ByName(folder string, stats map[string]sandbox.Stats) map[string]sandbox.Stats {
+	all := make(map[string]sandbox.Stats, len(stats))
+	for _, file := range slices.Sorted(maps.Keys(stats)) {
+		name, err := filepath.Rel(folder, file)
+		if err != nil || strings.HasPrefix(name, "..") || filepath.IsAbs(name) {
+			name = filepath.Base(file)
+		}
+		for once, n := name, 2; ; n++ {
+			if _, taken := all[name]; !taken {
+				break
+			}
+			name = fmt.Sprintf("%s (%d)", once, n)
+		}
+		all[name] = stats[file]
+	}
+	return all
+}
+
 // Server is who is being measured.
 type Server struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-	// Ingot is the version of the program that serves it.
-	Ingot string `json:"ingot,omitempty"`
 }
 
 // Registry is the counts of all tools of a server. It is safe for concurrent use.
@@ -57,33 +78,27 @@ func New(s Sources, logger *slog.Logger) *Registry {
 	return r
 }
 
-// Tool is the counts of the tool of that name: those of before, if there were some, so
-// that a tool which is made anew goes on counting.
+// Tool is the counts of a tool: those that are told of under its name, so that a tool
+// which is made anew goes on counting, or new ones, which [Registry.Show] has told of.
 func (r *Registry) Tool(name, kind string) *Tool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.tools[name]
-	if t == nil || t.kind != kind {
-		t = &Tool{name: name, kind: kind}
-		r.tools[name] = t
+	if t := r.tools[name]; t != nil && t.kind == kind {
+		return t
 	}
-	return t
+	return &Tool{name: name, kind: kind}
 }
 
-// Keep forgets the tools that are not named, so that a server whose tools come and go
-// does not grow. Calls of theirs that still run are counted nowhere.
-func (r *Registry) Keep(names []string) {
-	kept := make(map[string]bool, len(names))
-	for _, n := range names {
-		kept[n] = true
+// Show has these tools told of and no others. What others still count is told to
+// nobody.
+func (r *Registry) Show(tools []*Tool) {
+	shown := make(map[string]*Tool, len(tools))
+	for _, t := range tools {
+		shown[t.name] = t
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for name := range r.tools {
-		if !kept[name] {
-			delete(r.tools, name)
-		}
-	}
+	r.tools = shown
 }
 
 // all are the tools by their names.

@@ -147,6 +147,11 @@ func moduleStatus(stats map[string]sandbox.Stats) (all []ModuleStatus) {
 	return all
 }
 
+// Handlers are what a server serves of the registry, by its paths.
+func (r *Registry) Handlers() map[string]http.Handler {
+	return map[string]http.Handler{"/metrics": r.Metrics(), "/status": r.StatusHandler()}
+}
+
 // StatusHandler answers with the Status as JSON.
 func (r *Registry) StatusHandler() http.Handler {
 	return readOnly(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

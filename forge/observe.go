@@ -1,0 +1,41 @@
+package forge
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/metrics"
+	"github.com/ingot-run/ingot/internal/sandbox"
+	"github.com/ingot-run/ingot/state"
+)
+
+// Metrics are the counts of the project's tools, and of what stands around and below
+// them. They go on through reloads.
+func (p *Project) Metrics() *metrics.Registry { return p.metrics }
+
+// sources are what the metrics ask the project.
+func (p *Project) sources() metrics.Sources {
+	return metrics.Sources{
+		Server: func() metrics.Server {
+			m := p.current().config.Forge
+			return metrics.Server{Name: m.Name, Version: m.Version}
+		},
+		Middleware: func() []middleware.State { return p.current().shared.State() },
+		State:      func(ctx context.Context) (state.Stats, error) { return p.state.Stats(ctx) },
+		Modules:    p.moduleStats,
+	}
+}
+
+// moduleStats are those of the modules that serve.
+func (p *Project) moduleStats() map[string]sandbox.Stats {
+	g := p.current()
+	if g.modules == nil {
+		return nil
+	}
+	folder, err := filepath.Abs(filepath.Dir(g.config.Files[0]))
+	if err != nil {
+		folder = ""
+	}
+	return metrics.ByName(folder, p.host.Stats()) // set before the first generation with modules
+}
