@@ -214,6 +214,10 @@ func (p *Project) hold() *generation {
 // ToolNames are the tools that there are, those that only others call included.
 func (p *Project) ToolNames() []string { return p.current().toolNames() }
 
+// Tool is what serves now under a name, one of a module included; nil is nothing. It is
+// not to be changed.
+func (p *Project) Tool(name string) *config.Tool { return p.current().named[name] }
+
 // Server is the server, ready to be served.
 func (p *Project) Server() *mcp.Server { return p.server }
 
