@@ -177,7 +177,7 @@ func (t *tool) unsent(ctx context.Context, err error) error {
 	denied := netguard.Denied(err)
 	switch {
 	case denied != nil:
-		return fault.Because(err, fault.Denied, "%s: %s", t.request.origin, denied.Reason)
+		return fault.Because(err, fault.Denied, "%s", t.denied(denied))
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fault.Because(err, fault.Timeout, "%s did not answer in time", t.request.origin)
 	case ctx.Err() != nil:
@@ -201,6 +201,17 @@ func (t *tool) unsent(ctx context.Context, err error) error {
 		what = "hung up before it answered"
 	}
 	return fault.Because(err, class, "%s %s: %s", t.request.origin, what, t.secrets.Redact(err.Error()))
+}
+
+// denied words why a request was not sent, or not sent on.
+func (t *tool) denied(d *netguard.DeniedError) string {
+	if u, err := url.Parse(t.request.origin); err == nil && !strings.EqualFold(u.Hostname(), d.Host) {
+		return fmt.Sprintf("%s leads elsewhere, where this tool may not go: %s", t.request.origin, d.Reason)
+	}
+	if d.Private {
+		return fmt.Sprintf("%s: %s; the tool's owner can say private: true", t.request.origin, d.Reason)
+	}
+	return t.request.origin + ": " + d.Reason
 }
 
 // broken words why the end of an answer is missing.

@@ -44,11 +44,19 @@ func (w *wrapping) timeout(limit time.Duration) layer {
 			result, err := next(inner, r)
 			if classOf(result, err) != "" && ctx.Err() == nil && errors.Is(inner.Err(), context.DeadlineExceeded) {
 				expired.n.Add(1)
-				return nil, fault.Because(err, fault.Timeout, "%s took longer than %v", name, limit)
+				return nil, fault.Because(err, fault.Timeout, "%s took longer than %v%s", name, limit, lastWords(err))
 			}
 			return result, err
 		}
 	}
+}
+
+// lastWords are what a tool says that was ended by its timeout.
+func lastWords(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Class == fault.Timeout {
+		return ": " + f.Message
+	}
+	return ""
 }
 
 // retry tries again what may be tried again.
