@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/expression"
-	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/template"
 	"github.com/ingot-run/ingot/internal/yamlfile"
 )
@@ -98,7 +97,10 @@ func (l *loader) expression(source string, at Pos, names scope) {
 	if m := unknownName.FindStringSubmatch(err.Error()); m != nil {
 		guess = strings.Replace(l.nearest(m[1], names.names), ": it has ", "; the names are ", 1)
 	} else if strings.Contains(source, "{{") {
-		guess = ": names stand in expressions without braces, as " + strings.NewReplacer("{{", "", "}}", "").Replace(fault.Shorten(source, 80))
+		guess = ": names stand in expressions without braces"
+		if len(source) < 80 {
+			guess += ", as " + strings.NewReplacer("{{", "", "}}", "").Replace(source)
+		}
 	}
 	l.Note(at, "not an expression: %v%s", err, guess)
 }
