@@ -61,6 +61,7 @@ type commands struct {
 	Serve    serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
 	Test     testCommand       `cmd:"" help:"Run the tests of a forge.yaml: call its tools and compare what they answer."`
 	Dev      devCommand        `cmd:"" help:"Serve a forge.yaml, and follow its changes."`
+	Inspect  inspectCommand    `cmd:"" help:"Show what a forge.yaml makes, or how a running server stands."`
 	Call     callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
 	State    stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
 	Keygen   keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
