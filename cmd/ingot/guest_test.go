@@ -80,8 +80,10 @@ func TestNewRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"new", "my-tool"}, command.ExitUsage, "--template"},
-		{[]string{"new", "my-tool", "--template", "wasm-cobol"}, command.ExitUsage, "it can be wasm-go, wasm-rust, wasm-c, wasm-as"},
+		{[]string{"new"}, command.ExitUsage, "<name>"},
+		{[]string{"new", "my-tool", "--template", "wasm-cobol"}, command.ExitUsage, "it can be minimal, full, wasm-go, wasm-rust, wasm-c, wasm-as, http, cli"},
+		{[]string{"new", "Shop"}, command.ExitUsage, "begin with a letter"},
+		{[]string{"new", "shop", "--dir", full}, command.ExitFailure, "there and not empty"},
 		{[]string{"new", "My Tool", "--template", "wasm-go"}, command.ExitUsage, "begin with a letter"},
 		{[]string{"new", "../x", "--template", "wasm-go"}, command.ExitUsage, "begin with a letter"},
 		{[]string{"new", "a-", "--template", "wasm-go"}, command.ExitUsage, "begin with a letter"},

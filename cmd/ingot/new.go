@@ -21,19 +21,31 @@ import (
 // element of projectTemplates with a folder of its name in templates.
 type projectTemplate struct {
 	name string
+	// forge: a folder with a forge.yaml, not the source of one WebAssembly tool. Its
+	// templates have [[ and ]] around what is filled in, since {{ and }} are forge.yaml's.
+	forge bool
 	// sdk copies files of the guest SDKs beside the tool: what is there in
 	// guest.Sources, and where it goes.
 	sdk map[string]string
-	// next are the commands that a person runs first.
+	// guests are tools inside of the project: the template of each by its folder.
+	guests map[string]string
+	// ignore are lines of its .gitignore; NAME stands for the project's name.
+	ignore string
+	// next are the commands that a person runs first, those of a forge.yaml until it
+	// serves; NAME stands for the project's name.
 	next []string
 }
 
 // projectTemplates are all kinds, in the order in which they are listed.
 var projectTemplates = []projectTemplate{
+	{name: "minimal", forge: true, next: []string{"ingot test", "ingot dev"}},
+	{name: "full", forge: true, guests: map[string]string{"guests/loud": "wasm-go"}, ignore: "/NAME\n/data/\n", next: []string{"ingot build", "./NAME test", "./NAME"}},
 	{name: "wasm-go", sdk: map[string]string{"go": "guest"}},
 	{name: "wasm-rust", sdk: map[string]string{"rust": "ingot-guest"}, next: []string{"rustup target add wasm32-unknown-unknown"}},
 	{name: "wasm-c", sdk: map[string]string{"c": "."}},
 	{name: "wasm-as", sdk: map[string]string{"as": "ingot-guest"}, next: []string{"npm install"}},
+	{name: "http", forge: true, next: []string{"ingot test", "ingot dev"}},
+	{name: "cli", forge: true, next: []string{"ingot test", "ingot dev"}},
 }
 
 // templateFiles has the files of the templates; each name ends in .tmpl.
@@ -43,9 +55,21 @@ var templateFiles embed.FS
 
 // newCommand is "ingot new".
 type newCommand struct {
-	Name     string `arg:"" help:"Name of the tool and of its folder: a-z, 0-9 and -, beginning with a letter."`
-	Template string `required:"" placeholder:"TEMPLATE" help:"What to begin with: wasm-go, wasm-rust, wasm-c or wasm-as."`
+	Name     string `arg:"" help:"Name of the project and of its folder: a-z, 0-9 and -, beginning with a letter."`
+	Template string `default:"minimal" placeholder:"TEMPLATE" help:"What to begin with: minimal, full, wasm-go, wasm-rust, wasm-c, wasm-as, http or cli. (${default})"`
 	Dir      string `placeholder:"DIR" help:"Where to write it; NAME in the current folder by default."`
+	Source   string `env:"INGOT_SOURCE" placeholder:"DIR" help:"Folder with ingot's own source, which the go.mod of the template full is to use in place of a released version."`
+}
+
+// Help ends "ingot new --help".
+func (*newCommand) Help() string {
+	return `minimal, http and cli are servers that need nothing but ingot; full has a tool of every kind, with Go functions that ingot build makes a program of; wasm-… are single tools, compiled to WebAssembly.
+
+Examples:
+
+  ingot new shop
+  ingot new shop --template full
+  ingot new my-tool --template wasm-go --dir tools/my-tool`
 }
 
 // projectName is what Go modules, crates, npm packages and MCP tools all take.
@@ -69,7 +93,7 @@ func (c *newCommand) Run(out streams) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("looking at the folder: %w", err)
 	}
-	files, err := t.files(c.Name)
+	files, err := c.files(t)
 	if err != nil {
 		return err
 	}
@@ -77,9 +101,54 @@ func (c *newCommand) Run(out streams) error {
 		return err
 	}
 	next := append([]string{"cd " + dir}, t.next...)
-	next = append(next, "ingot build", "ingot guest test "+c.Name+".wasm", "wasm-host serve "+c.Name+".wasm")
-	_, err = fmt.Fprintf(out.stdout, "%s is ready in %s. Next:\n\n    %s\n", c.Name, dir, strings.Join(next, "\n    "))
+	if !t.forge {
+		next = append(next, "ingot build", "ingot guest test NAME.wasm", "wasm-host serve NAME.wasm")
+	}
+	steps := strings.ReplaceAll(strings.Join(next, "\n    "), "NAME", c.Name)
+	_, err = fmt.Fprintf(out.stdout, "%s is ready in %s. Next:\n\n    %s\n", c.Name, dir, steps)
 	return err
+}
+
+// filled is what the templates fill in.
+type filled struct {
+	Name string
+	// Version of ingot that a go.mod requires, and Source a folder in its place; empty:
+	// none.
+	Version, Source string
+}
+
+// files are the project's files by their path in it, with slashes.
+func (c *newCommand) files(t projectTemplate) (map[string][]byte, error) {
+	values := filled{Name: c.Name, Version: "v0.0.0"}
+	if v := command.Version(); strings.HasPrefix(v, "v") {
+		values.Version = v
+	}
+	if c.Source != "" {
+		source, err := filepath.Abs(c.Source)
+		if err != nil {
+			return nil, fmt.Errorf("finding ingot's source: %w", err)
+		}
+		values.Source = source
+	}
+	files, err := t.files(values)
+	if err != nil {
+		return nil, err
+	}
+	for folder, name := range t.guests {
+		inside, err := findTemplate(name)
+		if err != nil {
+			return nil, err
+		}
+		values.Name = path.Base(folder)
+		guests, err := inside.files(values)
+		if err != nil {
+			return nil, err
+		}
+		for file, content := range guests {
+			files[path.Join(folder, file)] = content
+		}
+	}
+	return files, nil
 }
 
 func findTemplate(name string) (projectTemplate, error) {
@@ -93,17 +162,23 @@ func findTemplate(name string) (projectTemplate, error) {
 	return projectTemplate{}, command.Usage(fmt.Sprintf("there is no template %q: it can be %s", name, strings.Join(names, ", ")))
 }
 
-// files are the project's files by their path in it, with slashes.
-func (t projectTemplate) files(name string) (map[string][]byte, error) {
-	files := map[string][]byte{".gitignore": []byte("*.wasm\n")}
+// files are the template's own files, with the SDK.
+func (t projectTemplate) files(values filled) (map[string][]byte, error) {
+	left, right := "", "" // text/template's own
+	files := map[string][]byte{}
+	if t.forge {
+		left, right = "[[", "]]"
+	} else {
+		t.ignore += "*.wasm\n"
+	}
 	root := path.Join("templates", t.name)
 	err := eachFile(templateFiles, root, func(file string, content []byte) error {
-		parsed, err := template.New(file).Parse(string(content))
+		parsed, err := template.New(file).Delims(left, right).Parse(string(content))
 		if err != nil {
 			return err
 		}
 		var b bytes.Buffer
-		if err := parsed.Execute(&b, struct{ Name string }{name}); err != nil {
+		if err := parsed.Execute(&b, values); err != nil {
 			return err
 		}
 		files[strings.TrimSuffix(file, ".tmpl")] = b.Bytes()
@@ -127,8 +202,11 @@ func (t projectTemplate) files(name string) (map[string][]byte, error) {
 		{"rust", "target/\nCargo.lock\n"}, {"as", "node_modules/\n"},
 	} {
 		if t.sdk[unwanted.sdk] != "" {
-			files[".gitignore"] = append(files[".gitignore"], unwanted.lines...)
+			t.ignore += unwanted.lines
 		}
+	}
+	if t.ignore != "" {
+		files[".gitignore"] = []byte(strings.ReplaceAll(t.ignore, "NAME", values.Name))
 	}
 	return files, nil
 }

@@ -166,12 +166,12 @@ func (g *glue) setting(ctx context.Context, m *module) (args, env []string, err 
 // copyModule copies the go.mod and go.sum of the project: the copies take what the program
 // needs beside what the functions do, and the source that is asked for.
 func (g *glue) copyModule(ctx context.Context, m *module) error {
+	source, err := g.sourceFolder(ctx, m)
+	if err != nil {
+		return err
+	}
 	roots := []string{m.root}
-	if g.source != "" {
-		source, err := filepath.Abs(g.source)
-		if err != nil {
-			return fmt.Errorf("finding ingot's source: %w", err)
-		}
+	if source != "" {
 		roots = append(roots, source)
 	}
 	var sums []byte
@@ -195,10 +195,41 @@ func (g *glue) copyModule(ctx context.Context, m *module) error {
 	if g.source == "" {
 		return nil
 	}
-	if err := tool(ctx, g.work, []string{"GOFLAGS="}, "go", "mod", "edit", "-replace="+modulePath+"="+roots[1], "go.mod"); err != nil {
+	if err := tool(ctx, g.work, nil, "go", "mod", "edit", "-replace="+modulePath+"="+source, "go.mod"); err != nil {
 		return fmt.Errorf("building with the source in %s: %w", g.source, err)
 	}
 	return nil
+}
+
+// sourceFolder is the folder that is asked for, or that the project's go.mod has in place
+// of a version; empty: none.
+func (g *glue) sourceFolder(ctx context.Context, m *module) (string, error) {
+	if g.source != "" {
+		return filepath.Abs(g.source)
+	}
+	cmd := exec.CommandContext(ctx, "go", "mod", "edit", "-json", filepath.Join(m.root, "go.mod"))
+	text, err := cmd.Output()
+	var read struct {
+		Replace []struct {
+			Old, New struct{ Path, Version string }
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &read)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the project's go.mod: %w", err)
+	}
+	for _, r := range read.Replace {
+		switch {
+		case r.Old.Path != modulePath || r.New.Version != "":
+		case filepath.IsAbs(r.New.Path):
+			return r.New.Path, nil
+		default:
+			return filepath.Join(m.root, r.New.Path), nil
+		}
+	}
+	return "", nil
 }
 
 // inWorkspace says whether the project's owner has a go.work around it.
