@@ -73,6 +73,8 @@ export type ErrorCode =
   | "ERR_READ_ONLY"
   /** A file cannot be read or written; `cause` says more. */
   | "ERR_STORAGE"
+  /** The worker of openWorker() has ended. */
+  | "ERR_WORKER"
   /** The engine's file is truncated or no WebAssembly. */
   | "ERR_WASM"
   /** The engine's file cannot be read or fetched. */
@@ -379,3 +381,41 @@ export class Store {
   /** Makes all durable, ends the store and frees its memory; later calls throw ERR_CLOSED. Closing twice is harmless. */
   close(): Promise<void>;
 }
+
+/** openWorker() takes what open() takes, but no clock: a function cannot go to a worker. */
+export type WorkerOptions = Omit<OpenOptions, "now">;
+
+type Promised<F> = F extends (...args: infer A) => Promise<infer R> ? (...args: A) => Promise<R>
+  : F extends (...args: infer A) => infer R ? (...args: A) => Promise<R> : never;
+type PromisedNames = "get" | "getEntry" | "getString" | "getJSON" | "has" | "getMany" | "set" | "setJSON" | "setMany" | "delete" | "deleteMany"
+  | "cas" | "expire" | "batch" | "clear" | "setBudget" | "stats" | "tick" | "flush" | "compact" | "logStats" | "snapshot" | "restore" | "close";
+
+/**
+ * A store that a worker has: the methods of Store as promises. Calls that are made
+ * without waiting for one another travel together, and take effect in the order in
+ * which they were made. With sync "always" and "group" a write is durable when its
+ * promise resolves.
+ */
+export interface WorkerStore extends Readonly<{ [Name in PromisedNames]: Promised<Store[Name]> }> {
+  readonly name: string;
+  increment(key: Key, delta?: number): Promise<number>;
+  increment(key: Key, delta: bigint): Promise<bigint>;
+  list<T extends KeyType = "string">(options?: ListOptions<T>): Promise<Page<T>>;
+  keys<T extends KeyType = "string">(prefix?: Key, options?: WalkOptions<T>): AsyncGenerator<KeyOf<T>, void, void>;
+  entries<T extends KeyType = "string">(prefix?: Key, options?: WalkOptions<T>): AsyncGenerator<[KeyOf<T>, Uint8Array], void, void>;
+  watch<T extends KeyType = "string">(options?: WatchOptions<T> | string): WorkerWatcher<T>;
+}
+
+/** Hands out changes by `for await`, as Watcher does. */
+export interface WorkerWatcher<T extends KeyType = "string"> extends AsyncIterable<WatchEvent<T>> {
+  /** Resolves when all later changes are heard. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): AsyncGenerator<WatchEvent<T>, void, void>;
+}
+
+/**
+ * Opens a store in a worker of its own, so that neither reading nor syncing keeps this
+ * thread. In Node the worker lets the process end when nothing waits for it.
+ */
+export function openWorker(options?: WorkerOptions): Promise<WorkerStore>;

@@ -44,6 +44,12 @@ export async function open(options = {}) {
   return openPersistent({ ...options, name, begin });
 }
 
+/** openWorker opens a store in a worker; index.d.ts describes it. */
+export async function openWorker(options = {}) {
+  const client = await import("./worker/client.js");
+  return client.openWorker(options);
+}
+
 function checkPersist({ persist = false, dir, sync, syncInterval }) {
   if (persist === false) {
     if (dir !== undefined || sync !== undefined || syncInterval !== undefined) {

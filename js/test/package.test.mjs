@@ -21,7 +21,7 @@ test("the packed package holds what it needs and runs", async (t) => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
   const [{ filename, files }] = JSON.parse(stdout);
   const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  const folders = await Promise.all(["persist", "tools"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
+  const folders = await Promise.all(["persist", "tools", "worker"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
   assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...folders.flat(), "dist/engine.wasm", "index.d.ts", "tools.d.ts", "package.json", "README.md"].sort());
 
   const installed = join(dir, "node_modules", "ingot-state");

@@ -30,7 +30,7 @@ test("every method is declared, and every declared one is there", async () => {
 });
 
 test("every code that the modules throw is declared", async () => {
-  const names = (await Promise.all(["", "persist/"].map(async (folder) => (await readdir(here(`../${folder}`))).map((name) => folder + name)))).flat();
+  const names = (await Promise.all(["", "persist/", "worker/"].map(async (folder) => (await readdir(here(`../${folder}`))).map((name) => folder + name)))).flat();
   const sources = await Promise.all(names.filter((name) => name.endsWith(".js")).map((name) => readFile(here(`../${name}`), "utf8")));
   const thrown = new Set(sources.join("\n").match(/(?<=")ERR_[A-Z_]+(?=")/g));
   const declared = new Set(/type ErrorCode =([\s\S]*?);\n/.exec(declarations)[1].match(/(?<=")ERR_[A-Z_]+(?=")/g));

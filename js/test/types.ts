@@ -1,6 +1,6 @@
 // What the types must accept and, where a comment says so, must refuse.
 // types.test.mjs runs tsc on it; it is never run itself.
-import { IngotError, open, type Entry, type ErrorCode, type Operation, type Page, type Store, type WatchEvent } from "ingot-state";
+import { IngotError, open, openWorker, type Entry, type ErrorCode, type Operation, type Page, type Store, type WatchEvent } from "ingot-state";
 import { ToolError, loadTool, type ToolErrorCode, type ToolPolicy } from "ingot-state/tools";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -104,7 +104,26 @@ async function refused(store: Store): Promise<void> {
   await store.restore("INGOTSNP");
 }
 
+async function worker(): Promise<void> {
+  const store = await openWorker({ persist: "opfs", name: "n", sync: "always" });
+  const value = await store.get("k");
+  same<typeof value, Uint8Array | undefined>(true);
+  const [versions, sum] = await Promise.all([store.setMany([["a", "1"]]), store.increment("n", 1n)]);
+  same<typeof versions, number[]>(true);
+  same<typeof sum, bigint>(true);
+  for await (const key of store.keys("", { keyType: "bytes" })) same<typeof key, Uint8Array>(true);
+  for await (const event of store.watch("p/")) void event.kind;
+  await store.close();
+  // @ts-expect-error a clock cannot go to a worker
+  await openWorker({ now: () => 0 });
+  // @ts-expect-error a promise is no value
+  store.get("k").length;
+  // @ts-expect-error no such policy
+  await openWorker({ persist: "fs", sync: "sometimes" });
+}
+
 void accepted;
+void worker;
 void refused;
 
 async function tools(store: Store): Promise<void> {
