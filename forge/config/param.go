@@ -54,7 +54,7 @@ func paramTables() {
 	paramTable.ready()
 	listedParamTable.fields = append([]field[Param]{
 		{name: "name", required: true, doc: "The parameter's name.", value: text(func(p *Param) *string { return &p.Name })},
-		{name: "title", doc: "What people call an argument of a prompt.", value: text(func(p *Param) *string { return &p.Title })},
+		{name: "title", doc: "What people call it.", value: text(func(p *Param) *string { return &p.Title })},
 	}, paramTable.fields...)
 	listedParamTable.ready()
 }

@@ -49,6 +49,9 @@ func appendObject(out []byte, params []Param, closed, bare bool) []byte {
 
 func appendParam(out []byte, p *Param, bare bool) []byte {
 	out = append(append(append(out, `{"type":"`...), p.Type...), '"')
+	if p.Title != "" && !bare {
+		out = append(append(out, `,"title":`...), jsonText(p.Title)...)
+	}
 	if p.Description != "" && !bare {
 		out = append(append(out, `,"description":`...), jsonText(p.Description)...)
 	}
