@@ -58,20 +58,21 @@ import (
 
 // commands is the command line of ingot.
 type commands struct {
-	Serve    serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
-	Test     testCommand       `cmd:"" help:"Run the tests of a forge.yaml: call its tools and compare what they answer."`
-	Dev      devCommand        `cmd:"" help:"Serve a forge.yaml, and follow its changes."`
-	Inspect  inspectCommand    `cmd:"" help:"Show what a forge.yaml makes, or how a running server stands."`
-	Call     callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
-	State    stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
-	Keygen   keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
-	Sign     signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
-	Verify   verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
-	Validate validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
-	New      newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
-	Build    buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
-	Guest    guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
-	Version  versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
+	Serve      serveCommand      `cmd:"" help:"Serve the state over MCP at /mcp, and a page that shows it at /."`
+	Test       testCommand       `cmd:"" help:"Run the tests of a forge.yaml: call its tools and compare what they answer."`
+	Dev        devCommand        `cmd:"" help:"Serve a forge.yaml, and follow its changes."`
+	Inspect    inspectCommand    `cmd:"" help:"Show what a forge.yaml makes, or how a running server stands."`
+	Call       callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
+	State      stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
+	Keygen     keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
+	Sign       signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
+	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
+	Validate   validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
+	New        newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
+	Build      buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
+	Guest      guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
+	Completion completionCommand `cmd:"" help:"Print the script that completes command lines of a shell."`
+	Version    versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
 }
 
 // streams are where a command reads and writes.
@@ -89,6 +90,9 @@ func main() {
 // run does what the arguments say until it is done or ctx ends, and returns the
 // exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == completeWord {
+		return complete(args[1:], stdout)
+	}
 	var c commands
 	parsed, code, done := command.Parse(ctx, "ingot", "A state engine, and the MCP server on it.", &c, args, stdout, stderr)
 	if done {
