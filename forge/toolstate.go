@@ -99,6 +99,8 @@ func (g *generation) stateful(t *config.Tool, h mcp.Handler) (mcp.Handler, error
 	}
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
 		if len(shows) > 0 {
+			given := r.Arguments // which the next attempt begins with
+			defer func() { r.Arguments = given }()
 			args, err := membersOf(r.Arguments)
 			if err == nil {
 				err = show(ctx, args, shows, m)
@@ -135,7 +137,9 @@ func (g *generation) byHandle(t *config.Tool, s *config.ToolState, shows []strin
 	}
 	function := t.Native != nil && t.Native.Path != ""
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-		args, err := membersOf(r.Arguments)
+		given := r.Arguments // which the next attempt begins with
+		defer func() { r.Arguments = given }()
+		args, err := membersOf(given)
 		if err != nil {
 			return nil, err
 		}

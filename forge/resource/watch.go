@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,11 +67,15 @@ func (w *Watcher) allow(set *Set, uri string) error {
 		return nil
 	}
 	now := s.stamp(at) // before the client listens, so that it misses nothing
+	listened := slices.Contains(w.server.ListenedTo(), uri)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.stamps[uri]; !known && len(w.stamps) >= stampsMax {
+	_, known := w.stamps[uri]
+	switch {
+	case known && listened: // whoever listens already has yet to be told of what differs
+	case !known && len(w.stamps) >= stampsMax:
 		return fmt.Errorf("%d files are listened to, and no more can be", stampsMax)
-	} else if !known {
+	default:
 		w.stamps[uri] = watched{now, time.Now()}
 	}
 	return nil
