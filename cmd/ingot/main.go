@@ -3,6 +3,11 @@
 //	ingot serve [--listen 127.0.0.1:7070] [--token-file FILE] [--data DIR | --memory]
 //	ingot serve --config forge.yaml
 //	ingot dev [FILE]
+//	ingot test [FILE] [--filter TEXT] [--json] [--junit FILE]
+//	ingot call TOOL key=value… [--config FILE | --url URL] [--args JSON|@FILE|-] [--json]
+//	ingot inspect [FILE|URL] [--json]
+//	ingot state get|set|list|delete|export|import [--data DIR | --config FILE | --url URL]
+//	ingot state watch KEY… --url URL
 //	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
 //	ingot build [DIR]
@@ -11,6 +16,7 @@
 //	ingot keygen NAME
 //	ingot sign TOOL.wasm --key NAME.key
 //	ingot verify TOOL.wasm --key NAME.pub
+//	ingot completion bash|zsh|fish
 //	ingot version
 //
 // serve answers MCP over streamable HTTP at /mcp, HTTP+SSE at /sse and WebSocket
@@ -26,9 +32,16 @@
 // and state, over the transport that it says; SIGHUP has it read the file again. dev
 // follows each change of the file.
 //
-// state looks after such a directory while nobody serves it: verify reads all of it
-// and says what is damaged, repair makes a store of what is whole, dump writes the
-// entries as JSON lines, compact rewrites them without the log.
+// test calls the tools as the tests of a file say, each with an empty state of its own,
+// and compares what they answer. call calls one tool, of a file or of a running server,
+// with arguments that are read by its input schema; inspect shows what a file makes, with
+// the middleware of each tool, or how a running server stands. All three speak MCP to the
+// server, also to one in their own process.
+//
+// state reads, writes and moves entries: of such a directory while nobody serves it, of
+// the state that a forge.yaml names, or of a running server. verify reads all of a
+// directory and says what is damaged, repair makes a store of what is whole, dump writes
+// the entries as JSON lines, compact rewrites them without the log.
 //
 // new begins a tool in one of four languages, build compiles it, and guest test loads
 // it, calls it in every way and says what is wrong with it.
@@ -63,7 +76,7 @@ type commands struct {
 	Dev        devCommand        `cmd:"" help:"Serve a forge.yaml, and follow its changes."`
 	Inspect    inspectCommand    `cmd:"" help:"Show what a forge.yaml makes, or how a running server stands."`
 	Call       callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
-	State      stateCommand      `cmd:"" help:"Look after the directory of a state that nobody serves."`
+	State      stateCommand      `cmd:"" help:"Read, write, move and watch a state, and look after its directory."`
 	Keygen     keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
 	Sign       signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
 	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`

@@ -183,7 +183,7 @@ func (*stateDeleteCommand) Help() string {
 Examples:
 
   ingot state delete greeting
-  ingot state delete greeting --if-version 2`
+  ingot state delete greeting --if-version 1`
 }
 
 // Validate is kong's hook.

@@ -128,7 +128,7 @@ func (*stateImportCommand) Help() string {
 Examples:
 
   ingot state import entries.jsonl
-  ingot state export --data old | ingot state import --data new`
+  ingot state export --data old | ingot state import --data copy`
 }
 
 // Validate is kong's hook.

@@ -22,7 +22,7 @@ type validateCommand struct {
 
 // Help is kong's hook.
 func (*validateCommand) Help() string {
-	return "Example: ingot validate forge.yaml\n\nEach problem is a line FILE:LINE:COLUMN: MESSAGE, and the exit code 1. Nothing is run and no module loaded."
+	return "Each problem is a line FILE:LINE:COLUMN: MESSAGE, and the exit code 1. Nothing is run and no module loaded.\n\nExamples:\n\n  ingot validate forge.yaml\n  ingot validate --schema > forge.schema.json"
 }
 
 // report is what --json prints.
