@@ -282,5 +282,8 @@ func (s *Set) worded(err error) error {
 	case fault.ClassOf(err) == fault.InvalidInput:
 		return &mcp.Error{Code: mcp.CodeInvalidParams, Message: s.options.Secrets.Redact(err.Error())}
 	}
-	return errors.New(s.options.Secrets.Redact(err.Error()))
+	if text := s.options.Secrets.Redact(err.Error()); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
 }
