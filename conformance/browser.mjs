@@ -40,7 +40,7 @@ export async function serve() {
 }
 
 /**
- * openPage starts Chromium and a page that has loaded page.mjs.
+ * openPage starts Chromium and a page that has loaded page.mjs; newPage() opens others.
  * run(script, files) runs a script there; files are what `load` finds, by name.
  */
 export async function openPage() {
@@ -50,12 +50,16 @@ export async function openPage() {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: FLAGS,
   });
-  const page = await context.newPage();
   const complaints = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.goto(`${server.origin}/conformance/page.html`);
-  await page.waitForFunction(() => window.ready === true);
+  const newPage = async () => {
+    const page = await context.newPage();
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.goto(`${server.origin}/conformance/page.html`);
+    await page.waitForFunction(() => window.ready === true);
+    return page;
+  };
+  const page = await newPage();
   const run = async (script, files = {}) => {
     const encoded = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, Buffer.from(bytes).toString("base64")]));
     const { output, snapshots } = await page.evaluate(([text, given]) => window.run(text, given), [script, encoded]);
@@ -66,5 +70,5 @@ export async function openPage() {
     await server.close();
     await rm(profile, { recursive: true, force: true });
   };
-  return { page, complaints, run, close };
+  return { page, newPage, context, origin: server.origin, complaints, run, close };
 }

@@ -1,61 +1,17 @@
-import { Engine } from "./engine.js";
-import { IngotError, typeError } from "./errors.js";
-import { loadModule } from "./load.js";
-import { flag, refuseUnknown, wholeNumber } from "./options.js";
+import { IngotError } from "./errors.js";
+import { openStore } from "./open.js";
 import { Store } from "./store.js";
-import { checkedTime } from "./wasi.js";
 import { Watcher } from "./watcher.js";
 
 export { IngotError, Store, Watcher };
 
-// Asks for a store that evicts, above the 32 bits of the longest value; see docs/ABI.md.
-const OPEN_EVICTS = 2 ** 32;
-const OPEN_OPTIONS = new Set(["name", "persist", "dir", "sync", "syncInterval", "wasm", "maxBytes", "maxValueBytes", "evict", "now"]);
-const PERSISTS = new Set(["fs", "opfs", "idb"]);
-
-// The 4 GiB that the engine can address end in a trap; a budget ends in an
-// error that can be handled, and leaves the collector its room.
-const BYTES_MAX_DEFAULT = 2 ** 30;
-
 /** open opens a store: an empty one in memory, or the one that is kept; index.d.ts describes it. */
 export async function open(options = {}) {
-  refuseUnknown(options, OPEN_OPTIONS, "open");
-  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, evict = false, now = Date.now } = options;
-  if (typeof name !== "string") throw typeError("name", "a string", name);
-  if (typeof now !== "function") throw typeError("now", "a function that returns Unix milliseconds", now);
-  checkedTime(now()); // later a wrong time is met inside the engine, and poisons it
-  wholeNumber("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
-  wholeNumber("maxValueBytes", maxValueBytes, Number.MAX_SAFE_INTEGER);
-  const evicts = flag("evict", evict) ? OPEN_EVICTS : 0;
-  checkPersist(options);
-
-  const begin = async (files) => {
-    const engine = await Engine.start(await loadModule(wasm), now, files);
-    engine.setFirst(maxBytes);
-    // What needs more than 32 bits is too long in any case, and not the flag above them.
-    engine.setSecond(Math.min(maxValueBytes, 2 ** 32 - 1) + evicts);
-    return engine;
-  };
-  if (persist === false) {
-    const engine = await begin(null);
-    return new Store(engine, engine.checked("ingot_open"), name);
-  }
-  const { openPersistent } = await import("./persist/open.js");
-  return openPersistent({ ...options, name, begin });
+  return openStore(options);
 }
 
 /** openWorker opens a store in a worker; index.d.ts describes it. */
 export async function openWorker(options = {}) {
   const client = await import("./worker/client.js");
   return client.openWorker(options);
-}
-
-function checkPersist({ persist = false, dir, sync, syncInterval }) {
-  if (persist === false) {
-    if (dir !== undefined || sync !== undefined || syncInterval !== undefined) {
-      throw new IngotError("ERR_OPTIONS", "dir, sync and syncInterval are for a store that is kept: say where with persist");
-    }
-  } else if (!PERSISTS.has(persist)) {
-    throw new IngotError("ERR_OPTIONS", `persist is false, "fs", "opfs" or "idb", not ${JSON.stringify(persist)}`);
-  }
 }

@@ -327,8 +327,11 @@ func syncFd(fd int) error {
 
 // errnoError is a result of WASI as an error: 0 is none.
 func errnoError(errno uint32) error {
-	if errno == 0 {
+	switch errno {
+	case 0:
 		return nil
+	case uint32(syscall.ENOTSUP): // which package syscall does not count as unsupported
+		return errors.ErrUnsupported
 	}
 	return syscall.Errno(errno)
 }

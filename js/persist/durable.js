@@ -82,6 +82,7 @@ export class Durable {
       done = this.#commit();
     } catch (error) {
       this.#unwritten = true;
+      this.#commit().catch(() => {}); // whether there is room again shows here only
       done = Promise.reject(error);
     }
     done.then(() => group?.resolve(), (error) => group?.reject(error)); // without a group the next write tells

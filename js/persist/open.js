@@ -10,17 +10,18 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const BACK_ENDS = {
   fs: () => import("./fs.js"),
+  opfs: () => import("./opfs.js"),
+  idb: () => import("./idb.js"),
 };
 
 /**
  * openPersistent opens the store that a back end holds. begin starts an engine on
  * its files and fills the registers of ingot_open in.
  */
-export async function openPersistent({ name, persist, dir, sync = "group", syncInterval = SYNC_INTERVAL_DEFAULT, begin }) {
+export async function openPersistent({ name, persist, dir, sync = "group", syncInterval = SYNC_INTERVAL_DEFAULT, locked = false, begin }) {
   check(persist, name, dir, sync, syncInterval);
-  if (BACK_ENDS[persist] === undefined) throw new IngotError("ERR_PERSIST_UNSUPPORTED", `persist ${JSON.stringify(persist)} is not built yet: use persist: false with snapshot() and restore()`);
   const { openFiles } = await BACK_ENDS[persist]();
-  const { files, release } = await openFiles({ name, dir });
+  const { files, release } = await openFiles({ name, dir, locked });
   let engine;
   try {
     engine = await begin(new WasiFiles(files));
