@@ -41,8 +41,8 @@ func buildHere(t *testing.T, dir string, args ...string) (code int, stdout, stde
 	return runWith(t, append([]string{"build", dir, "--source", source}, args...)...)
 }
 
-// program runs a built program, away from its project.
-func program(t *testing.T, path, stdin string, args ...string) (stdout string, err error) {
+// runProgram runs a built program, away from its project.
+func runProgram(t *testing.T, path, stdin string, args ...string) (stdout string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(stdin)
@@ -110,21 +110,21 @@ func TestBuildFull(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir)) // it needs nothing of it
 	t.Setenv("TMPDIR", t.TempDir())
 
-	out, err := program(t, moved, "", "--version")
+	out, err := runProgram(t, moved, "", "--version")
 	require.NoError(t, err)
 	require.Regexp(t, `^my-shop 0\.1\.0, by ingot .*\n$`, out)
-	out, err = program(t, moved, "", "validate")
+	out, err = runProgram(t, moved, "", "validate")
 	require.NoError(t, err)
 	require.Equal(t, "my-shop 0.1.0: 7 tools, 2 resources, 1 prompts\n", out)
-	out, err = program(t, moved, "", "test")
+	out, err = runProgram(t, moved, "", "test")
 	require.NoError(t, err, out)
 	require.Contains(t, out, "8 tests passed")
-	_, err = program(t, moved, "", "serve", "--no-such-flag")
+	_, err = runProgram(t, moved, "", "serve", "--no-such-flag")
 	require.ErrorContains(t, err, "exit status 2")
 
 	data := t.TempDir()
 	for _, visits := range []string{`"visits":1}`, `"visits":2}`} { // two lives, one state
-		out, err = program(t, moved, frames(
+		out, err = runProgram(t, moved, frames(
 			toolCall("welcome", `{"name":"Ada"}`), `"method":"resources/read","params":{"uri":"docs:///about.md"}`), "--data", data)
 		require.NoError(t, err)
 		require.Contains(t, out, "HELLO, ADA!!")
@@ -195,13 +195,13 @@ tests:
 	require.NoError(t, err)
 	require.NotContains(t, string(content), "hush-hush-token", "the build's secrets are no part of the program")
 
-	_, err = program(t, out, "", "validate")
+	_, err = runProgram(t, out, "", "validate")
 	require.Error(t, err, "SHOP_OWNER is not set")
 	t.Setenv("SHOP_OWNER", "Ada")
 	require.NoError(t, os.RemoveAll(dir))
-	answer, err := program(t, out, "", "test")
+	answer, err := runProgram(t, out, "", "test")
 	require.NoError(t, err, answer)
-	answer, err = program(t, out, frames(`"method":"resources/list"`))
+	answer, err = runProgram(t, out, frames(`"method":"resources/list"`))
 	require.NoError(t, err)
 	require.Contains(t, answer, "README.md")
 	require.Contains(t, answer, `"name":"shop of Ada"`)

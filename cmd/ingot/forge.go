@@ -1,19 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"github.com/ingot-run/ingot/forge"
-	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/program"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
 )
@@ -39,43 +34,14 @@ type forgeServer struct {
 }
 
 // serve serves until the end of stdin or of ctx.
-func (s *forgeServer) serve(ctx context.Context, out streams) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	o := s.options
-	o.Logger, o.WrapTool, o.CheckTools = s.logger, s.access.WrapTool, s.access.CheckTools
-	project, err := forge.Open(ctx, s.file, o)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, state := range project.State() {
-			s.logger.Info("at the end", "tool", state.Tool, "middleware", state.Type, "status", state.Status, "counts", state.Counts, "errors", state.Errors)
-		}
-		err = errors.Join(err, project.Close())
-	}()
+func (s *forgeServer) serve(ctx context.Context, out streams) error {
+	serving := program.Serving{Listen: s.listen, Access: s.access, Stdin: out.stdin, Stdout: out.stdout, Logger: s.logger, Options: s.options}
 	if s.hangup {
-		defer reloadOnHangup(ctx, cancel, project, s.logger)()
-	}
-	meta := project.Config().Forge
-	if meta.Transport == config.TransportStdio && s.listen == "" {
-		if err := s.access.Unused("the file says stdio: name an address with --listen"); err != nil {
-			return err
+		serving.Beside = func(ctx context.Context, end func(), p *forge.Project) func() {
+			return reloadOnHangup(ctx, end, p, s.logger)
 		}
-		return project.Server().ServeStdio(ctx, out.stdin, out.stdout)
 	}
-	address := cmp.Or(s.listen, net.JoinHostPort(meta.Host, strconv.Itoa(meta.Port)))
-	door, err := s.access.Open("--listen", address, s.logger)
-	if err != nil {
-		return err
-	}
-	defer door.Close()
-	door.Tell(project.Metrics().Handlers())
-	path := map[string]string{config.TransportSSE: httpserve.PathSSE, config.TransportWebSocket: httpserve.PathWebSocket}[meta.Transport]
-	if _, err := fmt.Fprintf(out.stdout, "%s %s, by ingot %s\n\n  MCP   %s%s\n\nStop with Ctrl-C.\n", meta.Name, meta.Version, command.Version(), door.Origin, cmp.Or(path, httpserve.PathMCP)); err != nil {
-		return fmt.Errorf("printing the address: %w", err)
-	}
-	return door.Serve(ctx, project.Server(), nil)
+	return program.Serve(ctx, s.file, serving)
 }
 
 // reloadOnHangup has a project read its file again at each SIGHUP, until stop is called.

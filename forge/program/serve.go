@@ -23,17 +23,31 @@ type Serving struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Logger *slog.Logger
+	// Options are the project's, but for those that the fields above give.
+	Options forge.Options
+	// Beside, when not nil, starts what goes on while the project is served; stop ends it
+	// and waits. end ends the server.
+	Beside func(ctx context.Context, end func(), p *forge.Project) (stop func())
 }
 
 // Serve is the server of a forge.yaml, until the end of stdin or of ctx.
 func Serve(ctx context.Context, file string, s Serving) (err error) {
-	project, err := forge.Open(ctx, file, forge.Options{Logger: s.Logger, WrapTool: s.Access.WrapTool})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := s.Options
+	o.Logger, o.WrapTool, o.CheckTools, o.Allow = s.Logger, s.Access.WrapTool, s.Access.CheckTools, s.Access.Allow
+	project, err := forge.Open(ctx, file, o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, project.Close()) }()
-	if err := s.Access.CheckTools(project.ToolNames()); err != nil {
-		return err
+	defer func() {
+		for _, state := range project.State() {
+			s.Logger.Info("at the end", "tool", state.Tool, "middleware", state.Type, "status", state.Status, "counts", state.Counts, "errors", state.Errors)
+		}
+		err = errors.Join(err, project.Close())
+	}()
+	if s.Beside != nil {
+		defer s.Beside(ctx, cancel, project)()
 	}
 	meta := project.Config().Forge
 	if meta.Transport == config.TransportStdio && s.Listen == "" {
