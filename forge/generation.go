@@ -76,7 +76,7 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 		}
 	}
 	if check := p.options.CheckTools; check != nil {
-		if err := check(g.toolNames()); err != nil {
+		if err := check(g.ruled()); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/config"
@@ -19,12 +20,29 @@ import (
 // bytes, nil is no resource, and any other value is JSON.
 type Content = resource.Content
 
+// ReadResources stands for the reading of resources in access rules, as the name of a
+// tool does for its calls.
+const ReadResources = "resource_read"
+
+// ruled are the names that access rules may have.
+func (g *generation) ruled() []string {
+	names := g.toolNames()
+	if slices.ContainsFunc(g.config.Resources, func(r config.Resource) bool { return r.Read }) {
+		names = append(names, ReadResources)
+	}
+	return names
+}
+
 // addResources offers the resources of the file. Handlers run on the generation that
 // they belong to; see Project.hold.
 func (g *generation) addResources() error {
 	public := state.Public(g.project.state)
+	var allow func(ctx context.Context) error
+	if ask := g.project.options.Allow; ask != nil {
+		allow = func(ctx context.Context) error { return ask(ctx, ReadResources) }
+	}
 	set, err := resource.NewSet(g.config.Resources, resource.Options{
-		State: public, Lookup: shownState(public), Secrets: g.config.Secrets, Logger: g.project.options.Logger,
+		Allow: allow, State: public, Lookup: shownState(public), Secrets: g.config.Secrets, Logger: g.project.options.Logger,
 		Function: func(path string) (resource.Function, error) {
 			f, err := function(path)
 			if err != nil {

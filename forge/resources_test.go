@@ -415,6 +415,42 @@ func TestWritingIsGuarded(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "a.txt"))
 }
 
+// Who may not read resources may neither list, complete nor listen to them, nor see them
+// in a prompt.
+func TestReadingIsGuarded(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "docs/a.txt", "a")
+	put(t, dir, "forge.yaml", "forge: {name: t}\nresources: [{uri: 'docs:///{+p}', root: docs, supports: [read, subscribe]}, {uri: 'one:x', file: docs/a.txt, cache: {}}]\n"+
+		"prompts: [{name: show, messages: [{resource: 'one:x'}]}]")
+	allowed := true
+	var names []string
+	p, err := Open(t.Context(), filepath.Join(dir, "forge.yaml"), Options{
+		CheckTools: func(all []string) error { names = all; return nil },
+		Allow: func(_ context.Context, tool string) error {
+			if require.Equal(t, ReadResources, tool); allowed {
+				return nil
+			}
+			return &mcp.Error{Code: -32600, Message: "not for you"}
+		},
+	})
+	require.NoError(t, err)
+	defer p.Close()
+	require.Contains(t, names, "resource_read")
+	eras(t, func(t *testing.T, modern bool) {
+		c := connect(t, p.Server(), modern, "")
+		for _, allowed = range []bool{true, false} {
+			complete, bad := c.ask("completion/complete", `"ref":{"type":"ref/resource","uri":"docs:///{+p}"},"argument":{"name":"p","value":""}`)
+			list, bad2 := c.ask("resources/list", "")
+			for what, got := range map[string]string{
+				"file": c.read("docs:///a.txt"), "cached": c.read("one:x") + c.read("one:x"), "prompt": c.get("show", `{}`), "complete": complete + bad,
+				"list": list + bad2, "listen": c.listen("docs:///a.txt"),
+			} {
+				require.Equal(t, !allowed, strings.Contains(got, "not for you"), "%s: %s", what, got)
+			}
+		}
+	})
+}
+
 // listen asks to be told of changes of resources.
 func (p *peer) listen(uris ...string) (bad string) {
 	p.t.Helper()

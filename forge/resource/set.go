@@ -25,6 +25,9 @@ type Function func(ctx context.Context, args []byte) (any, error)
 
 // Options are what the resources of a file stand on.
 type Options struct {
+	// Allow, when not nil, is asked before anything is read, listed, completed or listened
+	// to. Its error is the answer.
+	Allow func(ctx context.Context) error
 	// State is what resources of the state show.
 	State state.Manager
 	// Lookup is the state of inline expressions; nil: none.
@@ -56,6 +59,9 @@ type entry struct {
 // NewSet makes the resources. The error names the place of the resource that cannot be
 // made, and why. Close ends what it has opened.
 func NewSet(list []config.Resource, o Options) (_ *Set, err error) {
+	if o.Allow == nil {
+		o.Allow = func(context.Context) error { return nil }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -184,10 +190,16 @@ func (s *Set) AddTo(c Catalog) {
 		t := mcp.ResourceTemplate{URITemplate: r.URITemplate, Name: r.Name, Title: r.Title, Description: r.Description, MIMEType: r.MIMEType}
 		if l, ok := e.source.(lister); ok {
 			t.List = func(ctx context.Context, req *mcp.ListRequest) (*mcp.ListResult, error) {
+				if err := s.options.Allow(ctx); err != nil {
+					return nil, err
+				}
 				result, err := l.list(ctx, req)
 				return result, s.worded(err)
 			}
 			t.Complete = func(ctx context.Context, req *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+				if err := s.options.Allow(ctx); err != nil {
+					return nil, err
+				}
 				result, err := l.complete(ctx, req.Value)
 				return result, s.worded(err)
 			}
@@ -223,6 +235,9 @@ func (s *Set) Read(ctx context.Context, uri string) (*mcp.ReadResult, error) {
 }
 
 func (s *Set) read(ctx context.Context, e *entry, at *place) (*mcp.ReadResult, error) {
+	if err := s.options.Allow(ctx); err != nil {
+		return nil, err
+	}
 	if result := e.cache.get(at.uri); result != nil {
 		return result, nil
 	}

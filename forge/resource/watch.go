@@ -49,15 +49,18 @@ func (w *Watcher) Serve(server *mcp.Server) { w.server = server }
 
 // AllowListen is for mcp.Options: it refuses to listen to resources whose changes are
 // not told.
-func (w *Watcher) AllowListen(_ context.Context, uri string) (err error) {
-	w.with(func(s *Set) { err = w.allow(s, uri) })
+func (w *Watcher) AllowListen(ctx context.Context, uri string) (err error) {
+	w.with(func(s *Set) { err = w.allow(ctx, s, uri) })
 	return err
 }
 
-func (w *Watcher) allow(set *Set, uri string) error {
+func (w *Watcher) allow(ctx context.Context, set *Set, uri string) error {
 	e, at := set.find(uri)
 	if e == nil {
 		return nil // of a module, or none
+	}
+	if err := set.options.Allow(ctx); err != nil {
+		return err
 	}
 	if !e.config.Subscribe {
 		return fmt.Errorf("nobody tells of changes of %.200q: it does not support subscribe", uri)
