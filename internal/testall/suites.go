@@ -110,6 +110,8 @@ func otherLanguages() []suite {
 	guests := goTest("guests", "tools in Go, C, Rust and AssemblyScript, from ingot new to the Go SDK's client", "-count=1", "-timeout=20m", "./guests")
 	guests.dir = "conformance/clients"
 	guests.needs = []string{"node"}
+	examples := goTest("examples", "every server in examples/, with each of its tools called by the Go SDK's client", "-count=1", "-timeout=20m", "./examples")
+	examples.dir = "conformance/clients"
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
 	return []suite{
@@ -119,6 +121,7 @@ func otherLanguages() []suite {
 		clients,
 		everything,
 		guests,
+		examples,
 		node("official", "the official MCP conformance suite against examples/everything", "conformance/official"),
 		chromium,
 		bench,

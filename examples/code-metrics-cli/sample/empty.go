@@ -1,0 +1,3 @@
+// Nothing is in here to be measured.
+
+package sample
