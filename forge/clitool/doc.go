@@ -20,8 +20,11 @@
 //     its end.
 //   - At the end of the call, at its timeout and when the caller gives up, the
 //     program's process group is ended: SIGTERM first, SIGKILL a second later.
+//   - A tool without a timeout has five minutes.
 //
 // # Caveats
+//
+// A server that is killed (SIGKILL) leaves its programs running.
 //
 // A program that leaves its process group (setsid) outlives its call. On Windows
 // only the program itself is ended.

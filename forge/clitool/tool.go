@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/fault"
@@ -23,6 +24,9 @@ const (
 	reportBytesMax   = 4 << 10   // of a program's own words in an error
 	runningMax       = 64        // programs of one tool at once
 )
+
+// timeDefault bounds a call that has no deadline of its own.
+const timeDefault = 5 * time.Minute
 
 // pathDefault is PATH where the server has none.
 const pathDefault = "/usr/local/bin:/usr/bin:/bin"
@@ -39,6 +43,7 @@ type tool struct {
 	options  config.CLI
 	object   bool // answers are JSON objects
 	secrets  config.Secrets
+	timeMax  time.Duration // of a call that has no deadline
 	starting chan struct{} // one element for each program that runs
 }
 
@@ -50,6 +55,10 @@ type variable struct {
 // New makes the handler of a tool of the kind cli. It fails when the program or its
 // working directory is not there, or a template is wrong.
 func New(t *config.Tool, secrets config.Secrets) (mcp.Handler, error) {
+	return newTool(t, secrets, timeDefault)
+}
+
+func newTool(t *config.Tool, secrets config.Secrets, timeMax time.Duration) (mcp.Handler, error) {
 	c := *t.CLI
 	program, err := exec.LookPath(c.Command)
 	if err != nil {
@@ -62,7 +71,7 @@ func New(t *config.Tool, secrets config.Secrets) (mcp.Handler, error) {
 	}
 	made := &tool{
 		name: t.Name, program: program, cwd: c.Cwd, options: c, object: len(t.OutputSchema) > 0, secrets: secrets,
-		numbers: numbersOf(t.Params), starting: make(chan struct{}, runningMax),
+		numbers: numbersOf(t.Params), timeMax: timeMax, starting: make(chan struct{}, runningMax),
 	}
 	for i, text := range c.Args {
 		parsed, err := template.Parse(text)
@@ -118,6 +127,11 @@ func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, e
 	values, err := template.ReadValues(r.Arguments)
 	if err != nil {
 		return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.timeMax)
+		defer cancel()
 	}
 	args, err := t.arguments(values)
 	if err != nil {

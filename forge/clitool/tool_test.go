@@ -263,6 +263,12 @@ func TestTimeoutHasItsClass(t *testing.T) {
 	_, err = h(ctx, &mcp.CallRequest{Arguments: []byte(`{}`)})
 	require.Equal(t, fault.Timeout, fault.ClassOf(err))
 	require.ErrorContains(t, err, "raise the tool's timeout")
+
+	// A call without a deadline has one all the same.
+	h, err = newTool(cli("stubborn", filepath.Join(t.TempDir(), "x")), config.Secrets{}, 100*time.Millisecond)
+	require.NoError(t, err)
+	_, err = h(t.Context(), &mcp.CallRequest{Arguments: []byte(`{}`)})
+	require.Equal(t, fault.Timeout, fault.ClassOf(err))
 }
 
 // What a program leaves behind is ended with the call, though it ignores SIGTERM

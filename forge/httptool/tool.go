@@ -114,7 +114,8 @@ func (t *tool) call(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, e
 		if attempt >= t.retry.Attempts || !slices.Contains(t.on, string(fault.ClassOf(err))) || ctx.Err() != nil {
 			return nil, err
 		}
-		if t.retry.Wait(ctx, attempt, fault.RetryAfter(err)) != nil {
+		asked := fault.RetryAfter(err)
+		if asked > t.retry.Max || t.retry.Wait(ctx, attempt, asked) != nil {
 			return nil, err // the last word of the other side says more
 		}
 	}

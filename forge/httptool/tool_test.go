@@ -265,9 +265,12 @@ func TestBounds(t *testing.T) {
 
 func TestRetry(t *testing.T) {
 	var tries atomic.Int32
+	var wait atomic.Pointer[string]
 	origin := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asks := wait.Load(); asks != nil {
+			w.Header().Set("Retry-After", *asks)
+		}
 		if tries.Add(1) < 3 {
-			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -297,6 +300,16 @@ func TestRetry(t *testing.T) {
 	defer cancel()
 	_, err = h(ctx, &mcp.CallRequest{Arguments: []byte(`{}`)})
 	require.ErrorContains(t, err, "503", "a wait that is too long is not begun")
+
+	// Who asks for more than the longest pause is not asked again.
+	hour := "3600"
+	wait.Store(&hour)
+	tries.Store(-10)
+	x.HTTP.Retry = retry
+	_, err = call(t, x, `{}`)
+	require.ErrorContains(t, err, "503")
+	require.Equal(t, time.Hour, fault.RetryAfter(err))
+	require.EqualValues(t, -9, tries.Load())
 }
 
 func TestWhereRequestsMayGo(t *testing.T) {

@@ -69,3 +69,46 @@ func TestTransform(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 }
+
+// The second founding document's order: before in the order of the list, after and
+// on_error in reverse; what recovers inside is a success further out.
+func TestOrder(t *testing.T) {
+	set := func(kind, to string) *config.Change {
+		return &config.Change{Set: map[string]json.RawMessage{kind: json.RawMessage(`"` + to + `"`), to: []byte(`1`)}}
+	}
+	mark := func(name string) config.Middleware {
+		return config.Middleware{Type: config.MiddlewareTransform, Transform: &config.Transform{Request: set("before", name), Response: set("after", name)}}
+	}
+	fallback := func(value string, on ...string) config.Middleware {
+		return config.Middleware{Type: config.MiddlewareFallback, Fallback: &config.Fallback{On: on, Alternatives: []config.Alternative{{Value: json.RawMessage(value)}}}}
+	}
+	s := shared()
+	target := &target{do: func(_ context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
+		return mcp.StructuredJSON(bytes.Clone(r.Arguments)), nil
+	}}
+	of := &config.Config{Middleware: []config.Middleware{{Type: config.MiddlewareMetrics}, mark("a"), fallback(`{"by":"outer"}`, "failed", "denied")}}
+	tool := own(mark("b"), fallback(`{"by":"inner"}`, "failed"), mark("c"))
+	h, err := middleware.Wrap(target.call, tool, middleware.Chain(of, tool), s)
+	require.NoError(t, err)
+	got, err := call(h, `{}`)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"a":1,"b":1,"c":1,"before":"c","after":"a"}`, got)
+
+	target.do = failing(fault.New(fault.Failed, "no"))
+	got, err = call(h, `{}`)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"by":"inner","a":1,"b":1,"after":"a"}`, got) // c is inside of what recovers
+	target.do = failing(fault.New(fault.Denied, "no"))
+	got, err = call(h, `{}`)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"by":"outer","a":1,"after":"a"}`, got)
+	target.do = failing(fault.New(fault.InvalidInput, "no"))
+	_, err = call(h, `{}`)
+	require.EqualError(t, err, "no")
+	require.Equal(t, map[string]int64{"calls": 4, "running": 0, "invalid_input": 1}, without(counts(s, config.MiddlewareMetrics), "microseconds"))
+}
+
+func without(m map[string]int64, name string) map[string]int64 {
+	delete(m, name)
+	return m
+}
