@@ -35,7 +35,7 @@ func blockTables() {
 		{name: "transport", byDef: "stdio", doc: "How clients reach it.", value: choice(transports, func(m *Meta, w string) { m.Transport = w })},
 		{name: "host", byDef: "127.0.0.1", doc: "The address to listen on, but for stdio.", value: text(func(m *Meta) *string { return &m.Host })},
 		{name: "port", byDef: "7070", doc: "The port to listen on, but for stdio.", value: count(1, 65535, func(m *Meta, v int) { m.Port = v })},
-		{name: "optimization", byDef: "debug", doc: "For files of pforge, which builds a program of each: it changes nothing here.", value: choice([]string{"debug", "release"}, func(m *Meta, w string) { m.Release = w == "release" })},
+		{name: "optimization", byDef: "debug", doc: "What ingot build makes of the project: a program with symbols for debuggers, or one without, which is smaller.", value: choice([]string{"debug", "release"}, func(m *Meta, w string) { m.Release = w == "release" })},
 	}
 	metaTable.ready()
 	stepTable.fields = stepFields()

@@ -57,8 +57,8 @@ type Meta struct {
 	Transport   string // one of the constants of that name; stdio by default
 	Host        string // 127.0.0.1 by default
 	Port        int    // 7070 by default
-	// Release says "optimization: release". It is kept for files of pforge: nothing is
-	// built of a forge.yaml.
+	// Release says "optimization: release": the program that ingot build makes has no
+	// symbols.
 	Release bool
 }
 
