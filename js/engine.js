@@ -60,6 +60,8 @@ export class Engine {
   /** All of the memory. */
   u8 = null;
   view = null;
+  /** The store's clock, in Unix milliseconds; to be read only in the state OPEN. */
+  now = null;
   /** The area: its address, its size, and the end of the request written. */
   area = 0;
   areaBytes = 0;
@@ -77,7 +79,8 @@ export class Engine {
    */
   static async start(module, now, files = null) {
     const engine = new Engine();
-    engine.#wasi = new Wasi(() => engine.#readClock(now), files);
+    engine.now = () => engine.#readClock(now);
+    engine.#wasi = new Wasi(engine.now, files);
     let instance;
     try {
       instance = await WebAssembly.instantiate(module, engine.#wasi.imports(module));

@@ -36,6 +36,13 @@ const LOG_STATES = ["ok", "degraded", "read-only"];
 const CHUNK_BYTES = 1 << 20;
 
 /**
+ * inside gives another part of this package what it needs to use a store without its
+ * methods: the engine, the handle, what to call after a write, and the set of those
+ * who are woken by writes.
+ */
+export let inside;
+
+/**
  * Store is an open store. open() makes one. Its methods are synchronous unless
  * they return a promise, and throw an IngotError.
  */
@@ -47,6 +54,10 @@ export class Store {
   #waiting = new Set(); // the watchers that somebody awaits
   #closing; // the promise of close()
   #durable; // makes writes durable; null in memory
+
+  static {
+    inside = (store) => ({ engine: store.#e, handle: store.#h, changed: () => store.#changed(), waiting: store.#waiting });
+  }
 
   /** @internal */
   constructor(engine, handle, name, durable = null) {

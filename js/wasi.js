@@ -48,8 +48,8 @@ export class Wasi {
     this.files?.bind(memory);
   }
 
-  /** imports are the functions that a module asks for, known or refused. */
-  imports(module) {
+  /** imports are the functions that a module asks for, known or refused; own are those of a module of another kind. */
+  imports(module, own = {}) {
     const known = {
       clock_time_get: (id, _precision, out) => this.#clockTimeGet(id, out),
       random_get: (at, size) => this.#randomGet(at, size),
@@ -71,12 +71,13 @@ export class Wasi {
     };
     const wasi = {};
     for (const wanted of WebAssembly.Module.imports(module)) {
+      if (typeof own[wanted.module]?.[wanted.name] === "function") continue;
       if (wanted.module !== "wasi_snapshot_preview1" || wanted.kind !== "function") {
         throw new IngotError("ERR_ABI", `the wasm file is not an ingot engine: it imports ${wanted.module}.${wanted.name}`);
       }
       wasi[wanted.name] = known[wanted.name] ?? (() => NOSYS);
     }
-    return { wasi_snapshot_preview1: wasi };
+    return { ...own, wasi_snapshot_preview1: wasi };
   }
 
   #view() {
