@@ -37,5 +37,11 @@ func (p *Project) moduleStats() map[string]sandbox.Stats {
 	if err != nil {
 		folder = ""
 	}
-	return metrics.ByName(folder, p.host.Stats()) // set before the first generation with modules
+	names := map[string]string{}
+	for i := range g.config.Tools {
+		if t := &g.config.Tools[i]; t.Wasm != nil {
+			names[t.Wasm.Module] = t.Wasm.Name
+		}
+	}
+	return metrics.ByName(folder, names, p.host.Stats()) // set before the first generation with modules
 }

@@ -94,7 +94,7 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	}
 	door.Tell(metrics.New(metrics.Sources{
 		Server:  func() metrics.Server { return metrics.Server{Name: "wasm-host", Version: command.Version()} },
-		Modules: func() map[string]sandbox.Stats { return metrics.ByName("", host.Stats()) },
+		Modules: func() map[string]sandbox.Stats { return metrics.ByName("", nil, host.Stats()) },
 	}, logger).Handlers())
 	if _, err := fmt.Fprintf(stdout, "wasm-host %s\n\n  MCP   %s%s\n", command.Version(), door.Origin, httpserve.PathMCP); err != nil {
 		return fmt.Errorf("printing the address: %w", err)

@@ -190,7 +190,7 @@ var (
 	}}
 	wasmKeys = []keyDescription{
 		required(key("type", "Always wasm.", "", form{human: "wasm", schema: map[string]any{"const": "wasm"}})),
-		key("name", "For the logs: the module names its tools.", "", textForm()),
+		key("name", "What metrics and status call the module, which names its tools itself; its path otherwise.", "", textForm()),
 		required(key("module", "The module's file.", "", pathForm())),
 		key("sha256", "The hash that the file has to have.", "", textForm()),
 		key("public_key", "The key that has to have signed it: ed25519:BASE64, or a file.", "", textForm()),

@@ -16,7 +16,7 @@ var (
 	breakerTable  = table[CircuitBreaker]{name: "circuit_breaker", what: "circuit_breaker", doc: "Refuses the calls of a tool that keeps failing, for a while."}
 	bulkheadTable = table[Bulkhead]{name: "bulkhead", what: "bulkhead", doc: "Bounds how many calls run at once."}
 	cacheTable    = table[Cache]{name: "cache", what: "cache", doc: "Keeps answers."}
-	trackingTable = table[ErrorTracking]{name: "error_tracking", what: "error_tracking", doc: "Keeps the last errors of each tool, for programs that ask (forge.Project.State)."}
+	trackingTable = table[ErrorTracking]{name: "error_tracking", what: "error_tracking", doc: "Keeps the last errors of each tool: their times and classes are shown at /status, their texts to programs that ask (forge.Project.State)."}
 	faultTable    = table[FaultTolerance]{name: "fault_tolerance", what: "fault_tolerance", doc: "What each tool has around it so that faults do not spread."}
 	changeTable   = table[Change]{name: "change", what: "a change", doc: "A change to a JSON object: remove first, then set."}
 	optionTable   = table[Alternative]{name: "alternative", what: "a fallback", doc: "What answers in place of a tool that failed: another tool, or a value. A tool may be written in place, with its type and without a name."}
@@ -141,7 +141,7 @@ func faultFields[T any](get func(*T) *FaultTolerance) []field[T] {
 	return []field[T]{
 		{name: "circuit_breaker", doc: "One for each tool.", value: breakerOf(func(t *T) **CircuitBreaker { return &get(t).CircuitBreaker })},
 		{name: "retry", doc: "Tries again what failed.", value: retryOf(func(t *T) **Retry { return &get(t).Retry })},
-		{name: "error_tracking", doc: "Keeps the last errors of each tool, for programs that ask (forge.Project.State).", value: one(&trackingTable, func(t *T, e *ErrorTracking) { get(t).ErrorTracking = e }, noPlace, trackingDefaults)},
+		{name: "error_tracking", doc: "Keeps the last errors of each tool: their times and classes are shown at /status, their texts to programs that ask (forge.Project.State).", value: one(&trackingTable, func(t *T, e *ErrorTracking) { get(t).ErrorTracking = e }, noPlace, trackingDefaults)},
 	}
 }
 
@@ -279,7 +279,7 @@ func readyMiddleware() {
 		field[Middleware]{name: "request", doc: "Change the arguments.", value: change(func(t *Transform) **Change { return &t.Request })},
 		field[Middleware]{name: "response", doc: "Change structured answers.", value: change(func(t *Transform) **Change { return &t.Response })})
 	add(MiddlewareRecovery, "What fault_tolerance says, at this place in the chain.", faultFields(func(m *Middleware) *FaultTolerance { return m.Recovery })...)
-	add(MiddlewareMetrics, "Counts and times the calls, for programs that ask (forge.Project.State).")
+	add(MiddlewareMetrics, "Counts and times the calls at this place in the chain, behind a retry each attempt, for /metrics and /status. The calls of a tool as a whole are counted always.")
 	add(MiddlewareTimeout, "Ends calls that take too long.",
 		field[Middleware]{name: "timeout", same: "timeout_ms", doc: "How long a call may take.", value: duration(func(m *Middleware) *time.Duration { return &m.Timeout })},
 		field[Middleware]{name: "timeout_ms", same: "timeout", doc: "How long a call may take, in milliseconds.", value: units(time.Millisecond, func(m *Middleware) *time.Duration { return &m.Timeout })})

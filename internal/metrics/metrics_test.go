@@ -231,11 +231,11 @@ func shown(r *metrics.Registry, name, kind string) *metrics.Tool {
 
 // Modules are told of without the folders that they are in.
 func TestByName(t *testing.T) {
-	named := metrics.ByName("/srv/tools", map[string]sandbox.Stats{
+	named := metrics.ByName("/srv/tools", map[string]string{"/else/b/a.wasm": "b"}, map[string]sandbox.Stats{
 		"/srv/tools/a.wasm": {Calls: 1}, "/srv/tools/b/a.wasm": {Calls: 2}, "/else/a.wasm": {Calls: 3}, "/else/b/a.wasm": {Calls: 4},
 	})
 	var calls []uint64
-	for _, name := range []string{"a.wasm", "a.wasm (2)", "a.wasm (3)", "b/a.wasm"} {
+	for _, name := range []string{"a.wasm", "a.wasm (2)", "b", "b/a.wasm"} {
 		calls = append(calls, named[name].Calls)
 	}
 	require.ElementsMatch(t, []uint64{1, 2, 3, 4}, calls)

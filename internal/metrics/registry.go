@@ -32,12 +32,16 @@ type Sources struct {
 
 // ByName has the figures of modules, which a sandbox has by their files, by the files'
 // paths below a folder, or their bare names: nobody hears where on the machine they are.
-func ByName(folder string, stats map[string]sandbox.Stats) map[string]sandbox.Stats {
+// names, which may be nil, has what some files are called instead.
+func ByName(folder string, names map[string]string, stats map[string]sandbox.Stats) map[string]sandbox.Stats {
 	all := make(map[string]sandbox.Stats, len(stats))
 	for _, file := range slices.Sorted(maps.Keys(stats)) {
 		name, err := filepath.Rel(folder, file)
 		if err != nil || strings.HasPrefix(name, "..") || filepath.IsAbs(name) {
 			name = filepath.Base(file)
+		}
+		if called := names[file]; called != "" {
+			name = called
 		}
 		for once, n := name, 2; ; n++ {
 			if _, taken := all[name]; !taken {
