@@ -178,13 +178,17 @@ type process struct {
 	stdin io.Closer
 }
 
-// serveFile starts the built binary on a file, with variables of the environment.
+// serveFile starts the built binary on a file, with variables of the environment. DIR
+// in the text is the file's folder, which has an empty folder data.
 func serveFile(t *testing.T, text string, env ...string) *process {
 	t.Helper()
 	if err := buildBinaries(); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(dir, "forge.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)

@@ -138,3 +138,60 @@ func TestHostileValues(t *testing.T) {
 		t.Errorf("the prompt: %s", got)
 	}
 }
+
+const hostilePaths = `
+forge: {name: paths, version: 1.0.0}
+resources:
+  - {uri: "data:///{+path}", root: DIR/data, supports: [read, write]}
+  - {uri: "one:///{name}", root: DIR/data}
+  - {uri: "keys:///{+key}", state: "public/", supports: [read, write]}
+tools:
+  - {type: native, name: hide, handler: "state::set", params: {key: string, value: string}}
+`
+
+// A path stays in its folder, and a key behind its prefix, however they are written;
+// links lead nowhere.
+func TestHostilePaths(t *testing.T) {
+	p := serveFile(t, hostilePaths)
+	for name, text := range map[string]string{"secret.txt": "s3cret", "data/open.txt": "open", "data/sub/deep.txt": "deep"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(p.dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"out": "../secret.txt", "folder": "..", "absolute": filepath.Join(p.dir, "secret.txt")} {
+		if err := os.Symlink(to, filepath.Join(p.dir, "data", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.call("hide", `{"key":"private","value":"s3cret"}`)
+	read := func(uri string) string {
+		return p.wait(p.send(fmt.Sprintf(`"method":"resources/read","params":{"uri":%q}`, uri)))
+	}
+	for uri, want := range map[string]string{"data:///open.txt": `"open"`, "data:///sub/deep.txt": `"deep"`, "one:///open.txt": `"open"`} {
+		if got := read(uri); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", uri, got)
+		}
+	}
+	for _, path := range []string{
+		"../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "%2e%2e%2fsecret.txt", "sub/../../secret.txt", "sub/..%2f..%2fsecret.txt", "./../secret.txt", "..\\secret.txt", "..%5csecret.txt",
+		"out", "folder/secret.txt", "absolute", p.dir + "/secret.txt", "/" + p.dir + "/secret.txt", "%2f" + p.dir + "/secret.txt", "open.txt%00", "open.txt/../../secret.txt", "%252e%252e/secret.txt", "", ".", "..", "sub", "\u002e\u002e/secret.txt",
+		"/proc/self/environ", "....//secret.txt", strings.Repeat("a/", 5000),
+	} {
+		for _, scheme := range []string{"data:///", "one:///"} {
+			if got := read(scheme + path); strings.Contains(got, "s3cret") || !strings.Contains(got, `"error"`) {
+				t.Errorf("%s%s: %.300s", scheme, path, got)
+			}
+		}
+	}
+	for _, key := range []string{"../private", "%2e%2e/private", "..%2fprivate", "/../private", "%00private", ""} {
+		if got := read("keys:///" + key); strings.Contains(got, "s3cret") || !strings.Contains(got, `"error"`) {
+			t.Errorf("keys:///%s: %.300s", key, got)
+		}
+	}
+	if got := read("data:///open.txt"); !strings.Contains(got, `"open"`) {
+		t.Errorf("afterwards: %s", got)
+	}
+}
