@@ -9,8 +9,8 @@
 //	ingot state get|set|list|delete|export|import [--data DIR | --config FILE | --url URL]
 //	ingot state watch KEY… --url URL
 //	ingot state verify|repair|dump|compact DIR [--json]
-//	ingot new NAME --template wasm-go|wasm-rust|wasm-c|wasm-as
-//	ingot build [DIR]
+//	ingot new NAME [--template minimal|full|http|cli|wasm-go|wasm-rust|wasm-c|wasm-as]
+//	ingot build [DIR] [--out FILE] [--source DIR]
 //	ingot guest test TOOL.wasm [--json]
 //	ingot validate [FILE] [--json]
 //	ingot keygen NAME
@@ -43,8 +43,10 @@
 // directory and says what is damaged, repair makes a store of what is whole, dump writes
 // the entries as JSON lines, compact rewrites them without the log.
 //
-// new begins a tool in one of four languages, build compiles it, and guest test loads
-// it, calls it in every way and says what is wrong with it.
+// new begins a server of one file, or a tool in one of four languages. build makes one
+// static program of a project with a forge.yaml, with its Go functions and the files that
+// it names inside, and a module of a tool; guest test loads such a module, calls it in
+// every way and says what is wrong with it.
 //
 // sign and verify are for WebAssembly tools, which a host can be told to load only
 // when the holder of a key has signed them.
@@ -81,8 +83,8 @@ type commands struct {
 	Sign       signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
 	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
 	Validate   validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
-	New        newCommand        `cmd:"" help:"Begin a tool: writes a project that builds."`
-	Build      buildCommand      `cmd:"" help:"Compile a tool's project to WebAssembly."`
+	New        newCommand        `cmd:"" help:"Begin a server or a tool: writes a project that passes its own tests."`
+	Build      buildCommand      `cmd:"" help:"Make one program of a project with a forge.yaml, or a module of a tool."`
 	Guest      guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
 	Completion completionCommand `cmd:"" help:"Print the script that completes command lines of a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version, and what the engine runs on here."`
