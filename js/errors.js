@@ -29,6 +29,10 @@ const CODES = new Map([
 /** ABSENT is the engine's answer for a key that is not there: no error. */
 export const ABSENT = -1;
 
+/** INTERNAL and CLOSED are the codes of an error without one of its own, and of a closed store. */
+export const INTERNAL = -2;
+export const CLOSED = -11;
+
 /** CONFLICT is the engine's code for a condition that does not hold. */
 export const CONFLICT = -10;
 

@@ -75,6 +75,11 @@ export type ErrorCode =
   | "ERR_STORAGE"
   /** The worker of openWorker() has ended. */
   | "ERR_WORKER"
+  /**
+   * The tab that had a shared store is gone in the middle of the call: a write may have
+   * taken effect or not, and a flush cannot speak for what the other tab had in memory.
+   */
+  | "ERR_OWNER_CHANGED"
   /** The engine's file is truncated or no WebAssembly. */
   | "ERR_WASM"
   /** The engine's file cannot be read or fetched. */

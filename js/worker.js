@@ -2,41 +2,56 @@
 // and answers the calls of those that follow.
 import { IngotError } from "./errors.js";
 import { open } from "./index.js";
+import { checkedOptions } from "./persist/open.js";
 import { Host } from "./worker/host.js";
+import { Member } from "./worker/shared.js";
 import { failureOf } from "./worker/wire.js";
 
 const threads = globalThis.process?.getBuiltinModule?.("node:worker_threads");
 const port = threads?.parentPort ?? globalThis;
 
-const ME = "page"; // the one that asks, when nobody else does
+const SHARED = new Set(["opfs", "idb"]);
+const PAGE = "page"; // who asks, where nobody else can
 
-let host = null;
-let opened = null; // settles when the store is open, or cannot be
+let opened = null; // settles with what runs calls
+const answer = (message, transfer) => port.postMessage(message, transfer);
 
-function answer(message, transfer) {
-  port.postMessage(message, transfer);
+async function begin([[method, options]]) {
+  if (method !== "open") throw new IngotError("ERR_CLOSED", "the store is not open");
+  if (!SHARED.has(options.persist) || globalThis.navigator?.locks === undefined || threads?.parentPort) {
+    const host = new Host(await open(options), options);
+    return { run: (message) => host.run(PAGE, message, answer), close: () => host.close() };
+  }
+  const member = new Member({ ...options, ...checkedOptions(options) }, answer);
+  try {
+    await member.opened;
+  } catch (error) {
+    await member.close();
+    throw error;
+  }
+  return member;
 }
 
-async function begin({ id, calls: [[method, options]] }) {
+// answered answers a message of one call with what a promise comes to.
+async function answered(id, promise) {
   try {
-    if (method !== "open") throw new IngotError("ERR_CLOSED", "the store is not open");
-    host = await openHost(options);
+    await promise;
     answer({ id, results: [undefined], failures: [] });
   } catch (error) {
     answer({ id, results: [undefined], failures: [[0, failureOf(error)]] });
   }
 }
 
-async function openHost(options) {
-  return new Host(await open(options), options);
-}
-
 function received(message) {
+  const { id, calls } = message;
   if (opened === null) {
-    opened = begin(message);
-    return;
+    opened = begin(calls);
+    answered(id, opened);
+  } else if (calls[0][0] === "close") {
+    answered(id, opened.then((runner) => runner.close()));
+  } else {
+    opened.then((runner) => runner.run(message), () => {}); // the page knows that it is not open
   }
-  opened.then(() => host?.run(ME, message, answer));
 }
 
 if (threads?.parentPort) port.on("message", received);

@@ -18,8 +18,8 @@ const BACK_ENDS = {
  * openPersistent opens the store that a back end holds. begin starts an engine on
  * its files and fills the registers of ingot_open in.
  */
-export async function openPersistent({ name, persist, dir, sync = "group", syncInterval = SYNC_INTERVAL_DEFAULT, locked = false, begin }) {
-  check(persist, name, dir, sync, syncInterval);
+export async function openPersistent({ locked = false, begin, ...options }) {
+  const { name, persist, dir, sync, syncInterval } = checkedOptions(options);
   const { openFiles } = await BACK_ENDS[persist]();
   const { files, release } = await openFiles({ name, dir, locked });
   let engine;
@@ -39,7 +39,8 @@ export async function openPersistent({ name, persist, dir, sync = "group", syncI
   }
 }
 
-function check(persist, name, dir, sync, syncInterval) {
+/** checkedOptions refuses what no back end takes, and fills in what is not given. */
+export function checkedOptions({ name = "ingot", persist, dir, sync = "group", syncInterval = SYNC_INTERVAL_DEFAULT }) {
   if (!SYNC_NAMES.includes(sync)) throw new IngotError("ERR_OPTIONS", `sync is ${SYNC_NAMES.map((each) => JSON.stringify(each)).join(", ")}, not ${JSON.stringify(sync)}`);
   if (wholeNumber("syncInterval", syncInterval, INTERVAL_MAX) === 0) throw new IngotError("ERR_OPTIONS", "syncInterval is 1 or more milliseconds");
   if (dir !== undefined && typeof dir !== "string") throw typeError("dir", "a path", dir);
@@ -47,4 +48,5 @@ function check(persist, name, dir, sync, syncInterval) {
   if (dir === "" || dir?.includes("\0")) throw new IngotError("ERR_OPTIONS", "dir must be a path");
   if (dir === undefined && !NAME.test(name)) throw new IngotError("ERR_OPTIONS", `the name of a store that is kept has 1 to 64 letters, digits, ".", "_" and "-", and begins with a letter or digit; it is not ${JSON.stringify(name)}`);
   if (persist === "idb" && sync === "always") throw new IngotError("ERR_OPTIONS", "no call can wait for IndexedDB: use sync \"group\" and flush()");
+  return { name, persist, dir, sync, syncInterval };
 }

@@ -20,7 +20,20 @@ export async function takeLock(name) {
         reject(new IngotError("ERR_LOCKED", `another tab or worker has the store ${name} open: close it there, or use openWorker(), which shares it`));
         return undefined;
       }
-      return new Promise((free) => resolve(free));
+      return new Promise((free) => resolve(answerOthers(name, free)));
     }).catch(reject);
   });
+}
+
+// answerOthers tells those who would share the store (worker/shared.js) that it is not
+// shared, and returns what gives it free.
+function answerOthers(name, free) {
+  const channel = new BroadcastChannel(lockName(name));
+  channel.onmessage = ({ data }) => {
+    if (data.type === "who") channel.postMessage({ type: "private" });
+  };
+  return () => {
+    channel.close();
+    free();
+  };
 }

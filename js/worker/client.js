@@ -10,6 +10,8 @@ const WALK_OPTIONS = new Set(["keyType"]);
 // Calls of one message; more go with the next. And calls that wait for an answer.
 const CALLS_MAX = 1024;
 const WAITING_MAX = 1 << 20;
+// Calls that have a message of their own: others must not wait for what they wait for.
+const ALONE = new Set(["close", "watchNext"]);
 const KEYS_PAGE = 10_000;
 const ENTRIES_PAGE = 1000;
 
@@ -47,8 +49,10 @@ class Line {
   call(method, args) {
     return new Promise((resolve, reject) => {
       if (!this.#admit(reject)) return;
+      if (ALONE.has(method)) this.#send();
       this.#add([method, ...args]);
       this.#wait({ resolve, reject });
+      if (ALONE.has(method)) this.#send();
     });
   }
 

@@ -1,7 +1,6 @@
-import { WRITES, failureOf, packed } from "./wire.js";
+import { SYNCED, WRITES, failureOf, packed } from "./wire.js";
 
 const EVENTS_MAX = 1024; // of a watcher, in one answer
-const SYNCED = new Set(["always", "group"]);
 
 /** Host has a store and answers the calls of those who have none. */
 export class Host {
@@ -9,6 +8,8 @@ export class Host {
   #waits; // whether an answer waits until its writes are durable
   #watchers = new Map(); // by the caller's name for them
   #turn = Promise.resolve();
+  #answers = new Set(); // answers that wait for a sync
+  #closing = false;
 
   constructor(store, { persist, sync = "group" }) {
     this.#store = store;
@@ -29,11 +30,11 @@ export class Host {
     const failures = [];
     const written = [];
     const transfer = [];
+    if (calls[0][0] === "watchNext") return this.#answerWatch(from, id, calls[0][1], answer);
     for (const [place, [method, ...args]] of calls.entries()) {
       try {
-        let result = this.#call(from, method, args, transfer);
-        if (result instanceof Promise && method !== "flush" && method !== "watchNext") result = await result;
-        results.push(result);
+        const result = this.#call(from, method, args, transfer);
+        results.push(method !== "flush" && result instanceof Promise ? await result : result);
         if (WRITES.has(method)) written.push(place);
       } catch (error) {
         results.push(undefined);
@@ -41,20 +42,21 @@ export class Host {
       }
     }
     const durable = this.#waits && written.length > 0 ? this.#store.flush() : undefined;
-    const waited = results.some((result) => result instanceof Promise);
-    if (durable === undefined && !waited) return answer({ id, results, failures }, transfer);
-    this.#settle(id, results, failures, written, durable).then((all) => answer(all, transfer));
+    if (durable === undefined && !results.some((result) => result instanceof Promise)) return answer({ id, results, failures }, transfer);
+    const settled = this.#settle({ id, results, failures }, written, durable).then((all) => answer(all, transfer));
+    this.#answers.add(settled);
+    settled.finally(() => this.#answers.delete(settled));
   }
 
-  // settle waits for what may take long: the messages behind do not.
-  async #settle(id, results, failures, written, durable) {
+  // settle waits for a sync, which the messages behind do not.
+  async #settle(all, written, durable) {
+    const { results, failures } = all;
     try {
       await durable;
     } catch (error) {
       for (const place of written) failures.push([place, failureOf(error)]);
     }
     for (const [place, result] of results.entries()) {
-      if (!(result instanceof Promise)) continue;
       try {
         results[place] = await result;
       } catch (error) {
@@ -62,7 +64,15 @@ export class Host {
         failures.push([place, failureOf(error)]);
       }
     }
-    return { id, results, failures };
+    return all;
+  }
+
+  // answerWatch waits for events, alone in its message. A watcher that ends with this
+  // host goes on at another, so that is no answer.
+  async #answerWatch(from, id, watch, answer) {
+    this.#watchNext(`${from} ${watch}`).then((events) => {
+      if (events.length > 0 || !this.#closing) answer({ id, results: [events], failures: [] });
+    }, (error) => answer({ id, results: [undefined], failures: [[0, failureOf(error)]] }));
   }
 
   #call(from, method, args, transfer) {
@@ -74,10 +84,9 @@ export class Host {
         return values;
       }
       case "watch":
+        this.#unwatch(`${from} ${args[0]}`);
         this.#watchers.set(`${from} ${args[0]}`, iterated(store.watch(args[1])));
         return undefined;
-      case "watchNext":
-        return this.#watchNext(`${from} ${args[0]}`);
       case "unwatch":
         this.#unwatch(`${from} ${args[0]}`);
         return undefined;
@@ -123,11 +132,15 @@ export class Host {
     for (const name of this.#watchers.keys()) if (name.startsWith(`${from} `)) this.#unwatch(name);
   }
 
-  /** close ends the store when the calls before are done. */
-  close() {
-    const closed = this.#turn.then(() => this.#store.close());
-    this.#turn = closed.catch(() => {});
-    return closed;
+  /** close ends the store when the calls before are done and answered. */
+  async close() {
+    this.#closing = true;
+    await this.#turn;
+    try {
+      await this.#store.close();
+    } finally {
+      await Promise.allSettled([...this.#answers]);
+    }
   }
 }
 

@@ -10,8 +10,18 @@ import { IngotError } from "../errors.js";
 /** Methods that change the contents: their answers wait until that is durable. */
 export const WRITES = new Set(["set", "setJSON", "setMany", "delete", "deleteMany", "cas", "increment", "expire", "batch", "clear", "restore", "tick"]);
 
-/** Methods that only look. They may be asked again of another owner. */
-export const READS = new Set(["gets", "getEntry", "getString", "getJSON", "getMany", "has", "list", "stats", "logStats", "snapshot", "flush", "compact"]);
+/** The policies with which a write is durable when it is answered. */
+export const SYNCED = new Set(["always", "group"]);
+
+/** isRepeatable reports whether a call may be run twice. */
+export function isRepeatable(method) {
+  return !WRITES.has(method) && method !== "flush";
+}
+
+/** idsOf is how many ids a call has. */
+export function idsOf([method, keys]) {
+  return method === "gets" ? keys.length : 1;
+}
 
 /** failureOf is an error as it passes, since a clone of one loses its fields. */
 export function failureOf(error) {
