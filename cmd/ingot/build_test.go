@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -161,19 +162,20 @@ func TestBuildCarriesWhatTheFileNames(t *testing.T) {
 forge: {name: "shop of ${SHOP_OWNER}", description: "for ${SHOP_TOKEN:-all}"}
 include: more/tools.yaml
 tools:
-  - {type: wasm, module: sha256.wasm}
+  - {type: wasm, module: guests/sha256/sha256.wasm}
   - {type: cli, name: script, command: bin/hello, args: ["{{who}}"], params: {who: string}}
   - {type: cli, name: reads, command: cat, args: [greeting.txt, "{{file}}"], cwd: work, params: {file: string}}
   - {type: cli, name: elsewhere, command: cat, args: [/etc/hostname]}
 resources:
   - {uri: "file://./README.md"}
 `,
-		"more/tools.yaml":   "tools: [{type: native, name: included, handler: {inline: '1 + 1'}}]\n",
-		"bin/hello":         "#!/bin/sh\necho \"hello $1\"\n",
-		"work/greeting.txt": "good day\n",
-		"work/unnamed.txt":  "not carried\n",
-		"README.md":         "read me",
-		"sha256.wasm":       string(module),
+		"more/tools.yaml":           "tools: [{type: native, name: included, handler: {inline: '1 + 1'}}]\n",
+		"bin/hello":                 "#!/bin/sh\necho \"hello $1\"\n",
+		"work/greeting.txt":         "good day\n",
+		"work/unnamed.txt":          "not carried\n",
+		"README.md":                 "read me",
+		"guests/sha256/sha256.wasm": string(module),
+		"guests/sha256/tool.c":      "this is no C",
 		"shop.forge-test.yaml": `
 tests:
   - {tool: included, expect: {text: "2"}}
@@ -185,8 +187,14 @@ tests:
 	})
 	t.Setenv("SHOP_TOKEN", "hush-hush-token")
 	out := filepath.Join(t.TempDir(), "out")
+	source := filepath.Join(dir, "guests", "sha256", "tool.c")
+	require.NoError(t, os.Chtimes(source, time.Now().Add(time.Hour), time.Now().Add(time.Hour))) // newer than its module
+	path := os.Getenv("PATH")
+	onlyGo(t)
 	code, stdout, stderr := buildHere(t, dir, "--out", out) // SHOP_OWNER is known when it runs
 	require.Equal(t, command.ExitOK, code, stderr)
+	require.Contains(t, stderr, "sha256.wasm is used as it is: clang is not installed")
+	t.Setenv("PATH", path)
 	require.Contains(t, stdout, "(debug), carries ")
 	if runtime.GOOS == "linux" {
 		require.True(t, symbols(t, out), "only optimization: release leaves the symbols out")
@@ -205,6 +213,18 @@ tests:
 	require.NoError(t, err)
 	require.Contains(t, answer, "README.md")
 	require.Contains(t, answer, `"name":"shop of Ada"`)
+}
+
+// onlyGo leaves nothing in PATH but the go command.
+func onlyGo(t *testing.T) {
+	t.Helper()
+	found, err := exec.LookPath("go")
+	require.NoError(t, err)
+	found, err = filepath.EvalSymlinks(found)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(found, filepath.Join(dir, "go")))
+	t.Setenv("PATH", dir)
 }
 
 const handlerSource = `package handlers
@@ -274,6 +294,9 @@ func TestBuildProjectRefuses(t *testing.T) {
 		"the folder itself": {
 			map[string]string{"forge.yaml": "forge: {name: shop}\nresources: [{uri: 'a:///{+p}', root: .}]\n"},
 			[]string{"serves its whole folder"}},
+		"a guest that is newer and does not compile": {
+			map[string]string{"forge.yaml": "forge: {name: shop}\ntools: [{type: wasm, module: tools/a.wasm}]\n", "tools/go.mod": "module a\n\ngo 1.24\n", "tools/main.go": "package main\n\nfunc main() { none() }\n"},
+			[]string{"building ", "main.go:3:15: undefined: none"}},
 		"a program in a folder's place": {
 			map[string]string{"forge.yaml": "forge: {name: shop}\n", "shop/x": ""},
 			[]string{"shop is a folder: name a file with --out"}},

@@ -97,7 +97,7 @@ func (c *serveCommand) Run(ctx context.Context, p *project, out streams) (err er
 
 // dataFlag says where a project that writes keeps what it writes.
 type dataFlag struct {
-	Data string `env:"INGOT_DATA" placeholder:"DIR" help:"Folder that the project is unpacked to, and for what it writes. (default: a temporary one, or where it writes one of its own below ingot in the user's data directory)"`
+	Data string `placeholder:"DIR" help:"Folder that the project is unpacked to, and for what it writes. (default: a temporary one, or where it writes one of its own below ingot in the user's data directory)"`
 }
 
 // validateCommand is "PROGRAM validate".

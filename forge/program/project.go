@@ -78,7 +78,7 @@ func (p *project) unpack(data string) (file string, done func() error, err error
 		return p.unpackAside()
 	}
 	if data == "" {
-		if data, err = command.DefaultData(p.command()); err != nil {
+		if data, err = command.DefaultData(filepath.Join("projects", p.command())); err != nil {
 			return "", nil, err
 		}
 	}
