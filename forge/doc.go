@@ -12,9 +12,19 @@
 //
 // docs/CONFIG.md lists every key of the file.
 //
+// [Project.Reload] reads the file again and puts what it says into the place of what
+// serves, in one step; [Options].WatchFiles does that at each change, and without it
+// modules alone are replaced when their files change.
+//
 // # Caveats
 //
-// Resources, hot reload of the file itself, and "ingot dev", "test" and "call" are
-// not built yet: a file with resources is refused. Wasm modules are replaced when
-// their files change.
+// The redis backend of the state is not built yet: a file that asks for it is refused.
+//
+// The state, the server's name, version and description, and its transport and address
+// are those of the start: [Diff].Restart says so where the file asks for others. Files
+// that tools read themselves, such as programs, are not watched, and a key that a
+// module is checked with is, where it stands in a file of its own.
+//
+// Functions that [Handle] registers belong to the process: a project with some of its own
+// is served by the program that "ingot build" makes of it.
 package forge
