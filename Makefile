@@ -5,6 +5,7 @@
 GO      ?= go
 BIN     := bin
 WASM    := js/dist/engine.wasm
+MCP     := js/dist/mcp.wasm
 VENV    := .cache/clients-venv
 NPM     := npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
 ONLY    ?=
@@ -33,11 +34,15 @@ build: wasm ## build the commands into bin/, with the page's engine.wasm inside
 	@echo "== building bin/ingot, bin/mcp-stdio, bin/wasm-host"
 	@$(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
-wasm: $(WASM) ## build js/dist/engine.wasm, the engine as a wasip1 reactor
+wasm: $(WASM) $(MCP) ## build js/dist/engine.wasm and mcp.wasm: the engine and the MCP core as wasip1 reactors
 
 $(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.go)
 	@echo "== building $(WASM)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
+
+$(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go)
+	@echo "== building $(MCP)"
+	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm/mcp
 
 tools: ## install what the tests need beside Go and Node (Debian's packages, and wazero's command)
 	@sh .ci/tools.sh
@@ -97,4 +102,4 @@ bench-sandbox: ## measure wasm tools beside plain wazero and Extism (writes docs
 	@$(GO) -C bench run ./sandbox $(FLAGS)
 
 clean: ## remove what was built
-	rm -rf $(BIN) $(VENV) $(WASM)
+	rm -rf $(BIN) $(VENV) $(WASM) $(MCP)

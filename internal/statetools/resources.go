@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -42,8 +41,9 @@ type ResourceOptions struct {
 	// state_get) or keys are listed or completed (state_list): who may not call the tool may not
 	// have the resource. Its error is the answer.
 	Allow func(ctx context.Context, tool string) error
-	// Logger is told why clients no longer hear of changes. Nil discards.
-	Logger *slog.Logger
+	// Logger, such as a *slog.Logger, is told why clients no longer hear of changes.
+	// Nil discards.
+	Logger mcp.Logger
 }
 
 // RegisterResources adds the entries of m to server as resources: listed, read,
@@ -52,9 +52,6 @@ type ResourceOptions struct {
 func RegisterResources(server *mcp.Server, m state.Manager, o ResourceOptions) {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, string) error { return nil }
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &resources{state: m, server: server, options: o}
 	server.AddTemplate(mcp.ResourceTemplate{
@@ -175,8 +172,10 @@ func (r *resources) follow() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w, err := r.state.Watch(ctx, state.WatchOptions{Buffer: watchBuffer})
 	if err != nil {
+		if r.options.Logger != nil {
+			r.options.Logger.ErrorContext(ctx, "clients are not told of changes of the state", "error", err)
+		}
 		cancel()
-		r.options.Logger.Error("clients are not told of changes of the state", "error", err)
 		return func() {}
 	}
 	done := make(chan struct{})

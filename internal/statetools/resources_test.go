@@ -3,7 +3,6 @@ package statetools
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,7 +47,7 @@ func opened(t *testing.T) (*resources, *state.Embedded) {
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	server := mcp.NewServer(mcp.Options{})
 	RegisterResources(server, m, ResourceOptions{})
-	return &resources{state: m, server: server, options: ResourceOptions{Allow: func(context.Context, string) error { return nil }, Logger: slog.New(slog.DiscardHandler)}}, m
+	return &resources{state: m, server: server, options: ResourceOptions{Allow: func(context.Context, string) error { return nil }}}, m
 }
 
 // A key whose URI is longer than one may be is none of the resources, and neither

@@ -67,6 +67,8 @@ var ladder = map[string][]string{
 	"forge/program":         {"forge", "forge/check", "forge/config", "internal/command", "internal/httpserve"},
 	"internal/builder":      {"forge", "forge/config", "forge/program", "internal/command", "internal/yamlfile"},
 	"wasm":                  {"engine", "engine/storage"},
+	"wasm/mcp":              {"internal/statetools", "mcp", "mcp/seal", "state", "wasm/mcp/hoststate"},
+	"wasm/mcp/hoststate":    {"engine", "state"},
 	"js":                    {},
 	"web":                   {"js"},
 	"internal/httpserve":    {"mcp", "mcp/httpguard", "mcp/oauth", "mcp/sse", "mcp/streamable", "mcp/websocket", "internal/command"},
