@@ -36,6 +36,7 @@ type report struct {
 	Prompts   int            `json:"prompts,omitempty"`
 	Tests     int            `json:"tests,omitempty"`
 	Problems  []problem      `json:"problems,omitempty"`
+	LeftOut   int            `json:"left_out,omitempty"` // how many more there are
 }
 
 // problem is one of them.
@@ -69,7 +70,7 @@ func (c *validateCommand) Run(out streams) error {
 		err = summarize(out.stdout, file, read)
 	}
 	if err == nil && wrong {
-		err = fmt.Errorf("%s has %s", file, counted(len(problems.List), "problem"))
+		err = fmt.Errorf("%s has %s", file, counted(len(problems.List)+problems.LeftOut, "problem"))
 	}
 	return err
 }
@@ -89,7 +90,7 @@ func configFile(named string) (string, error) {
 
 func newReport(c *config.Config, p *config.Problems) report {
 	if p != nil {
-		r := report{}
+		r := report{LeftOut: p.LeftOut}
 		for _, x := range p.List {
 			r.Problems = append(r.Problems, problem{x.File, x.Line, x.Column, x.Message})
 		}

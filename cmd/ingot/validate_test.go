@@ -57,6 +57,13 @@ func TestValidate(t *testing.T) {
 		t.Errorf("exit %d, %v, %s", code, err, stdout)
 	}
 
+	r = report{}
+	many := write("many.yaml", "forge: {name: x}\n"+strings.Repeat("nokey: 1\n", 150))
+	code, stdout, stderr := runWith(t, "validate", "--json", many)
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 1 || len(r.Problems) != 100 || r.LeftOut != 50 || !strings.Contains(stderr, "has 150 problems") {
+		t.Errorf("exit %d, %v, %s%s", code, err, stdout, stderr)
+	}
+
 	t.Chdir(dir)
 	if code, stdout, _ := runWith(t, "validate"); code != 0 || !strings.HasPrefix(stdout, "forge.yaml: demo") {
 		t.Errorf("in the folder: exit %d, %s", code, stdout)
