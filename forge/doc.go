@@ -1,8 +1,9 @@
 // Package forge makes an MCP server of a forge.yaml: native, cli, http, pipeline and
-// wasm tools behind their middleware, prompts, and state.
+// wasm tools behind their middleware, resources, prompts, and state.
 //
 // The main type is [Project], a file that was opened. [Handle] registers Go functions
-// for tools of the type native.
+// for tools of the type native and for resources; [StateOf] is the state that one sees,
+// [Content] what it may answer for a resource.
 //
 //	forge.Handle("greet::hello", func(ctx context.Context, in struct{ Name string }) (struct{ Text string }, error) { … })
 //	project, err := forge.Open(ctx, "forge.yaml", forge.Options{})
@@ -16,7 +17,13 @@
 // serves, in one step; [Options].WatchFiles does that at each change, and without it
 // modules alone are replaced when their files change.
 //
+// Resources are served with what they support: clients are told of changes of files and
+// keys, and write by the tool resource_write.
+//
 // # Caveats
+//
+// Middleware stands around tools, and not around the reading of resources, which has 30
+// seconds.
 //
 // The redis backend of the state is not built yet: a file that asks for it is refused.
 //

@@ -39,6 +39,7 @@ For completion in an editor, put ` + "`# yaml-language-server: $schema=PATH`" + 
 
 - **Variables of the environment**: ` + "`${NAME}`" + `, with a default ` + "`${NAME:-text}`" + `; ` + "`$${`" + ` is a plain ` + "`${`" + `. A variable that is missing is an error. They are put in after the YAML was read, as texts, and no error or log shows them.
 - **Templates**: ` + "`{{name}}`" + ` or ` + "`{{name.member.0}}`" + ` stands for an argument of the call; ` + "`\\{{`" + ` is a plain ` + "`{{`" + `. How it is escaped depends on where it stands. What a value holds is not expanded again.
+- **State**: in the templates of pipelines, cli and http tools and prompts ` + "`{{state.KEY}}`" + ` stands for what the tool's state holds under a key (JSON as its value, other text as text), and ` + "`{{state.KEY.member}}`" + ` for a part of it; in expressions ` + "`state.KEY`" + ` and ` + "`state[\"any key\"]`" + `. ` + "`input`" + ` stands for all arguments of a pipeline or an inline tool. A parameter or variable of one of these names hides it.
 - **Expressions** (conditions, inline handlers) are those of [expr](https://expr-lang.org/docs/language-definition) over the same names, with these functions: %s.
 - **Paths** are relative to the file that they stand in. **Sizes** are numbers with B, kB, KiB, MB, MiB, GB or GiB behind them, **durations** with ms, s, m or h.
 - Anchors and references of YAML work; tags and merge keys are refused.
