@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox clean help
+.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -100,6 +100,9 @@ bench-durability: ## measure durable stores side by side (writes docs/BENCHMARKS
 
 bench-sandbox: ## measure wasm tools beside plain wazero and Extism (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./sandbox $(FLAGS)
+
+bench-forge: ## measure servers of a forge.yaml beside the bare core and a bare HTTP client (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./forge $(FLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BIN) $(VENV) $(WASM) $(MCP)
