@@ -23,8 +23,49 @@ import (
 	"github.com/ingot-run/ingot/conformance/clients/harness"
 )
 
+// made are the programs that the tests use, each built once, in a folder that TestMain
+// removes.
+var made struct {
+	dir   string
+	paths map[string]string
+}
+
+func TestMain(m *testing.M) {
+	var err error
+	if made.dir, err = os.MkdirTemp("", "ingot-examples-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	made.paths = map[string]string{}
+	code := m.Run()
+	if err := os.RemoveAll(made.dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// once returns the path of a program that make writes there the first time.
+func once(t *testing.T, name string, make func(path string)) string {
+	t.Helper()
+	if made.paths[name] == "" {
+		path := filepath.Join(made.dir, name)
+		make(path)
+		made.paths[name] = path
+	}
+	return made.paths[name]
+}
+
 // ingot is the shipped binary.
-func ingot(t *testing.T) string { return harness.Build(t, "INGOT_BINARY", "./cmd/ingot") }
+func ingot(t *testing.T) string {
+	return once(t, "ingot", func(path string) {
+		shipped, err := filepath.Abs(harness.Build(t, "INGOT_BINARY", "./cmd/ingot"))
+		require.NoError(t, err)
+		content, err := os.ReadFile(shipped)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, content, 0o700))
+	})
+}
 
 // folder is an example's.
 func folder(t *testing.T, name string) string {
@@ -57,12 +98,11 @@ func command(t *testing.T, name string, e example) *exec.Cmd {
 	t.Helper()
 	var cmd *exec.Cmd
 	if e.Built {
-		program := filepath.Join(t.TempDir(), name)
-		touchModules(t, name)
-		build := exec.Command(ingot(t), "build", folder(t, name), "--out", program)
-		out, err := build.CombinedOutput()
-		require.NoError(t, err, string(out))
-		cmd = exec.Command(program)
+		cmd = exec.Command(once(t, name, func(path string) {
+			touchModules(t, name)
+			out, err := exec.Command(ingot(t), "build", folder(t, name), "--out", path).CombinedOutput()
+			require.NoError(t, err, string(out))
+		}))
 	} else {
 		cmd = exec.Command(ingot(t), "serve", "--config", filepath.Join(folder(t, name), "forge.yaml"))
 	}
