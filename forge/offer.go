@@ -14,10 +14,10 @@ import (
 
 // offer is what a generation has for clients. It is filled as a catalog is.
 type offer struct {
-	tools     map[string]offered[mcp.Tool, mcp.Handler]
-	prompts   map[string]offered[mcp.Prompt, mcp.PromptHandler]
-	resources map[string]offered[mcp.Resource, mcp.ReadHandler]
-	templates map[string]offered[mcp.ResourceTemplate, mcp.ReadHandler]
+	tools     map[string]*offered[mcp.Tool, mcp.Handler]
+	prompts   map[string]*offered[mcp.Prompt, mcp.PromptHandler]
+	resources map[string]*offered[mcp.Resource, mcp.ReadHandler]
+	templates map[string]*offered[mcp.ResourceTemplate, mcp.ReadHandler]
 	errs      []error
 }
 
@@ -31,10 +31,10 @@ type offered[L, H any] struct {
 
 func newOffer() offer {
 	return offer{
-		tools:     map[string]offered[mcp.Tool, mcp.Handler]{},
-		prompts:   map[string]offered[mcp.Prompt, mcp.PromptHandler]{},
-		resources: map[string]offered[mcp.Resource, mcp.ReadHandler]{},
-		templates: map[string]offered[mcp.ResourceTemplate, mcp.ReadHandler]{},
+		tools:     map[string]*offered[mcp.Tool, mcp.Handler]{},
+		prompts:   map[string]*offered[mcp.Prompt, mcp.PromptHandler]{},
+		resources: map[string]*offered[mcp.Resource, mcp.ReadHandler]{},
+		templates: map[string]*offered[mcp.ResourceTemplate, mcp.ReadHandler]{},
 	}
 }
 
@@ -61,12 +61,12 @@ func (o *offer) AddTemplate(t mcp.ResourceTemplate, h mcp.ReadHandler) {
 	add(o, o.templates, "resource templates", t.URITemplate, t, h)
 }
 
-func add[L, H any](o *offer, to map[string]offered[L, H], what, name string, listing L, handler H) {
+func add[L, H any](o *offer, to map[string]*offered[L, H], what, name string, listing L, handler H) {
 	if _, taken := to[name]; taken {
 		o.fail(fmt.Errorf("there are two %s named %.300q, of the file or its modules: give one another name", what, name))
 		return
 	}
-	to[name] = offered[L, H]{listing, handler}
+	to[name] = &offered[L, H]{listing, handler}
 }
 
 // check makes the offer to a server of no use, whose refusals are errors while no
@@ -122,7 +122,7 @@ func (p *Project) replace(c *mcp.Catalog, old, next *offer) {
 }
 
 // exchange removes and adds what differs.
-func exchange[L, H any](old, next map[string]offered[L, H], remove func(names ...string), add func(L)) {
+func exchange[L, H any](old, next map[string]*offered[L, H], remove func(names ...string), add func(L)) {
 	for name, before := range old {
 		if now, stays := next[name]; !stays || !alike(before.listing, now.listing) {
 			remove(name)
@@ -157,20 +157,20 @@ func alike(a, b any) bool {
 
 // serving finds what has a name in the generation that serves, which the caller then
 // holds, unless there is an error.
-func serving[L, H any](p *Project, of func(*offer) map[string]offered[L, H], what, name string) (*generation, offered[L, H], error) {
+func serving[L, H any](p *Project, of func(*offer) map[string]*offered[L, H], what, name string) (*generation, *offered[L, H], error) {
 	if g := p.hold(); g != nil {
 		if found, ok := of(&g.offer)[name]; ok {
 			return g, found, nil
 		}
 		g.release()
 	}
-	return nil, offered[L, H]{}, &mcp.Error{Code: mcp.CodeInvalidParams, Message: fmt.Sprintf("Unknown %s: %.300s", what, name)}
+	return nil, nil, &mcp.Error{Code: mcp.CodeInvalidParams, Message: fmt.Sprintf("Unknown %s: %.300s", what, name)}
 }
 
-func ofTools(o *offer) map[string]offered[mcp.Tool, mcp.Handler]             { return o.tools }
-func ofPrompts(o *offer) map[string]offered[mcp.Prompt, mcp.PromptHandler]   { return o.prompts }
-func ofResources(o *offer) map[string]offered[mcp.Resource, mcp.ReadHandler] { return o.resources }
-func ofTemplates(o *offer) map[string]offered[mcp.ResourceTemplate, mcp.ReadHandler] {
+func ofTools(o *offer) map[string]*offered[mcp.Tool, mcp.Handler]             { return o.tools }
+func ofPrompts(o *offer) map[string]*offered[mcp.Prompt, mcp.PromptHandler]   { return o.prompts }
+func ofResources(o *offer) map[string]*offered[mcp.Resource, mcp.ReadHandler] { return o.resources }
+func ofTemplates(o *offer) map[string]*offered[mcp.ResourceTemplate, mcp.ReadHandler] {
 	return o.templates
 }
 
