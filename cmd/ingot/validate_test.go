@@ -33,7 +33,7 @@ func TestValidate(t *testing.T) {
 		}},
 		{"no file", []string{"validate", filepath.Join(dir, "none.yaml")}, 1, []string{"none.yaml: no such file"}},
 		{"the schema", []string{"validate", "--schema"}, 0, []string{`"$schema": "https://json-schema.org/draft/2020-12/schema"`, `"additionalProperties": false`}},
-		{"help", []string{"validate", "--help"}, 0, []string{"Example: ingot validate forge.yaml"}},
+		{"help", []string{"validate", "--help"}, 0, []string{"Examples:", "ingot validate forge.yaml"}},
 	} {
 		code, stdout, stderr := runWith(t, c.args...)
 		if code != c.code {
