@@ -17,7 +17,7 @@ import (
 	"io/fs"
 )
 
-//go:embed *.js persist/*.js tools/*.js worker/*.js *.d.ts all:dist
+//go:embed *.js persist/*.js tools/*.js mcp/*.js worker/*.js *.d.ts all:dist
 var files embed.FS
 
 // Files is the file tree of the package: index.js and its modules, tools/, their

@@ -37,8 +37,8 @@ const CHUNK_BYTES = 1 << 20;
 
 /**
  * inside gives another part of this package what it needs to use a store without its
- * methods: the engine, the handle, what to call after a write, and the set of those
- * who are woken by writes.
+ * methods: the engine, the handle, what to call after a write, the set of those who
+ * are woken by writes, and what makes writes durable, or null.
  */
 export let inside;
 
@@ -56,7 +56,7 @@ export class Store {
   #durable; // makes writes durable; null in memory
 
   static {
-    inside = (store) => ({ engine: store.#e, handle: store.#h, changed: () => store.#changed(), waiting: store.#waiting });
+    inside = (store) => ({ engine: store.#e, handle: store.#h, changed: () => store.#changed(), waiting: store.#waiting, durable: store.#durable });
   }
 
   /** @internal */

@@ -22,8 +22,9 @@ export class Connection {
   #channel;
   #number;
   #messageBytesMax;
-  #out = []; // frames for the client
-  #outBytes = 0;
+  #fresh = []; // frames for the client, from the run that goes on
+  #held = []; // those of the runs before: { frames, ready }, the oldest first
+  #outBytes = 0; // of both
   #told = false; // the core waits for writable
   #sending = false; // the channel has no room
   #unserved = []; // sizes of frames that the core has not dealt with, the oldest first
@@ -121,7 +122,8 @@ export class Connection {
   // The channel is broken: nothing more can be said.
   #fail(error) {
     if (this.#finished) return;
-    this.#out = [];
+    this.#fresh = [];
+    this.#held = [];
     this.#outBytes = 0;
     this.#ending = true;
     if (!this.#over && this.#core.failure === null) this.#core.drop(this.#number);
@@ -133,7 +135,7 @@ export class Connection {
   /** @internal take takes a frame for the client and reports whether there is room for another. */
   take(frame) {
     if (this.#finished) return true;
-    this.#out.push(frame);
+    this.#fresh.push(frame);
     this.#outBytes += frame.length;
     this.#told = this.#outBytes > OUT_BYTES_MAX;
     return !this.#told;
@@ -160,18 +162,34 @@ export class Connection {
     this.#finish(error);
   }
 
-  /** @internal flush hands the channel what waits for it, after a run. */
-  flush() {
-    if (this.#out.length > 0 && !this.#sending) this.#send();
+  /**
+   * @internal flush hands the channel what waits for it, after a run. What the run has
+   * written to the store is durable when `durable` resolves, if it is given: an answer
+   * that left before could tell of a write that a crash undoes.
+   */
+  flush(durable) {
+    if (this.#fresh.length > 0) this.#hold(this.#fresh, durable);
+    this.#fresh = [];
+    while (!this.#sending && this.#held[0]?.ready) this.#send(this.#held.shift().frames);
     if (!this.#over) return;
     this.#core.forget(this.#number);
-    if (this.#out.length === 0 && !this.#sending) this.#finish();
+    if (this.#held.length === 0 && !this.#sending) this.#finish();
   }
 
-  #send() {
-    const frames = this.#out;
-    this.#out = [];
-    this.#outBytes = 0;
+  #hold(frames, durable) {
+    const held = { frames, ready: durable === undefined };
+    this.#held.push(held);
+    durable?.then(
+      () => {
+        held.ready = true;
+        this.flush();
+      },
+      (error) => this.#fail(error),
+    );
+  }
+
+  #send(frames) {
+    for (const frame of frames) this.#outBytes -= frame.length;
     let room;
     try {
       room = this.#channel.send(frames);
@@ -191,7 +209,7 @@ export class Connection {
   }
 
   #sent() {
-    if (!this.#told) return;
+    if (!this.#told || this.#outBytes > OUT_BYTES_MAX) return;
     this.#told = false;
     if (!this.#over && this.#core.failure === null) this.#core.writable(this.#number);
   }

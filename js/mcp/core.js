@@ -225,7 +225,9 @@ export class Core {
       do {
         this.#again = false;
         this.#run();
-        for (const connection of [...this.#connections.values()]) connection.flush();
+        const durable = this.#relay.written();
+        durable?.catch(() => {}); // where no answer waits for it, the next write tells
+        for (const connection of [...this.#connections.values()]) connection.flush(durable);
       } while (this.#again && this.failure === null);
     } catch (error) {
       if (error !== this.failure) this.#poisoned(error);

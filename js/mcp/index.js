@@ -6,9 +6,9 @@ import { Store, inside } from "../store.js";
 import { Connection } from "./connection.js";
 import { Core } from "./core.js";
 import { channelOf } from "./transports.js";
+import { webMCP } from "./webmcp.js";
 
-export { inMemoryPair, stdio, windowMessages } from "./transports.js";
-export { registerWebMCP } from "./webmcp.js";
+export { Channel, inMemoryPair, stdio, windowMessages } from "./transports.js";
 export { Connection, Server };
 
 // Written so that bundlers find the file and Node and browsers resolve it.
@@ -34,6 +34,11 @@ export async function serve(store, transport, options = {}) {
   const server = new Server(core, settings.maxMessageBytes);
   if (channel !== undefined) await server.connect(channel);
   return server;
+}
+
+/** registerWebMCP offers a store's tools to the browser's agent, where it has one; mcp.d.ts describes it. */
+export function registerWebMCP(store, options = {}) {
+  return webMCP(serve, store, options);
 }
 
 function checked(options) {

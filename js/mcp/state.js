@@ -43,7 +43,9 @@ export class Relay {
   #handle;
   #changed;
   #waiting;
+  #durable;
   #registers;
+  #wrote = false;
   #waker;
   #watchers = new Set();
 
@@ -53,6 +55,7 @@ export class Relay {
     this.#handle = inner.handle;
     this.#changed = inner.changed;
     this.#waiting = inner.waiting;
+    this.#durable = inner.durable;
     this.#registers = this.#engine.call("ingot_registers") >>> 0;
     this.#waker = { wake };
   }
@@ -88,8 +91,12 @@ export class Relay {
     if (result < 0 && result !== ABSENT) return this.#failure(result);
     const reply = this.#reply(operation, body.length, result);
     this.#follow(operation.name, result, given);
-    if (operation.writes) this.#changed();
-    else engine.trim();
+    if (operation.writes) {
+      this.#wrote = true;
+      this.#changed();
+    } else {
+      engine.trim();
+    }
     return reply;
   }
 
@@ -122,6 +129,16 @@ export class Relay {
     else return;
     if (this.#watchers.size > 0) this.#waiting.add(this.#waker);
     else this.#waiting.delete(this.#waker);
+  }
+
+  /**
+   * written is a promise of when the writes since it was asked for last are durable;
+   * undefined when there are none, or nobody is promised that they are.
+   */
+  written() {
+    const waits = this.#wrote && this.#durable !== null && this.#durable.acknowledges;
+    this.#wrote = false;
+    return waits ? this.#durable.flush() : undefined;
   }
 
   /** close lets the store go. */

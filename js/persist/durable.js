@@ -46,6 +46,11 @@ export class Durable {
     this.#work = later(WORK_MILLIS, () => this.#workSoon());
   }
 
+  /** Whether a write that is told of as done has to be durable. */
+  get acknowledges() {
+    return this.#sync === "always" || this.#sync === "group";
+  }
+
   /** changed is called after each call that may have written. */
   changed() {
     this.#unwritten = true;

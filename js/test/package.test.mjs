@@ -21,8 +21,8 @@ test("the packed package holds what it needs and runs", async (t) => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
   const [{ filename, files }] = JSON.parse(stdout);
   const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  const folders = await Promise.all(["persist", "tools", "worker"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
-  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...folders.flat(), "dist/engine.wasm", "index.d.ts", "tools.d.ts", "package.json", "README.md"].sort());
+  const folders = await Promise.all(["persist", "tools", "mcp", "worker"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
+  assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...folders.flat(), "dist/engine.wasm", "index.d.ts", "tools.d.ts", "mcp.d.ts", "dist/mcp.wasm", "package.json", "README.md"].sort());
 
   const installed = join(dir, "node_modules", "ingot-state");
   await mkdir(installed, { recursive: true });
@@ -42,8 +42,14 @@ test("it has no run-time dependency, no install script, and stays small", async 
   const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   for (const field of ["dependencies", "peerDependencies", "optionalDependencies"]) assert.equal(manifest[field], undefined);
   for (const name of Object.keys(manifest.scripts)) assert.doesNotMatch(name, /install|prepare/);
-  const names = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  const sources = await Promise.all(names.map((name) => readFile(join(root, name))));
-  const size = gzipSync(Buffer.concat(sources)).length;
+  const sources = new Map(); // by name: what index.js imports, directly or not
+  for (const queue = ["index.js"]; queue.length > 0; ) {
+    const name = queue.pop();
+    if (sources.has(name)) continue;
+    sources.set(name, await readFile(join(root, name), "utf8"));
+    for (const [, imported] of sources.get(name).matchAll(/ from "\.\/([^"]+)"/g)) queue.push(imported);
+  }
+  assert.ok(sources.has("store.js") && !sources.has("worker.js"));
+  const size = gzipSync([...sources.values()].join("")).length;
   assert.ok(size <= SCRIPT_BYTES_MAX, `the modules have ${size} bytes gzipped`);
 });
