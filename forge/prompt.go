@@ -93,7 +93,7 @@ func (p *prompt) get(ctx context.Context, r *mcp.PromptRequest) (*mcp.PromptResu
 		values[a.Name] = quoted
 	}
 	if len(p.config.StateKeys) > 0 {
-		shown, err := stateObject(ctx, p.config.StateKeys, shownState(p.state))
+		shown, err := stateObject(ctx, p.config.StateKeys, &seen{p.state})
 		if err != nil {
 			return nil, err
 		}

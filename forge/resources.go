@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/expression"
 	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/resource"
 	"github.com/ingot-run/ingot/mcp"
@@ -37,18 +38,19 @@ func (g *generation) ruled() []string {
 // they belong to; see Project.hold.
 func (g *generation) addResources() error {
 	public := state.Public(g.project.state)
+	sees := &seen{public}
 	var allow func(ctx context.Context) error
 	if ask := g.project.options.Allow; ask != nil {
 		allow = func(ctx context.Context) error { return ask(ctx, ReadResources) }
 	}
 	set, err := resource.NewSet(g.config.Resources, resource.Options{
-		Allow: allow, State: public, Lookup: shownState(public), Secrets: g.config.Secrets, Logger: g.project.options.Logger,
+		Allow: allow, State: public, Lookup: sees, Secrets: g.config.Secrets, Logger: g.project.options.Logger,
 		Function: func(path string) (resource.Function, error) {
 			f, err := function(path)
 			if err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context, args []byte) (any, error) { return f(withState(ctx, public), args) }, nil
+			return func(ctx context.Context, args []byte) (any, error) { return f(expression.WithState(ctx, sees), args) }, nil
 		},
 	})
 	if err != nil {

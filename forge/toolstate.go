@@ -28,36 +28,32 @@ const (
 	shownBytesMax = 1 << 20
 )
 
-// stateKey is the key of a context: the state that the tool sees.
-type stateKey struct{}
+// seen is the state that a tool sees: whole for functions, and key by key for templates
+// and expressions.
+type seen struct{ state.Manager }
 
 // StateOf returns the state that a tool sees, for its function: all of it, or its
 // namespace, or what is kept under the caller's handle, as the file says. It is nil where
 // ctx is not that of a call.
 func StateOf(ctx context.Context) state.Manager {
-	m, _ := ctx.Value(stateKey{}).(state.Manager)
-	return m
-}
-
-// withState gives a call its state: to functions, expressions and templates.
-func withState(ctx context.Context, m state.Manager) context.Context {
-	return expression.WithState(context.WithValue(ctx, stateKey{}, m), shownState(m))
-}
-
-// shownState is a state as expressions and templates read it.
-func shownState(m state.Manager) expression.State {
-	return func(ctx context.Context, key string) (jsontext.Value, error) {
-		e, err := m.Get(ctx, key)
-		switch {
-		case errors.Is(err, state.ErrNotFound):
-			return nil, nil
-		case err != nil:
-			return nil, stateFault(err)
-		case len(e.Value) > shownBytesMax:
-			return nil, fault.New(fault.Failed, "the state's %.80q has %d bytes, and at most %d can be shown", key, len(e.Value), shownBytesMax)
-		}
-		return storedValue(e.Value)
+	if s, ok := expression.StateOf(ctx).(*seen); ok {
+		return s.Manager
 	}
+	return nil
+}
+
+// Read implements expression.State.
+func (s *seen) Read(ctx context.Context, key string) (jsontext.Value, error) {
+	e, err := s.Get(ctx, key)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, stateFault(err)
+	case len(e.Value) > shownBytesMax:
+		return nil, fault.New(fault.Failed, "the state's %.80q has %d bytes, and at most %d can be shown", key, len(e.Value), shownBytesMax)
+	}
+	return storedValue(e.Value)
 }
 
 // storedValue is what a key holds as JSON: JSON as it is, a text as a string, other
@@ -97,13 +93,14 @@ func (g *generation) stateful(t *config.Tool, h mcp.Handler) (mcp.Handler, error
 	if s.TTL > 0 {
 		m = &mortal{m, s.TTL}
 	}
+	sees := &seen{m}
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
 		if len(shows) > 0 {
 			given := r.Arguments // which the next attempt begins with
 			defer func() { r.Arguments = given }()
 			args, err := membersOf(r.Arguments)
 			if err == nil {
-				err = show(ctx, args, shows, m)
+				err = show(ctx, args, shows, sees)
 			}
 			if err == nil {
 				r.Arguments, err = json.Marshal(args, json.Deterministic(true))
@@ -112,7 +109,7 @@ func (g *generation) stateful(t *config.Tool, h mcp.Handler) (mcp.Handler, error
 				return nil, err
 			}
 		}
-		return h(withState(ctx, m), r)
+		return h(expression.WithState(ctx, sees), r)
 	}, nil
 }
 
@@ -158,13 +155,14 @@ func (g *generation) byHandle(t *config.Tool, s *config.ToolState, shows []strin
 		if delete(args, config.HandleParam); !function {
 			args[config.HandleParam] = jsontext.Value(`"` + handle + `"`) // letters and digits
 		}
-		if err := show(ctx, args, shows, m); err != nil {
+		sees := &seen{m}
+		if err := show(ctx, args, shows, sees); err != nil {
 			return nil, err
 		}
 		if r.Arguments, err = json.Marshal(args, json.Deterministic(true)); err != nil {
 			return nil, fault.Because(err, fault.InvalidInput, "%v", err)
 		}
-		result, err := h(withState(ctx, m), r)
+		result, err := h(expression.WithState(ctx, sees), r)
 		if !minted {
 			return result, handleFault(err)
 		}
@@ -253,11 +251,11 @@ func membersOf(object []byte) (map[string]jsontext.Value, error) {
 }
 
 // show puts what templates show of the state beside the arguments.
-func show(ctx context.Context, args map[string]jsontext.Value, keys []string, m state.Manager) error {
+func show(ctx context.Context, args map[string]jsontext.Value, keys []string, sees *seen) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	shown, err := stateObject(ctx, keys, shownState(m))
+	shown, err := stateObject(ctx, keys, sees)
 	if err == nil {
 		args["state"] = shown
 	}
@@ -265,10 +263,10 @@ func show(ctx context.Context, args map[string]jsontext.Value, keys []string, m 
 }
 
 // stateObject is an object of some keys of a state; one that is not there is left out.
-func stateObject(ctx context.Context, keys []string, read expression.State) (jsontext.Value, error) {
+func stateObject(ctx context.Context, keys []string, sees *seen) (jsontext.Value, error) {
 	found := map[string]jsontext.Value{}
 	for _, key := range keys {
-		value, err := read(ctx, key)
+		value, err := sees.Read(ctx, key)
 		if err != nil {
 			return nil, err
 		}

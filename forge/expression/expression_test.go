@@ -209,11 +209,16 @@ func BenchmarkHolds(b *testing.B) {
 	}
 }
 
+// reader is a State that is a function.
+type reader func(key string) (jsontext.Value, error)
+
+func (r reader) Read(_ context.Context, key string) (jsontext.Value, error) { return r(key) }
+
 // state.KEY and state[KEY] read the state, each time anew, unless a value has that name.
 func TestState(t *testing.T) {
 	stored := map[string]string{"n": `41`, "user/ada": `{"age":36,"tags":["a"]}`, "text": `"state.n + 1 {{n}}"`, "0": `"zero"`}
 	reads := 0
-	ctx := expression.WithState(t.Context(), func(_ context.Context, key string) (jsontext.Value, error) {
+	ctx := expression.WithState(t.Context(), reader(func(key string) (jsontext.Value, error) {
 		reads++
 		if key == "broken" {
 			return nil, errors.New("the disk is gone")
@@ -222,7 +227,7 @@ func TestState(t *testing.T) {
 			return jsontext.Value(v), nil
 		}
 		return nil, nil
-	})
+	}))
 	v := template.Values{"who": jsontext.Value(`"ada"`), "keys": jsontext.Value(`["n","none"]`)}
 	for source, want := range map[string]string{
 		`state.n + 1`:                           `42`,

@@ -17,8 +17,11 @@ const stateReadsMax = 100
 // nameOfState is what the state is called in expressions, where no value has that name.
 const nameOfState = "state"
 
-// State reads the value of a key of the state; nil where there is none.
-type State func(ctx context.Context, key string) (jsontext.Value, error)
+// State is what expressions read of a state.
+type State interface {
+	// Read returns the value of a key as JSON; nil where there is none.
+	Read(ctx context.Context, key string) (jsontext.Value, error)
+}
 
 // stateKey is the key of a context.
 type stateKey struct{}
@@ -63,7 +66,7 @@ func readState(args ...any) (any, error) {
 	if read == nil {
 		return nil, errors.New("there is no state here")
 	}
-	raw, err := read(r.ctx, key)
+	raw, err := read.Read(r.ctx, key)
 	if err != nil || raw == nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func withState(ctx context.Context, values template.Values, keys []string) (temp
 	}
 	found := map[string]jsontext.Value{}
 	for _, key := range keys {
-		value, err := read(ctx, key)
+		value, err := read.Read(ctx, key)
 		if err != nil {
 			return nil, err
 		}
