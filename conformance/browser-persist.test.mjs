@@ -1,5 +1,6 @@
 // Stores that a tab keeps: persist "opfs" in workers, "idb" in workers and pages.
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openPage } from "./browser.mjs";
 
@@ -149,4 +150,201 @@ test("tabs that open and close fast lose nothing that was acknowledged", async (
   assert.ok(count >= increments && count <= increments + unknown + number, `${increments} acknowledged, ${unknown} not known, ${number} tabs, and ${count} there`);
   assert.equal(failures, 0);
   t.diagnostic(`${number} tabs, ${acknowledged.size} keys and ${increments} increments acknowledged, 0 lost; ${unknown} were told that nobody knows`);
+});
+
+// runInWorker runs the text of an async function in a worker of the page's origin.
+const runInWorker = (page, body) => page.evaluate((body) => new Promise((resolve, reject) => {
+  const worker = new Worker("/conformance/page-worker.mjs", { type: "module" });
+  worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.result) : reject(new Error(data.error)));
+  worker.onerror = (event) => reject(new Error(event.message));
+  window.worker = worker;
+  worker.postMessage(body);
+}), body);
+
+test("a handle that is busy is another owner's, and is waited for a while", async () => {
+  const page = await browser.newPage();
+  const options = { persist: "opfs", name: "busy" };
+  await opens(page, options);
+  await page.evaluate(async () => {
+    await window.store.set("k", "v");
+    await window.store.close();
+  });
+  await runInWorker(page, { job: "hold", name: "busy", file: "map" });
+  assert.equal(await page.evaluate((options) => window.ingot.openWorker(options).then(() => "open", ({ code }) => code), options), "ERR_LOCKED");
+  const opening = opens(page, options);
+  await page.evaluate(() => window.worker.terminate());
+  await opening;
+  assert.equal(await page.evaluate(() => window.store.getString("k")), "v");
+  await page.close();
+});
+
+test("in a page, and beside an owner that does not share, there is a code", async () => {
+  const page = await browser.newPage();
+  const code = (options) => page.evaluate((options) => window.ingot.open(options).then(() => "open", ({ code }) => code), options);
+  assert.equal(await code({ persist: "opfs", name: "in-a-page" }), "ERR_PERSIST_UNSUPPORTED");
+  assert.equal(await code({ persist: "fs", name: "in-a-page" }), "ERR_PERSIST_UNSUPPORTED");
+  const said = await page.evaluate(async () => {
+    const options = { persist: "idb", name: "private" };
+    const store = await window.ingot.open(options);
+    store.set("k", "v");
+    await Promise.all([store.flush(), store.flush()]);
+    const codes = await Promise.all([window.ingot.open(options), window.ingot.openWorker(options)].map((opening) => opening.then(() => "open", ({ code }) => code)));
+    await store.close();
+    const again = await window.ingot.open(options);
+    const value = again.getString("k");
+    await again.close();
+    return { codes, value };
+  });
+  assert.deepEqual(said, { codes: ["ERR_LOCKED", "ERR_LOCKED"], value: "v" });
+  await page.close();
+});
+
+for (const persist of ["opfs", "idb"]) {
+  test(`${persist}: a quota that is used up refuses writes, keeps what was written and is no end`, async (t) => {
+    // A browser of its own: Chromium's IndexedDB goes by a quota that it has looked up
+    // for half a minute.
+    const { page, context, origin, close } = await openPage();
+    t.after(close);
+    const session = await context.newCDPSession(page);
+    const quota = (quotaSize) => session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize });
+    await quota(24 << 20);
+    await opens(page, { persist, name: `full-${persist}` });
+    await page.evaluate(() => window.store.set("first", "v"));
+    const full = await page.evaluate(async () => {
+      // IndexedDB compresses: bytes that look random do not get smaller (xorshift).
+      window.noise = (seed) => {
+        let x = seed + 1;
+        return new Uint8Array(256 << 10).map(() => ((x ^= x << 13), (x ^= x >>> 17), (x ^= x << 5)));
+      };
+      const acknowledged = [];
+      let code;
+      for (let i = 0; code === undefined && i < 400; i++) {
+        await window.store.set(`k${i}`, window.noise(i)).then(() => acknowledged.push(i), (error) => (code = error.code));
+      }
+      window.acknowledged = acknowledged;
+      return { code, count: acknowledged.length, again: await window.store.set("again", new Uint8Array(1 << 20)).then(() => "stored", ({ code }) => code), read: String(await window.store.get("k3")) === String(window.noise(3)), first: await window.store.getString("first") };
+    });
+    assert.deepEqual({ ...full, count: full.count > 4 }, { code: "ERR_SPACE", count: true, again: "ERR_SPACE", read: true, first: "v" });
+    await quota(400 << 20);
+    const after = await page.evaluate(async (options) => {
+      let code;
+      do code = await window.store.set("room", "again").then(() => "stored", (error) => error.code);
+      while (code === "ERR_SPACE"); // a write that is refused has the back end look for room
+      await window.store.close();
+      window.store = await window.ingot.openWorker(options);
+      const values = await window.store.getMany(window.acknowledged.map((i) => `k${i}`));
+      const whole = values.every((value, i) => String(value) === String(window.noise(i)));
+      const room = await window.store.getString("room");
+      await window.store.close();
+      return { code, whole, room };
+    }, { persist, name: `full-${persist}` });
+    assert.deepEqual(after, { code: "stored", whole: true, room: "again" });
+  });
+
+  test(`${persist}: storage that is damaged, newer or cut off says so, or loses its tail`, async () => {
+    const page = await browser.newPage();
+    const name = `damaged-${persist}`;
+    const reopen = () => page.evaluate(async (options) => {
+      try {
+        const store = await window.ingot.openWorker(options);
+        const said = { keys: (await store.stats()).keys, torn: (await store.logStats()).recovered.tornBytes > 0 };
+        await store.close();
+        return said;
+      } catch ({ code }) {
+        return code;
+      }
+    }, { persist, name });
+    await opens(page, { persist, name });
+    await page.evaluate(async () => {
+      for (let i = 0; i < 20; i++) await window.store.set(`k${i}`, "v".repeat(200));
+      window.store = null; // the page is closed with the store open
+    });
+    await page.reload();
+    await page.waitForFunction(() => window.ready === true);
+    await runInWorker(page, { job: "tear", persist, name });
+    assert.deepEqual(await reopen(), { keys: 19, torn: true });
+    assert.deepEqual(await reopen(), { keys: 19, torn: false });
+    await runInWorker(page, { job: "newer", persist, name });
+    assert.equal(await reopen(), "ERR_FORMAT_VERSION");
+    await runInWorker(page, { job: "older", persist, name });
+    assert.deepEqual(await reopen(), { keys: 19, torn: false });
+    await runInWorker(page, { job: "lose", persist, name });
+    assert.equal(await reopen(), "ERR_CORRUPT");
+    await page.close();
+  });
+}
+
+test("an engine that traps in a shared store is opened anew, and its followers go on", async () => {
+  const page = await browser.newPage();
+  const said = await page.evaluate(async () => {
+    const options = { persist: "opfs", name: "trapped" };
+    const worker = new Worker("/conformance/page-trap.mjs", { type: "module" });
+    const answers = new Map();
+    worker.onmessage = ({ data }) => answers.get(data.id)(data);
+    let id = 0;
+    const ask = (...call) => new Promise((resolve) => {
+      answers.set(id, ({ results, failures }) => resolve(failures.length > 0 ? failures[0][1].code : results[0]));
+      worker.postMessage({ id: id++, calls: [call] });
+    });
+    await ask("open", options);
+    const follower = await window.ingot.openWorker(options);
+    await ask("set", "k", "v", { ttl: 1e9 });
+    await follower.set("f", "v");
+    worker.postMessage({ clock: "broken" });
+    const trapped = await ask("getString", "k");
+    worker.postMessage({ clock: "whole" });
+    const after = [await follower.getString("k"), await follower.getString("f"), await ask("getString", "f")];
+    const { clean, records } = (await follower.logStats()).recovered;
+    await follower.close();
+    await ask("close");
+    return { trapped, after, clean, records };
+  });
+  assert.deepEqual(said, { trapped: "ERR_POISONED", after: ["v", "v", "v"], clean: false, records: 2 });
+  await page.close();
+});
+
+/** killBrowser kills the processes that use a profile, which is a test's own. */
+function killBrowser(profile) {
+  for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(profile)) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
+  }
+}
+
+test("a browser that is killed while tabs write has what was acknowledged", async (t) => {
+  const acknowledged = { opfs: -1, idb: -1 };
+  let profile;
+  for (let round = 0; round < 3; round++) {
+    const killed = await openPage(profile);
+    profile = killed.profile;
+    await killed.page.exposeFunction("told", (persist, i) => (acknowledged[persist] = i));
+    killed.page.evaluate(async () => {
+      await Promise.all(["opfs", "idb"].map(async (persist) => {
+        const store = await window.ingot.openWorker({ persist, name: `killed-${persist}` });
+        for (let i = Number(await store.getString("a") ?? -1) + 1; ; i++) {
+          await Promise.all([store.set("a", String(i)), store.set(`k${i}`, "v".repeat(i % 1000))]);
+          await window.told(persist, i);
+        }
+      }));
+    }).catch(() => {}); // it is killed
+    const [opfs, idb] = [acknowledged.opfs + 30, acknowledged.idb + 20];
+    while (acknowledged.opfs < opfs || acknowledged.idb < idb) await new Promise((resolve) => setTimeout(resolve, 5));
+    killBrowser(profile);
+    await killed.closed;
+  }
+  const again = await openPage(profile);
+  t.after(again.close);
+  for (const [persist, last] of Object.entries(acknowledged)) {
+    const held = await again.page.evaluate(async ({ persist, last }) => {
+      const store = await window.ingot.openWorker({ persist, name: `killed-${persist}` });
+      const values = await store.getMany(Array.from({ length: last + 1 }, (_, i) => `k${i}`));
+      return { a: Number(await store.getString("a")), whole: values.every((value, i) => value?.length === i % 1000) };
+    }, { persist, last });
+    assert.ok(held.a >= last, `${persist}: ${last} was acknowledged and ${held.a} is there`);
+    assert.ok(held.whole, persist);
+  }
+  t.diagnostic(`3 kills; the last acknowledged: ${JSON.stringify(acknowledged)}`);
 });

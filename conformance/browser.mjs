@@ -1,6 +1,7 @@
 // A page in Chromium that runs scripts on the npm package, and the small static
 // server behind it. The content security policy allows WebAssembly and nothing
 // else that evaluates code.
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -18,7 +19,7 @@ const FLAGS = [
 ];
 
 /** serve serves the repository's files; `?type=` overrides the media type of one. */
-export async function serve() {
+export async function serve(port = 0) {
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
     const path = join(ROOT, url.pathname); // a URL's path has no ".." left in it
@@ -31,7 +32,7 @@ export async function serve() {
     response.writeHead(200, { "content-type": type, "content-security-policy": POLICY, "cache-control": "no-store" });
     createReadStream(path, { end: Number(url.searchParams.get("end") ?? Infinity) }).pipe(response);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   const close = () => new Promise((resolve) => {
     server.close(resolve);
     server.closeAllConnections();
@@ -41,11 +42,13 @@ export async function serve() {
 
 /**
  * openPage starts Chromium and a page that has loaded page.mjs; newPage() opens others.
+ * A profile of an earlier one that was killed is used again.
  * run(script, files) runs a script there; files are what `load` finds, by name.
  */
-export async function openPage() {
-  const server = await serve();
-  const profile = await mkdtemp(join(tmpdir(), "ingot-chromium-"));
+export async function openPage(before) {
+  // The origin is the same each time: storage belongs to it.
+  const server = await serve(before === undefined ? 0 : Number(/[0-9]+$/.exec(before)[0]));
+  const profile = before ?? `${await mkdtemp(join(tmpdir(), "ingot-chromium-"))}-${new URL(server.origin).port}`;
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: FLAGS,
@@ -65,10 +68,11 @@ export async function openPage() {
     const { output, snapshots } = await page.evaluate(([text, given]) => window.run(text, given), [script, encoded]);
     return { output, snapshots: new Map(snapshots.map(([name, base64]) => [name, Buffer.from(base64, "base64")])) };
   };
+  const closed = once(context, "close").then(() => server.close());
   const close = async () => {
     await context.close();
-    await server.close();
+    await closed;
     await rm(profile, { recursive: true, force: true });
   };
-  return { page, newPage, context, origin: server.origin, complaints, run, close };
+  return { page, newPage, context, origin: server.origin, profile, complaints, run, close, closed };
 }

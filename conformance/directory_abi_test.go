@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -138,4 +139,36 @@ func TestEngineRefusesDirectories(t *testing.T) {
 	require.EqualValues(t, codeRequest, h.call("ingot_open_dir", 1<<30))
 	_, code := wazeroHosts(t)().openDir("/data", engine.Options{})
 	require.EqualValues(t, codeStorage, code, "the host offers no files")
+}
+
+var turnDir = flag.String("directory", "", "`directory` of a store that the builds open in turn")
+
+// TestDirectoryInTurn adds 1 to a counter natively, then under wazero, then natively
+// again, each time in the directory of the flag. node-directory.test.mjs runs it between
+// turns of Node.
+func TestDirectoryInTurn(t *testing.T) {
+	path := *turnDir
+	if path == "" {
+		path = t.TempDir()
+	}
+	turns := func() int64 {
+		dir, err := storage.OpenDir(path)
+		require.NoError(t, err)
+		s, err := engine.Open(engine.Options{Dir: dir})
+		require.NoError(t, err)
+		sum, _, err := s.Increment("turns", 1)
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		require.NoError(t, dir.Close())
+		return sum
+	}
+	before := turns()
+	h := wazeroHostsOn(t, wazero.NewFSConfig().WithDirMount(path, "/data"))()
+	r, code := h.openDir("/data", engine.Options{})
+	require.Positive(t, code, h.errorText())
+	sum, _, err := r.Increment("turns", 1)
+	require.NoError(t, err)
+	require.Equal(t, before+1, sum)
+	require.NoError(t, r.Close())
+	require.Equal(t, before+2, turns())
 }

@@ -11,6 +11,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { open } from "../js/index.js";
+import { openPage } from "./browser.mjs";
 import { readStore } from "./log-reader.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -104,6 +105,44 @@ function copyOf(t, dir) {
   cpSync(dir, to, { recursive: true, filter: (from) => !/owner_|lock$/.test(from) });
   return to;
 }
+
+test("native builds, wazero and Node open a directory in turn, and Chromium its snapshot", async (t) => {
+  const dir = temporary(t);
+  const browser = await openPage();
+  t.after(browser.close);
+  for (let round = 0; round < 2; round++) {
+    let store = await open({ persist, dir });
+    assert.equal(store.increment("turns"), 4 * round + 1);
+    store.set(`node/${round}`, "\u{1f600}".repeat(round + 1), { ttl: 3_600_000 });
+    await store.close();
+    await run("go", ["test", "-count=1", "-run", "^TestDirectoryInTurn$", ".", "-directory", dir], { cwd: join(root, "conformance") });
+    store = await open({ persist, dir });
+    assert.equal(store.getString("turns"), String(4 * round + 4));
+    const entries = shown(store);
+    const snapshot = Buffer.from(await store.snapshot()).toString("base64");
+    await store.close();
+    assert.deepEqual(dumped(await dump(dir)), entries);
+    const back = await browser.page.evaluate(async ({ snapshot, round }) => {
+      const store = await window.ingot.openWorker({ persist: "opfs", name: "downloaded" });
+      await store.restore(Uint8Array.from(atob(snapshot), (char) => char.charCodeAt(0)));
+      const { entries } = await store.list({ values: true });
+      await store.set("tab", String(round));
+      let text = "";
+      for (const byte of await store.snapshot()) text += String.fromCharCode(byte);
+      await store.close();
+      return { entries: entries.map(({ key, value, version, expiresAt }) => ({ key, value: new TextDecoder().decode(value), version, expiresAt })), snapshot: btoa(text) };
+    }, { snapshot, round });
+    assert.deepEqual(back.entries, entries);
+    store = await open({ persist, dir });
+    await store.restore(new Uint8Array(Buffer.from(back.snapshot, "base64")));
+    assert.equal(store.getString("tab"), String(round));
+    await store.close();
+    assert.equal((await dump(dir)).length, entries.length + 1);
+    store = await open({ persist, dir });
+    store.delete("tab");
+    await store.close();
+  }
+});
 
 test("a native process keeps Node out until it is gone", async (t) => {
   const dir = temporary(t);

@@ -123,7 +123,10 @@ class IdbFiles {
   /** wrote is called when a file changes; it throws where that would be for nothing. */
   wrote() {
     if (this.#lost !== null) throw this.#lost;
-    if (this.#full !== null) throw this.#full;
+    if (this.#full !== null) {
+      this.commit().catch(() => {}); // there may be room for the next one
+      throw this.#full;
+    }
     this.#changed = true;
   }
 
