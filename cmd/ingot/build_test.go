@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"debug/elf"
 	"encoding/json"
 	"io/fs"
@@ -235,7 +237,7 @@ import (
 	f "github.com/ingot-run/ingot/forge"
 )
 
-type in struct{ Name string }
+type in struct { Name string "json:\"name\"" }
 
 func init() {
 	f.Handle[in, string]("shop::greet", func(_ context.Context, p in) (string, error) { return p.Name, nil })
@@ -368,4 +370,81 @@ func TestNewServers(t *testing.T) {
 		require.Equal(t, command.ExitOK, code, stderr)
 		require.ElementsMatch(t, []string{"forge.yaml", "README.md"}, tree(t, dir))
 	})
+}
+
+// moduleProxy is a folder that serves this working copy to the go command as a released
+// version, as proxies of modules do.
+func moduleProxy(t *testing.T, version string) string {
+	t.Helper()
+	const module = "github.com/ingot-run/ingot"
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	add := func(name string, content []byte) {
+		part, err := w.Create(module + "@" + version + "/" + name)
+		require.NoError(t, err)
+		_, err = part.Write(content)
+		require.NoError(t, err)
+	}
+	add("go.mod", gomod)
+	for _, folder := range []string{"engine", "forge", "hash", "internal", "mcp", "state"} { // what a program needs
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && entry.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			name, err := filepath.Rel(root, path)
+			require.NoError(t, err)
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			add(filepath.ToSlash(name), content)
+			return nil
+		}))
+	}
+	require.NoError(t, w.Close())
+	dir := t.TempDir()
+	folder := filepath.Join(dir, filepath.FromSlash(module), "@v")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	for name, content := range map[string][]byte{
+		"list": []byte(version + "\n"), version + ".mod": gomod, version + ".zip": b.Bytes(),
+		version + ".info": []byte(`{"Version":"` + version + `","Time":"2026-01-01T00:00:00Z"}`),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
+	}
+	return dir
+}
+
+// A project whose go.mod requires a released version is built with that, and its go.mod
+// stays as it was: it needs to know nothing of what the program needs beside.
+func TestBuildWithReleasedVersion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it links a program")
+	}
+	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	require.NoError(t, err)
+	t.Setenv("GOPROXY", "file://"+moduleProxy(t, "v0.9.9")+",file://"+filepath.Join(strings.TrimSpace(string(cache)), "cache", "download"))
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOFLAGS", "-modcacherw") // so that the folder can be removed
+	t.Setenv("GONOSUMDB", "*")
+	gomod := "module shop\n\ngo 1.26.0\n\nrequire github.com/ingot-run/ingot v0.9.9\n"
+	dir := projectFiles(t, map[string]string{
+		"forge.yaml": "forge: {name: shop}\ntools: [{type: native, name: greet, handler: 'shop::greet', params: {name: string}}]\n",
+		"go.mod":     gomod, "handlers/h.go": handlerSource,
+	})
+	code, _, stderr := runWith(t, "build", dir)
+	require.Equal(t, command.ExitOK, code, stderr)
+	out, err := runProgram(t, filepath.Join(dir, "shop"), frames(toolCall("greet", `{"name":"Ada"}`)))
+	require.NoError(t, err)
+	require.Contains(t, out, `"text":"Ada"`)
+	out, err = runProgram(t, filepath.Join(dir, "shop"), "", "--version")
+	require.NoError(t, err)
+	require.Contains(t, out, "by ingot v0.9.9 ")
+	left, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	require.NoError(t, err)
+	require.Equal(t, gomod, string(left))
 }
