@@ -40,7 +40,12 @@ type generation struct {
 // newGeneration makes all that a configuration names. before, unless nil, is the
 // generation that it is to take the place of: what did not change is shared with it.
 func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *generation) (_ *generation, err error) {
-	g := &generation{project: p, config: c, handlers: map[string]mcp.Handler{}, offer: newOffer(), outline: outlineOf(c.Files)}
+	g := &generation{project: p, config: c, handlers: map[string]mcp.Handler{}, offer: newOffer()}
+	if before != nil && before.config == c {
+		g.outline = before.outline // the files may say something else by now
+	} else {
+		g.outline = outlineOf(c.Files)
+	}
 	g.holds.Store(1) // partner: retire
 	defer func() {
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -225,6 +226,13 @@ func (p *Project) Tool(name string) *config.Tool { return p.current().named[name
 
 // Server is the server, ready to be served.
 func (p *Project) Server() *mcp.Server { return p.server }
+
+// Files are the paths of all that was read for what serves now, the file itself first:
+// what it includes, modules, and their signatures and keys.
+func (p *Project) Files() []string {
+	c := p.current().config
+	return slices.Concat(c.Files, moduleFiles(c))
+}
 
 // Config is the configuration that serves now. It is not to be changed.
 func (p *Project) Config() *config.Config { return p.current().config }

@@ -37,6 +37,9 @@ var errDraining = fmt.Errorf("%d older versions of the tools still have calls th
 func (p *Project) Reload(ctx context.Context) (*Diff, error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	if err := p.mayReload(); err != nil {
+		return nil, err
+	}
 	c, err := config.Load(p.path, config.Options{})
 	if err != nil {
 		p.watched = filesOf(p.current().config)
@@ -54,15 +57,20 @@ func (p *Project) Reload(ctx context.Context) (*Diff, error) {
 	return d, nil
 }
 
+// mayReload says why there cannot be another generation now.
+func (p *Project) mayReload() error {
+	switch {
+	case p.now.Load() == nil:
+		return errors.New("the project is closed")
+	case p.draining.Load() >= drainingMax:
+		return errDraining
+	}
+	return nil
+}
+
 // become makes a generation of a configuration and has it serve. p.reloading is held.
 func (p *Project) become(ctx context.Context, c *config.Config) (*Diff, error) {
 	before := p.now.Load()
-	switch {
-	case before == nil:
-		return nil, errors.New("the project is closed")
-	case p.draining.Load() >= drainingMax:
-		return nil, errDraining
-	}
 	if err := unbuilt(c); err != nil {
 		return nil, err
 	}
@@ -178,6 +186,7 @@ func (p *Project) watch(ctx context.Context, every time.Duration) {
 	defer ticker.Stop()
 	w := watcher{seen: p.firstLook}
 	p.firstLook = nil
+	waits := false // for calls of older versions to end
 	for {
 		select {
 		case <-ctx.Done():
@@ -188,13 +197,16 @@ func (p *Project) watch(ctx context.Context, every time.Duration) {
 			continue
 		}
 		d, err := p.again(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case errors.Is(err, errDraining):
+		}
+		told := waits
+		if waits = errors.Is(err, errDraining); waits {
 			w.forget()
 		}
-		p.options.Reloaded(d, err)
+		if !waits || !told {
+			p.options.Reloaded(d, err)
+		}
 	}
 }
 
@@ -216,6 +228,9 @@ func (p *Project) again(ctx context.Context) (*Diff, error) {
 	}
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	if err := p.mayReload(); err != nil {
+		return nil, err
+	}
 	return p.become(ctx, p.Config())
 }
 

@@ -290,6 +290,7 @@ func TestModulesOverReloads(t *testing.T) {
 	waitFor(t, func() bool { return p.draining.Load() == 0 })
 	require.Len(t, p.host.Stats(), 1)
 
+	write(t, path, fmt.Sprintf(text, ", timeout: 9s", "time")) // which nobody asked to read
 	write(t, module, relabelled(t, "sha-999"))
 	waitFor(t, func() bool { return strings.Contains(p.call("sha256", `{"text":"abc"}`), `"sha-999"`) })
 	write(t, module, "no module")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/forge/program"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
 )
@@ -49,11 +50,11 @@ func (c *devCommand) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	report := &devReport{out: out.stderr, colors: command.ColorsFor(out.stderr)}
-	s := forgeServer{
-		file: file, listen: c.Listen, access: &c.Flags, logger: slog.New(slog.NewTextHandler(out.stderr, nil)),
-		options: forge.Options{WatchFiles: true, WatchInterval: c.Poll, Reloaded: report.reloaded},
-	}
-	return s.serve(ctx, out)
+	return program.Serve(ctx, file, program.Serving{
+		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: slog.New(slog.NewTextHandler(out.stderr, nil)),
+		Options: forge.Options{WatchFiles: true, WatchInterval: c.Poll, Reloaded: report.reloaded},
+		Beside:  report.begun,
+	})
 }
 
 // devReport shows a person what became of each change.
@@ -61,6 +62,17 @@ type devReport struct {
 	out    io.Writer
 	colors command.Colors
 	broken bool // the last change could not be served
+}
+
+// begun shows what is followed.
+func (r *devReport) begun(_ context.Context, _ func(), p *forge.Project) (stop func()) {
+	files := p.Files()
+	text := "following " + files[0]
+	if more := len(files) - 1; more > 0 {
+		text += " and " + counted(more, "other file")
+	}
+	fmt.Fprintln(r.out, r.colors.Dim(command.PlainLine(text)))
+	return func() {}
 }
 
 // reloaded is forge.Options.Reloaded.

@@ -639,6 +639,9 @@ func TestDevShowsWhatChanged(t *testing.T) {
 	if got := textOf(t, w, "weather"); !strings.Contains(got, `"text":"1"`) {
 		t.Fatal(got)
 	}
+	if log := p.stderr.String(); !strings.HasPrefix(log, "following "+file+"\n") {
+		t.Errorf("at the start: %s", log)
+	}
 	shows := func(want string) {
 		t.Helper()
 		p.until(t, want, func() bool { return strings.Contains(p.stderr.String(), want) })

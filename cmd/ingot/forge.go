@@ -10,7 +10,6 @@ import (
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/program"
 	"github.com/ingot-run/ingot/internal/command"
-	"github.com/ingot-run/ingot/internal/httpserve"
 )
 
 // serveForge is the server of a forge.yaml, until the end of stdin or of ctx. SIGHUP has
@@ -19,29 +18,12 @@ func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog
 	if c.StoreFlags.Given() {
 		return command.Usage("--config does not go with --data, --memory, --sync, --max-bytes or --key-file: the file says where its state is, and how it is kept")
 	}
-	s := forgeServer{file: c.Config, listen: c.Listen, access: &c.Flags, logger: logger, hangup: true}
-	return s.serve(ctx, out)
-}
-
-// forgeServer is the server of a file.
-type forgeServer struct {
-	file    string
-	listen  string // empty: as the file says
-	access  *httpserve.Flags
-	logger  *slog.Logger
-	options forge.Options // but for those that the fields above give
-	hangup  bool          // SIGHUP has it read the file again
-}
-
-// serve serves until the end of stdin or of ctx.
-func (s *forgeServer) serve(ctx context.Context, out streams) error {
-	serving := program.Serving{Listen: s.listen, Access: s.access, Stdin: out.stdin, Stdout: out.stdout, Logger: s.logger, Options: s.options}
-	if s.hangup {
-		serving.Beside = func(ctx context.Context, end func(), p *forge.Project) func() {
-			return reloadOnHangup(ctx, end, p, s.logger)
-		}
-	}
-	return program.Serve(ctx, s.file, serving)
+	return program.Serve(ctx, c.Config, program.Serving{
+		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: logger,
+		Beside: func(ctx context.Context, end func(), p *forge.Project) func() {
+			return reloadOnHangup(ctx, end, p, logger)
+		},
+	})
 }
 
 // reloadOnHangup has a project read its file again at each SIGHUP, until stop is called.

@@ -35,6 +35,8 @@ type serveCommand struct {
 func (c *serveCommand) Help() string {
 	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket). The same clients may read /metrics (for Prometheus) and /status (JSON).
 
+With --config, SIGHUP has the file read again, where the system has that signal: calls that run end on the old tools, and a file that is wrong changes nothing. "ingot dev" follows each change.
+
 Examples:
 
   ingot serve
