@@ -72,7 +72,7 @@ var ladder = map[string][]string{
 	"js":                    {},
 	"web":                   {"js"},
 	"internal/httpserve":    {"mcp", "mcp/httpguard", "mcp/oauth", "mcp/sse", "mcp/streamable", "mcp/websocket", "internal/command"},
-	"cmd/ingot":             {"engine", "hash", "mcp", "state", "forge", "forge/config", "forge/program", "guest", "internal/builder", "internal/command", "internal/httpserve", "internal/guesttest", "internal/metrics", "internal/sandbox/signature", "internal/statetools", "js", "web", "forge/check", "internal/mcpclient", "internal/toolargs", "internal/yamlfile"},
+	"cmd/ingot":             {"engine", "hash", "mcp", "state", "forge", "forge/config", "forge/middleware", "forge/program", "guest", "internal/builder", "internal/command", "internal/httpserve", "internal/guesttest", "internal/metrics", "internal/sandbox/signature", "internal/statetools", "js", "web", "forge/check", "internal/mcpclient", "internal/toolargs", "internal/yamlfile"},
 	"cmd/mcp-stdio":         {"engine", "mcp", "mcp/seal", "state", "internal/command", "internal/statetools"},
 	"cmd/wasm-host":         {"mcp", "state", "internal/command", "internal/grants", "internal/httpserve", "internal/metrics", "internal/sandbox", "internal/sandbox/signature", "internal/schema", "internal/wasmtools"},
 	"guest":                 {},
