@@ -2,6 +2,7 @@ package forge
 
 import (
 	"context"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,10 +17,10 @@ import (
 // schema before h is called, by clients as by pipelines, and what it answers to the
 // schema of its results.
 func checked(t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
-	input, err := compiled(t.InputSchema)
-	if err != nil {
-		return nil, err
-	}
+	// The loader has seen that the parameters make a schema. It is compiled when the
+	// first call needs it: for a thousand tools at once that takes as long as all the
+	// rest of opening a file.
+	input := sync.OnceValues(func() (*schema.Schema, error) { return compiled(t.InputSchema) })
 	output, err := compiled(t.OutputSchema)
 	if err != nil {
 		return nil, err
@@ -33,8 +34,12 @@ func checked(t *config.Tool, h mcp.Handler) (mcp.Handler, error) {
 			}
 			r.Arguments = filled
 		}
-		if input != nil {
-			if err := input.Validate(r.Arguments); err != nil {
+		in, err := input()
+		if err != nil {
+			return nil, fault.Because(err, fault.Internal, "the parameters of %s make no schema: %v", t.Name, err)
+		}
+		if in != nil {
+			if err := in.Validate(r.Arguments); err != nil {
 				return nil, fault.Because(err, fault.InvalidInput, "%v", err)
 			}
 		}
