@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/middleware"
@@ -23,6 +24,9 @@ type setting struct {
 	Value   string `json:"value"`
 	Default bool   `json:"default,omitempty"` // the file does not say it
 }
+
+// timeDefaults bound the calls of tools that have no timeout; see docs/SECURITY.md.
+var timeDefaults = map[config.Kind]time.Duration{config.KindHTTP: 30 * time.Second, config.KindCLI: 5 * time.Minute}
 
 func sortText(s []string) { slices.Sort(s) }
 
@@ -47,8 +51,8 @@ func layersOf(c *config.Config, t *config.Tool) (all []layer) {
 	switch {
 	case t.Timeout > 0:
 		all = append(all, layer{Type: config.MiddlewareTimeout, From: "tool", Where: t.Pos.String(), Numbers: []setting{{Key: "timeout", Value: t.Timeout.String()}}})
-	case t.HTTP != nil && !slices.ContainsFunc(chain, func(m config.Middleware) bool { return m.Type == config.MiddlewareTimeout }):
-		all = append(all, layer{Type: config.MiddlewareTimeout, From: "default", Where: t.Pos.String(), Numbers: []setting{{Key: "timeout", Value: "30s", Default: true}}})
+	case timeDefaults[t.Kind] > 0 && !slices.ContainsFunc(chain, func(m config.Middleware) bool { return m.Type == config.MiddlewareTimeout }):
+		all = append(all, layer{Type: config.MiddlewareTimeout, From: "default", Where: t.Pos.String(), Numbers: []setting{{Key: "timeout", Value: timeDefaults[t.Kind].String(), Default: true}}})
 	}
 	if t.HTTP != nil && t.HTTP.Retry != nil {
 		all = append(all, layer{Type: config.MiddlewareRetry, From: "tool", Where: t.HTTP.Retry.Pos.String(), Numbers: retrySettings("", t.HTTP.Retry, &t.HTTP.Retry.Place)})
