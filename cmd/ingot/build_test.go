@@ -321,6 +321,13 @@ func TestBuildProjectWithoutGo(t *testing.T) {
 	code, _, stderr := runWith(t, "build", dir)
 	require.Equal(t, command.ExitFailure, code)
 	require.Contains(t, stderr, "--source DIR or the environment variable INGOT_SOURCE", "a working copy's ingot is no release")
+	own := projectFiles(t, map[string]string{
+		"forge.yaml": "forge: {name: shop}\n", "handlers/h.go": handlerSource,
+		"go.mod": "module shop\n\ngo 1.26.0\n\nrequire github.com/ingot-run/ingot v0.0.0\n",
+	})
+	code, _, stderr = runWith(t, "build", own)
+	require.Equal(t, command.ExitFailure, code)
+	require.Contains(t, stderr, "--source DIR or the environment variable INGOT_SOURCE")
 	t.Setenv("PATH", t.TempDir())
 	code, _, stderr = buildHere(t, dir)
 	require.Equal(t, command.ExitFailure, code)

@@ -166,7 +166,7 @@ func (g *glue) setting(ctx context.Context, m *module) (args, env []string, err 
 // copyModule copies the go.mod and go.sum of the project: the copies take what the program
 // needs beside what the functions do, and the source that is asked for.
 func (g *glue) copyModule(ctx context.Context, m *module) error {
-	source, err := g.sourceFolder(ctx, m)
+	source, edit, err := g.ingot(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -192,24 +192,26 @@ func (g *glue) copyModule(ctx context.Context, m *module) error {
 	if err != nil {
 		return fmt.Errorf("copying go.mod: %w", err)
 	}
-	if g.source == "" {
+	if edit == "" {
 		return nil
 	}
-	if err := tool(ctx, g.work, nil, "go", "mod", "edit", "-replace="+modulePath+"="+source, "go.mod"); err != nil {
-		return fmt.Errorf("building with the source in %s: %w", g.source, err)
+	if err := tool(ctx, g.work, nil, "go", "mod", "edit", edit, "go.mod"); err != nil {
+		return fmt.Errorf("saying which ingot to build with: %w", err)
 	}
 	return nil
 }
 
-// sourceFolder is the folder that is asked for, or that the project's go.mod has in place
-// of a version; empty: none.
-func (g *glue) sourceFolder(ctx context.Context, m *module) (string, error) {
+// ingot finds out what the program is built with: a folder with the source, which is
+// asked for or stands in the project's go.mod, or a version. edit is what the copy of
+// go.mod lacks of that; empty: nothing.
+func (g *glue) ingot(ctx context.Context, m *module) (source, edit string, err error) {
 	if g.source != "" {
-		return filepath.Abs(g.source)
+		source, err = filepath.Abs(g.source)
+		return source, "-replace=" + modulePath + "=" + source, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "mod", "edit", "-json", filepath.Join(m.root, "go.mod"))
-	text, err := cmd.Output()
+	text, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json", filepath.Join(m.root, "go.mod")).Output()
 	var read struct {
+		Require []struct{ Path, Version string }
 		Replace []struct {
 			Old, New struct{ Path, Version string }
 		}
@@ -218,18 +220,26 @@ func (g *glue) sourceFolder(ctx context.Context, m *module) (string, error) {
 		err = json.Unmarshal(text, &read)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading the project's go.mod: %w", err)
+		return "", "", fmt.Errorf("reading the project's go.mod: %w", err)
 	}
 	for _, r := range read.Replace {
 		switch {
-		case r.Old.Path != modulePath || r.New.Version != "":
+		case r.Old.Path != modulePath:
+		case r.New.Version != "":
+			return "", "", nil // a version of another module
 		case filepath.IsAbs(r.New.Path):
-			return r.New.Path, nil
+			return r.New.Path, "", nil
 		default:
-			return filepath.Join(m.root, r.New.Path), nil
+			return filepath.Join(m.root, r.New.Path), "", nil
 		}
 	}
-	return "", nil
+	for _, r := range read.Require {
+		if r.Path == modulePath && r.Version != unreleased {
+			return "", "", nil
+		}
+	}
+	v, err := version()
+	return "", "-require=" + modulePath + "@" + v, err
 }
 
 // inWorkspace says whether the project's owner has a go.work around it.

@@ -236,6 +236,10 @@ func pinned(path, want string) error {
 	return nil
 }
 
+// unreleased is the version in the go.mod of a project that was begun by an ingot that is
+// no release.
+const unreleased = "v0.0.0"
+
 // version is the one of ingot to build with where no source is given.
 func version() (string, error) {
 	if v := command.Version(); strings.HasPrefix(v, "v") {
