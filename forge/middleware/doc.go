@@ -24,6 +24,7 @@
 //
 // A timeout ends the context and waits for the handler, whose request is not valid
 // any longer than it runs: a handler that ignores its context is not cut off.
+// Where it is the probe of a breaker that is half open, others are refused meanwhile.
 //
 // A cache should not stand around a tool that asks its client, or whose answer
 // depends on the caller in other ways than by arguments and principal. Clients
