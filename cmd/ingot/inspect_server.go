@@ -86,11 +86,11 @@ func (s *inspectedServer) listResources(ctx context.Context, client *mcpclient.C
 	if err != nil {
 		return err
 	}
-	resources, err := client.Resources(ctx)
+	resources, err := client.Resources(ctx, itemsShown)
 	if err != nil {
 		return err
 	}
-	for _, r := range append(templates, resources[:min(len(resources), itemsShown)]...) {
+	for _, r := range append(templates, resources...) {
 		item := inspectedItem{URI: r.URI, Name: r.Name, Description: r.Description, MIMEType: r.MIMEType}
 		if r.URITemplate != "" {
 			item.URI = r.URITemplate

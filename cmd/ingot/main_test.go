@@ -40,6 +40,8 @@ func TestCommandLine(t *testing.T) {
 		{"serve --help", 0, "out", "--listen"},
 		{"", 2, "err", "ingot --help"},
 		{"frobnicate", 2, "err", "frobnicate"},
+		{"servr", 2, "err", `did you mean "serve"?`},
+		{"state verfy x", 2, "err", `did you mean "verify"?`},
 		{"serve --lisen 1", 2, "err", "--lisen"},
 		{"serve extra", 2, "err", "extra"},
 		{"serve --max-bytes many", 2, "err", `"many" is not a size`},

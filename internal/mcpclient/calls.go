@@ -104,22 +104,23 @@ func (c *Client) CallTool(ctx context.Context, name string, arguments json.RawMe
 
 // Tools lists all tools.
 func (c *Client) Tools(ctx context.Context) ([]Tool, error) {
-	return list[Tool](ctx, c, "tools", "tools/list", "tools")
+	return list[Tool](ctx, c, "tools", "tools/list", "tools", 0)
 }
 
-// Resources lists all resources; none where the server has no such thing.
-func (c *Client) Resources(ctx context.Context) ([]Resource, error) {
-	return list[Resource](ctx, c, "resources", "resources/list", "resources")
+// Resources lists the first max resources, 0 is all; none where the server has no such
+// thing.
+func (c *Client) Resources(ctx context.Context, max int) ([]Resource, error) {
+	return list[Resource](ctx, c, "resources", "resources/list", "resources", max)
 }
 
 // Templates lists the families of resources.
 func (c *Client) Templates(ctx context.Context) ([]Resource, error) {
-	return list[Resource](ctx, c, "resources", "resources/templates/list", "resourceTemplates")
+	return list[Resource](ctx, c, "resources", "resources/templates/list", "resourceTemplates", 0)
 }
 
 // Prompts lists all prompts.
 func (c *Client) Prompts(ctx context.Context) ([]Prompt, error) {
-	return list[Prompt](ctx, c, "prompts", "prompts/list", "prompts")
+	return list[Prompt](ctx, c, "prompts", "prompts/list", "prompts", 0)
 }
 
 // Subscribe asks to be told of changes of a resource: Options.Notify hears of each.
@@ -134,8 +135,9 @@ func (c *Client) Subscribe(ctx context.Context, uri string) error {
 	return err
 }
 
-// list reads all pages of a list. A server without the capability has none.
-func list[T any](ctx context.Context, c *Client, capability, method, member string) ([]T, error) {
+// list reads the pages of a list, until there are max entries unless that is 0. A server
+// without the capability has none.
+func list[T any](ctx context.Context, c *Client, capability, method, member string, max int) ([]T, error) {
 	if _, ok := c.server.Capabilities[capability]; !ok {
 		return nil, nil
 	}
@@ -163,7 +165,10 @@ func list[T any](ctx context.Context, c *Client, capability, method, member stri
 			}
 		}
 		all = append(all, part...)
-		if next == "" {
+		switch {
+		case max > 0 && len(all) >= max:
+			return all[:max], nil
+		case next == "":
 			return all, nil
 		}
 		if next == params["cursor"] || page == pagesMax || len(all) > entriesMax {

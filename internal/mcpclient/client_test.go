@@ -59,6 +59,11 @@ func newServer(t *testing.T) *mcp.Server {
 	s.AddResource(mcp.Resource{URI: "x:one", Name: "one"}, func(context.Context, *mcp.ReadRequest) (*mcp.ReadResult, error) {
 		return &mcp.ReadResult{Contents: []mcp.ResourceContents{{Text: "1"}}}, nil
 	})
+	for _, name := range []string{"two", "three"} {
+		s.AddResource(mcp.Resource{URI: "x:" + name, Name: name}, func(context.Context, *mcp.ReadRequest) (*mcp.ReadResult, error) {
+			return &mcp.ReadResult{}, nil
+		})
+	}
 	s.AddPrompt(mcp.Prompt{Name: "greet"}, func(context.Context, *mcp.PromptRequest) (*mcp.PromptResult, error) {
 		return &mcp.PromptResult{}, nil
 	})
@@ -137,9 +142,10 @@ func TestLists(t *testing.T) {
 			names = append(names, tool.Name)
 		}
 		assert.ElementsMatch(t, []string{"echo", "fails", "reports", "hangs", "asks"}, names)
-		resources, err := c.Resources(t.Context())
+		resources, err := c.Resources(t.Context(), 1)
 		require.NoError(t, err)
 		assert.Equal(t, "x:one", resources[0].URI)
+		assert.Len(t, resources, 1)
 		prompts, err := c.Prompts(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, "greet", prompts[0].Name)
