@@ -100,14 +100,15 @@ func command(t *testing.T, name string, e example) *exec.Cmd {
 	if e.Built {
 		cmd = exec.Command(once(t, name, func(path string) {
 			touchModules(t, name)
-			out, err := exec.Command(ingot(t), "build", folder(t, name), "--out", path).CombinedOutput()
+			out, err := exec.Command(ingot(t), "build", folder(t, name), "--out", path, "--source", harness.Root(t)).CombinedOutput()
 			require.NoError(t, err, string(out))
 		}))
 	} else {
 		cmd = exec.Command(ingot(t), "serve", "--config", filepath.Join(folder(t, name), "forge.yaml"))
 	}
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "API_URL="+peer(t), "API_PRIVATE=true", "API_TOKEN=the-token", "DATA_DIR="+filepath.Join(t.TempDir(), "data"), "PORT="+freePort(t))
+	cmd.Env = append(os.Environ(), "API_URL="+peer(t), "API_PRIVATE=true", "API_TOKEN=the-token", "PORT="+freePort(t),
+		"DATA_DIR="+filepath.Join(t.TempDir(), "data"), "XDG_DATA_HOME="+t.TempDir())
 	return cmd
 }
 
