@@ -15,6 +15,9 @@ import (
 	"github.com/ingot-run/ingot/mcp"
 )
 
+// longest is more than any content, and does not overflow.
+const longest = 1 << 40
+
 // disk is where files are: an os.Root, or the whole system.
 type disk interface {
 	Stat(name string) (fs.FileInfo, error)
@@ -70,7 +73,7 @@ func readFile(d disk, name string, bytesMax uint64) (*Content, error) {
 	if size := uint64(info.Size()); size > bytesMax {
 		return nil, tooLong(size, bytesMax)
 	}
-	content, err := io.ReadAll(io.LimitReader(file, int64(bytesMax)+1)) // it may grow meanwhile
+	content, err := io.ReadAll(io.LimitReader(file, int64(min(bytesMax, longest))+1)) // it may grow meanwhile
 	if err != nil {
 		return nil, missing(err)
 	}

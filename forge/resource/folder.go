@@ -26,9 +26,11 @@ const (
 	completionsMax   = 100
 )
 
-// folderSource is the files of a folder.
+// folderSource is the files of a folder. The folder is opened for each request, so that
+// one that was put in its place, as by a link that names another release, is seen.
 type folderSource struct {
-	root     *os.Root
+	path     string
+	root     *os.Root // of one request; nil before it
 	entry    *entry
 	hidden   bool
 	bytesMax uint64
@@ -36,11 +38,23 @@ type folderSource struct {
 }
 
 func openFolder(c *config.Resource, e *entry, logger *slog.Logger) (*folderSource, error) {
-	root, err := os.OpenRoot(c.Root)
+	f := &folderSource{path: c.Root, entry: e, hidden: c.Hidden, bytesMax: c.ContentBytesMax, logger: logger}
+	root, err := os.OpenRoot(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("its folder cannot be opened: %w", err)
 	}
-	return &folderSource{root: root, entry: e, hidden: c.Hidden, bytesMax: c.ContentBytesMax, logger: logger}, nil
+	return f, root.Close()
+}
+
+// opened is the source for one request, which closes it.
+func (f *folderSource) opened() (*folderSource, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, fault.Because(err, fault.Unavailable, "the folder cannot be opened")
+	}
+	of := *f
+	of.root = root
+	return &of, nil
 }
 
 func (f *folderSource) close() {
@@ -73,6 +87,11 @@ func (f *folderSource) read(_ context.Context, at *place) (*Content, error) {
 	if !ok {
 		return nil, mcp.ErrNoResource
 	}
+	f, err := f.opened()
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
 	return readFile(f.root, name, f.bytesMax)
 }
 
@@ -81,6 +100,11 @@ func (f *folderSource) write(_ context.Context, at *place, c *Content) error {
 	if !ok {
 		return fault.New(fault.InvalidInput, "this path cannot be written: it is to be relative and plain, without . and .., and without names that begin with a dot")
 	}
+	f, err := f.opened()
+	if err != nil {
+		return err
+	}
+	defer f.close()
 	dir := path.Dir(name)
 	if err := f.root.MkdirAll(dir, 0o755); err != nil {
 		return unwritten(err)
@@ -93,13 +117,17 @@ func (f *folderSource) stamp(at *place) stamp {
 	if !ok {
 		return stamp{}
 	}
+	f, err := f.opened()
+	if err != nil {
+		return stamp{}
+	}
+	defer f.close()
 	return stampOf(f.root.Stat(name))
 }
 
 // list lists the files in the order of a walk: folder by folder, names in byte order.
 // Its cursors are paths.
 func (f *folderSource) list(ctx context.Context, r *mcp.ListRequest) (*mcp.ListResult, error) {
-	w := &walk{folder: f, ctx: ctx, limit: r.Limit}
 	var after []string
 	if r.Cursor != "" {
 		if !fs.ValidPath(r.Cursor) {
@@ -107,7 +135,13 @@ func (f *folderSource) list(ctx context.Context, r *mcp.ListRequest) (*mcp.ListR
 		}
 		after = strings.Split(r.Cursor, "/")
 	}
-	err := w.dir(".", after, 0)
+	f, err := f.opened()
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	w := &walk{folder: f, ctx: ctx, limit: r.Limit}
+	err = w.dir(".", after, 0)
 	if err != nil && !errors.Is(err, errFull) {
 		return nil, err
 	}
@@ -226,6 +260,11 @@ func (f *folderSource) complete(_ context.Context, value string) (*mcp.CompleteR
 	if !fs.ValidPath(dir) || dir != "." && !f.serves(dir) {
 		return result, nil
 	}
+	f, err := f.opened()
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
 	entries, err := f.entries(dir)
 	if err != nil {
 		return result, nil // there is no such folder

@@ -117,12 +117,9 @@ func (s *Set) entry(c *config.Resource) (*entry, error) {
 	case c.File != "":
 		e.source = &fileSource{path: c.File, bytesMax: c.ContentBytesMax}
 	case c.Root != "":
-		folder, err := openFolder(c, e, s.options.Logger)
-		if err != nil {
+		if e.source, err = openFolder(c, e, s.options.Logger); err != nil {
 			return nil, err
 		}
-		s.closers = append(s.closers, folder.close)
-		e.source = folder
 	case c.HTTP != nil:
 		made, err := newHTTP(c, s.options.Secrets)
 		if err != nil {

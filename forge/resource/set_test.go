@@ -130,6 +130,32 @@ func TestFolderOrderAndDepth(t *testing.T) {
 	require.ErrorIs(t, err, mcp.ErrNoResource)
 }
 
+// A folder that was put in the place of another is the one that is read; while there is
+// none, that is said.
+func TestFoldersAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "one/a.txt", "one")
+	put(t, dir, "two/a.txt", "two")
+	current := filepath.Join(dir, "current")
+	require.NoError(t, os.Symlink("one", current))
+	set, c := newSet(t, resource.Options{}, config.Resource{URITemplate: "d:///{+p}", Root: current})
+	read := func() string {
+		result, err := set.Read(t.Context(), "d:///a.txt")
+		if err != nil {
+			return err.Error()
+		}
+		return result.Contents[0].Text
+	}
+	require.Equal(t, "one", read())
+	require.NoError(t, os.Remove(current))
+	require.Equal(t, "the folder cannot be opened", read())
+	require.Error(t, set.Write(t.Context(), "d:///a.txt", &resource.Content{}))
+	_, err := c.templates["d:///{+p}"].List(t.Context(), &mcp.ListRequest{Limit: 1})
+	require.ErrorContains(t, err, "the folder cannot be opened")
+	require.NoError(t, os.Symlink("two", current))
+	require.Equal(t, "two", read())
+}
+
 // Of a folder with very many names a part is listed, and all are read.
 func TestHugeFolders(t *testing.T) {
 	dir := t.TempDir()
