@@ -228,7 +228,7 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 func (w *world) look(e effect) (seen string) {
 	defer w.peer.Close()
 	if w.err != nil {
-		return "not opened: " + w.err.Error()
+		return "not opened: " + strings.ReplaceAll(w.err.Error(), w.dir, "") // whose number may hold what is shown
 	}
 	defer func() {
 		if err := w.project.Close(); err != nil {
