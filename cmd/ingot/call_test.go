@@ -238,6 +238,16 @@ func TestTerminal(t *testing.T) {
 	if on := onTerminal(t, dir, "call", "steps"); !strings.Contains(on, "\r\x1b[K") {
 		t.Errorf("no line that is rewritten: %q", on)
 	}
+	var lines strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&lines, `{"key":"k%d"}`+"\n", i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "many.jsonl"), []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if on := onTerminal(t, dir, "state", "import", "many.jsonl", "--data", "many"); !strings.Contains(on, " entries stored\r") {
+		t.Errorf("no progress of an import: %q", on)
+	}
 	t.Setenv("NO_COLOR", "1")
 	cmd := exec.CommandContext(t.Context(), installed(t, "script"), "-qec", filepath.Join(binariesDir, "ingot")+" test", os.DevNull)
 	cmd.Dir = dir

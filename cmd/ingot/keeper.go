@@ -180,6 +180,8 @@ func (r *remote) call(ctx context.Context, tool string, arguments map[string]any
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("the server does not answer %s within %v", tool, askTimeout))
+	defer cancel()
 	result, err := r.client.CallTool(ctx, tool, raw, nil)
 	if err != nil {
 		return err

@@ -302,7 +302,7 @@ type meter struct {
 }
 
 func newMeter(w io.Writer, what string) *meter {
-	return &meter{live: command.NewLive(w), what: what, next: time.Now().Add(sayEvery)}
+	return &meter{live: command.NewLive(w), what: what}
 }
 
 func (m *meter) at(n int) {

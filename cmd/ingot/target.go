@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/internal/command"
@@ -17,8 +18,12 @@ import (
 	"github.com/ingot-run/ingot/internal/mcpclient"
 )
 
-// tokenFileMax bounds a file of tokens.
-const tokenFileMax = 1 << 20
+// Bounds of what is read, and waited for.
+const (
+	tokenFileMax = 1 << 20
+	dialTimeout  = 30 * time.Second // of a server's first words
+	askTimeout   = time.Minute      // of one question to a server's state
+)
 
 // serverFlags name a running server.
 type serverFlags struct {
@@ -68,6 +73,8 @@ func (f *serverFlags) dial(ctx context.Context, o mcpclient.Options) (*mcpclient
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("%s does not answer within %v", f.URL, dialTimeout))
+	defer cancel()
 	return mcpclient.Dial(ctx, f.URL, mcpclient.HTTPOptions{Options: o, Token: token})
 }
 
