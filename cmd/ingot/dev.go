@@ -93,13 +93,12 @@ func (r *devReport) reloaded(d *forge.Diff, err error) {
 
 // problems shows what is wrong, a line each.
 func (r *devReport) problems(text *strings.Builder, err error) {
-	lines := strings.Split(err.Error(), "\n")
+	what := "not served"
 	if wrong, ok := errors.AsType[*config.Problems](err); ok {
-		fmt.Fprintf(text, "%s\n", r.colors.Bold(r.colors.Red(counted(len(wrong.List)+wrong.LeftOut, "problem"))+"; what served before goes on"))
-	} else {
-		fmt.Fprintf(text, "%s\n", r.colors.Bold(r.colors.Red("not served")+"; what served before goes on"))
+		what = counted(len(wrong.List)+wrong.LeftOut, "problem")
 	}
-	for _, line := range lines {
+	fmt.Fprintf(text, "%s%s\n", r.colors.Red(what), r.colors.Bold("; what served before goes on"))
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(text, "  %s\n", r.colors.Red(command.PlainLine(line)))
 	}
 }
