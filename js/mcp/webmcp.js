@@ -30,7 +30,10 @@ export async function webMCP(serve, store, options) {
     const caller = new Caller();
     await server.connect(caller);
     const { tools } = await caller.request("tools/list", {});
-    for (const tool of tools) await context.registerTool(described(tool, caller), { signal: ended.signal });
+    for (const tool of tools) {
+      ended.signal.throwIfAborted();
+      await context.registerTool(described(tool, caller), { signal: ended.signal });
+    }
     return { tools: tools.map(({ name }) => name), close };
   } catch (error) {
     await close();
