@@ -18,7 +18,7 @@ func (p *Project) Metrics() *metrics.Registry { return p.metrics }
 func (p *Project) sources() metrics.Sources {
 	return metrics.Sources{
 		Server: func() metrics.Server {
-			m := p.current().config.Forge
+			m := p.opened.Forge // a reload does not rename the server
 			return metrics.Server{Name: m.Name, Version: m.Version}
 		},
 		Middleware: func() []middleware.State { return p.current().shared.State() },
