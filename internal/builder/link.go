@@ -89,14 +89,13 @@ type module struct {
 	uses []string // the packages that it imports
 }
 
-// findModule finds the project's module; a project without Go functions needs none.
+// findModule finds the project's module. A project without Go functions needs none, but
+// where it is a part of ingot's own.
 func (g *glue) findModule(ctx context.Context) (*module, error) {
-	if len(g.handlers.packages) == 0 {
-		if g.source != "" { // a part of ingot, for this build
-			source, err := filepath.Abs(g.source)
-			return &module{path: modulePath, root: source, base: source}, err
-		}
-		return &module{root: g.work, base: g.work}, nil
+	none := len(g.handlers.packages) == 0
+	if none && g.source != "" { // a part of ingot, for this build
+		source, err := filepath.Abs(g.source)
+		return &module{path: modulePath, root: source, base: source}, err
 	}
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}")
 	cmd.Dir, cmd.Env = g.dir, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
@@ -105,7 +104,11 @@ func (g *glue) findModule(ctx context.Context) (*module, error) {
 	listed, err := cmd.Output()
 	m := &module{base: g.dir}
 	var ok bool
-	if m.path, m.root, ok = strings.Cut(strings.TrimSpace(string(listed)), "\n"); err != nil || !ok {
+	m.path, m.root, ok = strings.Cut(strings.TrimSpace(string(listed)), "\n")
+	switch {
+	case none && m.path != modulePath:
+		return &module{root: g.work, base: g.work}, nil
+	case err != nil || !ok:
 		return nil, fmt.Errorf("the project has Go functions and no module that the go command can read: run go mod init in %s\n%s", g.dir, bytes.TrimSpace(problems.Bytes()))
 	}
 	below, err := filepath.Rel(m.root, g.dir)

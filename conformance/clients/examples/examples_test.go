@@ -100,7 +100,7 @@ func command(t *testing.T, name string, e example) *exec.Cmd {
 	if e.Built {
 		cmd = exec.Command(once(t, name, func(path string) {
 			touchModules(t, name)
-			out, err := exec.Command(ingot(t), "build", folder(t, name), "--out", path, "--source", harness.Root(t)).CombinedOutput()
+			out, err := exec.Command(ingot(t), "build", folder(t, name), "--out", path).CombinedOutput()
 			require.NoError(t, err, string(out))
 		}))
 	} else {
