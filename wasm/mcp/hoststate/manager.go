@@ -333,7 +333,7 @@ func (m *Manager) Batch(_ context.Context, ops []state.Op) (results []state.OpRe
 			results = append(results, state.OpResult{Version: r.body.u64(), Number: int64(r.body.u64()), Existed: r.body.u32() == 1})
 		}
 	})
-	if c, ok := errors.AsType[*state.ConflictError](err); ok && c.Index < len(ops) {
+	if c, ok := errors.AsType[*state.ConflictError](err); ok && c.Index >= 0 && c.Index < len(ops) {
 		c.Key = ops[c.Index].Key
 	}
 	return results, err
