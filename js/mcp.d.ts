@@ -52,7 +52,8 @@ export abstract class Channel {
 /**
  * What a connection can run over. A port's and a window's messages are JSON-RPC
  * messages as objects; a client that sends them as JSON texts gets texts. A port is
- * closed with its connection, a worker is not.
+ * closed with its connection, a worker is not. A browser's worker scope (`self`) loses
+ * what comes before serve() has resolved: have the worker say when it is ready.
  */
 export type Transport = Channel | MessagePortLike | MessageTransport;
 

@@ -32,7 +32,13 @@ export async function serve(store, transport, options = {}) {
   const channel = transport === undefined ? undefined : channelOf(transport);
   const core = await Core.start(await load(options.wasm), inside(store), settings, options.onLog);
   const server = new Server(core, settings.maxMessageBytes);
-  if (channel !== undefined) await server.connect(channel);
+  if (channel === undefined) return server;
+  try {
+    await server.connect(channel);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
   return server;
 }
 

@@ -189,10 +189,11 @@ class PortChannel extends MessageChannelBase {
     for (const frame of frames) this.#port.postMessage(this.shown(frame));
   }
 
-  // A port belongs to this connection; a worker to who made it.
+  // A port belongs to this connection; a worker to who made it, and close() of a
+  // worker's scope would end the worker.
   close() {
     this.#stop?.();
-    if (typeof this.#port.terminate !== "function") this.#port.close?.();
+    if (this.#port instanceof MessagePort) this.#port.close();
   }
 }
 

@@ -203,6 +203,7 @@ test("an object of the SDK's shape; one that fails ends its connection only", as
   await assert.rejects(connection.closed, (error) => error === broken);
   const refused = { start: async () => { throw broken; }, send: async () => {}, close: async () => {} };
   await assert.rejects(server.connect(refused), (error) => error === broken);
+  await assert.rejects(serve(store, { ...refused }), (error) => error === broken);
   const [near, far] = inMemoryPair();
   await server.connect(far);
   const client = await RawClient.over(near);
