@@ -41,6 +41,9 @@ prompts:
 
 func forgeLibrary(t *testing.T) (file string) {
 	t.Helper()
+	if err := buildBinaries(); err != nil { // before forgeProject moves the build cache away
+		t.Fatal(err)
+	}
 	file = forgeProject(t, forgeResources)
 	docs := filepath.Join(filepath.Dir(file), "docs")
 	if err := os.Mkdir(docs, 0o755); err != nil {
