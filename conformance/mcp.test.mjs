@@ -90,6 +90,29 @@ test("a port serves another part of the page", async () => {
   assert.deepEqual(answer, { name: "page", version: "0.0.0" });
 });
 
+test("a worker serves the page that made it, and lives on when the connection is over", async () => {
+  const answers = await page.evaluate(async () => {
+    const worker = new Worker("/conformance/mcp-worker.mjs", { type: "module" });
+    const next = (fits = () => true) => new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => fits(data) && resolve(data);
+      worker.onerror = ({ message }) => reject(new Error(message));
+    });
+    const answers = [await next()];
+    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+    for (const id of [1, 2]) {
+      const answer = next();
+      worker.postMessage({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "state_increment", arguments: { key: "n" }, _meta } });
+      answers.push((await answer).result.structuredContent);
+    }
+    const closed = next((data) => String(data).startsWith("closed")); // to the server the word is a broken message
+    worker.postMessage("close");
+    answers.push(await closed);
+    worker.terminate();
+    return answers;
+  });
+  assert.deepEqual(answers, ["ready", { value: 1, version: 1 }, { value: 2, version: 2 }, "closed, and here"]);
+});
+
 test("a window serves the one that opened it, and nobody of another origin", async () => {
   const popups = context.waitForEvent("page");
   await page.evaluate(() => (window.popup = window.open("/conformance/page.html")));

@@ -1,8 +1,10 @@
 // examples/js-mcp-server, on the npm package as it is packed, driven by both
 // TypeScript SDK clients over stdio.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
@@ -89,4 +91,34 @@ test('what it answered is there when it is started again', async t => {
   await first.client.close();
   const second = await connectV1(t, data);
   assert.equal(contentOf(await second.callTool({ name: 'state_get', arguments: { key: 'kept' } })).value, 'yes');
+});
+
+// A raw client: the SDK's would ask a killed server for its end.
+async function increments(data, killAfter) {
+  const child = spawn(process.execPath, [server, data], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const _meta = { 'io.modelcontextprotocol/protocolVersion': eras.modern, 'io.modelcontextprotocol/clientCapabilities': {} };
+  const answered = [];
+  const kill = () => child.kill('SIGKILL');
+  for (let id = 1; ; id++) {
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'state_increment', arguments: { key: 'n' }, _meta } })}\n`, () => {});
+    if (id === killAfter) setImmediate(kill); // in the middle of the call, or just behind it
+    const { value, done } = await lines.next();
+    if (done) break;
+    answered.push(JSON.parse(value).result.structuredContent.value);
+  }
+  await ended;
+  return answered;
+}
+
+test('nothing that it answered is lost when it is killed', async () => {
+  const data = join(dir, 'killed');
+  let last = 0;
+  for (let round = 0; round < 10; round++) {
+    const answered = await increments(data, 5 + 3 * round);
+    assert.ok(answered.length >= 4 + 3 * round, `round ${round}: ${answered.length} answers`);
+    assert.ok(answered[0] === last + 1 || answered[0] === last + 2, `round ${round}: ${last} was answered, and then ${answered[0]}`); // one may be kept and not answered
+    last = answered.at(-1);
+  }
 });
