@@ -126,3 +126,38 @@ func TestBackgroundSyncsAndCompacts(t *testing.T) {
 	require.ErrorIs(t, s.Sync(), engine.ErrClosed)
 	require.ErrorIs(t, s.Compact(), engine.ErrClosed)
 }
+
+// Work compacts in pieces where no goroutine does, and leaves what has expired to Tick.
+func TestWorkCompactsInPieces(t *testing.T) {
+	now := int64(1000)
+	dir := storage.Memory()
+	s, err := engine.Open(engine.Options{Dir: dir, BackgroundDisabled: true, SegmentBytes: 1 << 20, Now: func() int64 { return now }})
+	require.NoError(t, err)
+	require.False(t, s.Work(), "there is nothing to do")
+	_, err = s.Set("ends", nil, engine.SetOptions{TTL: time.Second})
+	require.NoError(t, err)
+	for i := range 100 {
+		_, err := s.Set(fmt.Sprint("k", i%50), make([]byte, 64<<10), engine.SetOptions{})
+		require.NoError(t, err)
+	}
+	now += 5000
+	pieces := 1
+	for s.Work() {
+		pieces++
+		_, err := s.Set("meanwhile", []byte(fmt.Sprint(pieces)), engine.SetOptions{})
+		require.NoError(t, err)
+	}
+	require.Greater(t, pieces, 2)
+	require.EqualValues(t, 1, s.LogStats().Compactions)
+	require.EqualValues(t, 0, s.Stats().Expired)
+	require.NoError(t, s.Close())
+	require.False(t, s.Work())
+	s, err = engine.Open(engine.Options{Dir: dir, BackgroundDisabled: true, Now: func() int64 { return now }})
+	require.NoError(t, err)
+	require.EqualValues(t, 51, s.Stats().Keys)
+	require.NoError(t, s.Close())
+	memory, err := engine.Open(engine.Options{})
+	require.NoError(t, err)
+	require.False(t, memory.Work())
+	require.NoError(t, memory.Close())
+}

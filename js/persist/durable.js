@@ -106,7 +106,12 @@ export class Durable {
 
   #workSoon() {
     this.#work = null;
-    if (this.#engine.state === OPEN && this.#workNow()) this.#work = later(0, () => this.#workSoon());
+    if (this.#engine.state !== OPEN) return;
+    try {
+      if (this.#workNow()) this.#work = later(0, () => this.#workSoon());
+    } catch {
+      // The engine has trapped: the next call of the store says so.
+    }
   }
 
   #workNow() {

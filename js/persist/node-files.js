@@ -29,6 +29,8 @@ export class NodeFiles {
   #linux;
   /** The path, for people. */
   dir;
+  /** How large the log's files are: their room is written while the thread waits. */
+  segmentBytes = 8 << 20;
 
   constructor(dir) {
     this.dir = path.resolve(dir);

@@ -2,10 +2,12 @@ import { IngotError, typeError } from "../errors.js";
 import { wholeNumber } from "../options.js";
 import { Store } from "../store.js";
 import { Durable, SYNC_INTERVAL_DEFAULT, SYNC_NAMES, policyNumber } from "./durable.js";
+import { ERRNO } from "./files.js";
 import { DIRECTORY_PATH, WasiFiles } from "./wasi-files.js";
 
 const INTERVAL_MAX = 2 ** 31 - 1; // of a timer
-const REGISTER_SYNC = 2;
+// What ingot_open_dir takes in its registers.
+const [REGISTER_SYNC, REGISTER_INTERVAL, REGISTER_SEGMENT, REGISTER_COMPRESS] = [2, 3, 4, 5];
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 const BACK_ENDS = {
@@ -21,12 +23,16 @@ const BACK_ENDS = {
 export async function openPersistent({ locked = false, begin, ...options }) {
   const { name, persist, dir, sync, syncInterval } = checkedOptions(options);
   const { openFiles } = await BACK_ENDS[persist]();
-  const { files, release } = await openFiles({ name, dir, locked });
+  const { files, release } = await openFiles({ name, dir, locked }).catch((error) => {
+    throw error instanceof IngotError ? error : storageError(error);
+  });
   let engine;
   try {
     engine = await begin(new WasiFiles(files));
     engine.setRegister(REGISTER_SYNC, policyNumber(sync));
-    for (let i = REGISTER_SYNC + 1; i < 6; i++) engine.setRegister(i, 0);
+    engine.setRegister(REGISTER_INTERVAL, 0);
+    engine.setRegister(REGISTER_SEGMENT, files.segmentBytes ?? 0);
+    engine.setRegister(REGISTER_COMPRESS, 0);
     const pathBytes = engine.keyAt(DIRECTORY_PATH, 0, "a path");
     const handle = engine.checked("ingot_open_dir", pathBytes);
     await files.commit?.();
@@ -49,4 +55,10 @@ export function checkedOptions({ name = "ingot", persist, dir, sync = "group", s
   if (dir === undefined && !NAME.test(name)) throw new IngotError("ERR_OPTIONS", `the name of a store that is kept has 1 to 64 letters, digits, ".", "_" and "-", and begins with a letter or digit; it is not ${JSON.stringify(name)}`);
   if (persist === "idb" && sync === "always") throw new IngotError("ERR_OPTIONS", "no call can wait for IndexedDB: use sync \"group\" and flush()");
   return { name, persist, dir, sync, syncInterval };
+}
+
+// storageError is what a system or browser threw, with a code of this package.
+function storageError(error) {
+  const full = error.errno === ERRNO.NOSPC || error.errno === ERRNO.DQUOT || error.code === "ENOSPC";
+  return new IngotError(full ? "ERR_SPACE" : "ERR_STORAGE", `the store's files cannot be opened: ${error.message}`, { cause: error });
 }

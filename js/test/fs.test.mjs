@@ -302,5 +302,10 @@ test("wrong options are refused", async () => {
     [{ persist: "opfs" }, "ERR_PERSIST_UNSUPPORTED"], [{ persist: "idb" }, "ERR_PERSIST_UNSUPPORTED"],
   ]) await assert.rejects(open(options), code(wanted), JSON.stringify(options));
   fs.writeFileSync(join(dir, "file"), "");
-  await assert.rejects(open({ persist, dir: join(dir, "file") }));
+  await assert.rejects(open({ persist, dir: join(dir, "file") }), code("ERR_STORAGE"));
+  await assert.rejects(open({ persist, dir: join(dir, "file", "below") }), code("ERR_STORAGE"));
+  mock.method(fs, "linkSync", () => {
+    throw Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" });
+  });
+  await assert.rejects(open({ persist, dir: join(dir, "no-links") }), code("ERR_STORAGE"));
 });
