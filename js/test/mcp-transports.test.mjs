@@ -253,6 +253,36 @@ test("a trap poisons the server: every connection is over, and the store goes on
   assert.equal(store.getString("k"), "v");
 });
 
+test("no bytes that a client sends end the server", async (t) => {
+  const seed = Number(process.env.INGOT_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`INGOT_TEST_SEED=${seed}`);
+  const random = generator(seed);
+  const { store, server, input, answers } = await overStreams(t, { maxMessageBytes: 4000 });
+  const calls = [INITIALIZE, ping(1), { jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "state_set", arguments: { key: "k", value: "v", ttl_seconds: 1.5 } } },
+    { jsonrpc: "2.0", id: 3, method: "resources/read", params: { uri: "state:///%6B" } }, { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2 } }];
+  for (let i = 0; i < 3000; i++) {
+    const bytes = Buffer.from(line(calls[random(calls.length)]));
+    for (let edits = random(6); edits > 0; edits--) bytes[random(bytes.length)] = random(256);
+    input.write(bytes.subarray(random(4) === 0 ? random(bytes.length) : 0));
+  }
+  input.end(`\n${line(INITIALIZE)}${line({ jsonrpc: "2.0", id: "last", method: "tools/call", params: { name: "state_exists", arguments: { key: "absent" } } })}`);
+  await server.done;
+  const last = answers().find(({ id }) => id === "last"); // others may come behind it, from workers
+  assert.deepEqual(last.result.structuredContent, { exists: false });
+  assert.equal(store.stats().watchers, 0);
+});
+
+// mulberry32, a small generator that takes a seed.
+function generator(seed) {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
 test("a server costs nothing between calls: no timer is left", async () => {
   const store = await open();
   const [near, far] = inMemoryPair();

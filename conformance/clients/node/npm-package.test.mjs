@@ -10,9 +10,11 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { pathToFileURL } from 'node:url';
 import { contentOf, eras } from './harness.mjs';
 import { sdkTests } from './sdk-tests.mjs';
 
@@ -56,6 +58,18 @@ const connectV2 = (mode, version) => async t => {
 sdkTests('npm package, TypeScript SDK 1', t => connectV1(t));
 sdkTests(`npm package, TypeScript SDK 2, ${eras.legacy}`, connectV2('legacy', eras.legacy));
 sdkTests(`npm package, TypeScript SDK 2, ${eras.modern}`, connectV2({ pin: eras.modern }, eras.modern));
+
+/** Serves a store of this process over a transport of the SDK's own, and connects the client to its other end. */
+const connectInProcess = async t => {
+  const { open } = await import(pathToFileURL(join(dir, 'node_modules/ingot-state/index.js')));
+  const { serve } = await import(pathToFileURL(join(dir, 'node_modules/ingot-state/mcp/index.js')));
+  const [ours, theirs] = InMemoryTransport.createLinkedPair();
+  const served = await serve(await open(), theirs);
+  t.after(() => served.close());
+  return connected(t, new ClientV1({ name: 'ts-v1-test', version: '1' }), ours);
+};
+
+sdkTests("npm package, in memory over the SDK's transport", connectInProcess);
 
 test('it says who it is', async t => {
   const { client } = await connectV1(t);
