@@ -24,6 +24,7 @@ func (p *Project) sources() metrics.Sources {
 		Middleware: func() []middleware.State { return p.current().shared.State() },
 		State:      func(ctx context.Context) (state.Stats, error) { return p.state.Stats(ctx) },
 		Modules:    p.moduleStats,
+		Guests:     p.guests,
 	}
 }
 
@@ -33,15 +34,42 @@ func (p *Project) moduleStats() map[string]sandbox.Stats {
 	if g.modules == nil {
 		return nil
 	}
+	folder, names := g.moduleNames()
+	return metrics.ByName(folder, names, p.host.Stats()) // set before the first generation with modules
+}
+
+// moduleNames are what the file calls its modules, and the folder that the others are
+// named below.
+func (g *generation) moduleNames() (folder string, names map[string]string) {
 	folder, err := filepath.Abs(filepath.Dir(g.config.Files[0]))
 	if err != nil {
 		folder = ""
 	}
-	names := map[string]string{}
+	names = map[string]string{}
 	for i := range g.config.Tools {
 		if t := &g.config.Tools[i]; t.Wasm != nil {
 			names[t.Wasm.Module] = t.Wasm.Name
 		}
 	}
-	return metrics.ByName(folder, names, p.host.Stats()) // set before the first generation with modules
+	return folder, names
+}
+
+// guests are the tools of the modules that serve, with what their modules may have.
+func (p *Project) guests() map[string]metrics.Guest {
+	g := p.hold()
+	if g == nil {
+		return nil
+	}
+	defer g.release() // partner: hold
+	if g.modules == nil {
+		return nil
+	}
+	folder, names := g.moduleNames()
+	guests := map[string]metrics.Guest{}
+	for source, tool := range g.modules.Tools() {
+		if m := g.modules.Module(source); m != nil {
+			guests[tool.Name] = metrics.Guest{Module: metrics.NameOf(folder, names, m.Info().File), Policy: m.Policy()}
+		}
+	}
+	return guests
 }

@@ -24,10 +24,11 @@ const engineFile = "dist/engine.wasm"
 
 // securityHeaders go out with every answer. Scripts come from this server only
 // and may compile WebAssembly but no strings; markup is never built from text
-// (Trusted Types without a policy); nobody may frame the page.
+// (Trusted Types without a policy); images may also come from the page's own memory,
+// as those that tools answer with do; nobody may frame the page.
 var securityHeaders = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; " +
-		"style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+		"style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
 		"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 	"X-Content-Type-Options":       "nosniff",
 	"Referrer-Policy":              "no-referrer",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func (c *devCommand) Run(ctx context.Context, out streams) error {
 		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: slog.New(slog.NewTextHandler(out.stderr, nil)),
 		Options: forge.Options{WatchFiles: true, WatchInterval: c.Poll, Reloaded: report.reloaded},
 		Beside:  report.begun,
+		Page:    func(door *httpserve.Door) (http.Handler, error) { return newPage(door, c.AllowHost) },
 	})
 }
 

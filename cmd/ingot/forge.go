@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/program"
 	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/httpserve"
 )
 
 // serveForge is the server of a forge.yaml, until the end of stdin or of ctx. SIGHUP has
@@ -20,6 +22,7 @@ func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog
 	}
 	return program.Serve(ctx, c.Config, program.Serving{
 		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: logger,
+		Page: func(door *httpserve.Door) (http.Handler, error) { return newPage(door, c.AllowHost) },
 		Beside: func(ctx context.Context, end func(), p *forge.Project) func() {
 			return reloadOnHangup(ctx, end, p, logger)
 		},

@@ -64,6 +64,21 @@ func TestForgeMetrics(t *testing.T) {
 	if calls["echo"] != 1 || calls["fails"] != 2 || calls["add"] != 0 || len(calls) != 12 || told.State.Keys != 1 || told.Modules[0].Calls != 1 {
 		t.Errorf("the status: %s", text)
 	}
+	for _, tool := range told.Tools {
+		if (tool.Name == "sha256") != (tool.Capabilities != nil && tool.Module == told.Modules[0].Name) {
+			t.Errorf("%s: the module %q with the capabilities %+v", tool.Name, tool.Module, tool.Capabilities)
+		}
+		ended := uint64(0)
+		for _, n := range tool.Buckets {
+			ended += n
+		}
+		if ended != tool.Calls || tool.Calls > 0 && len(tool.Buckets) != len(told.BucketMillis)+1 {
+			t.Errorf("%s: %d calls in the buckets %v", tool.Name, tool.Calls, tool.Buckets)
+		}
+	}
+	if status, page := s.look(t, "/", ""); status != 200 || !strings.HasPrefix(page, "<!doctype html>") {
+		t.Errorf("the page: %d %.100s", status, page)
+	}
 	if strings.Contains(text, "s3cret-token") || strings.Contains(text, "exit code") {
 		t.Errorf("the status tells too much: %s", text)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strconv"
 
 	"github.com/ingot-run/ingot/forge"
@@ -23,6 +24,8 @@ type Serving struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Logger *slog.Logger
+	// Page, when not nil, makes what is served over HTTP where MCP is not.
+	Page func(*httpserve.Door) (http.Handler, error)
 	// Options are the project's, but for those that the fields above give.
 	Options forge.Options
 	// Beside, when not nil, starts what goes on while the project is served; stop ends it
@@ -62,9 +65,17 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 	}
 	defer door.Close()
 	door.Tell(project.Metrics().Handlers())
+	var page http.Handler
+	shown := ""
+	if s.Page != nil {
+		if page, err = s.Page(door); err != nil {
+			return err
+		}
+		shown = "  Page  " + door.Origin + "/\n"
+	}
 	path := map[string]string{config.TransportSSE: httpserve.PathSSE, config.TransportWebSocket: httpserve.PathWebSocket}[meta.Transport]
-	if _, err := fmt.Fprintf(s.Stdout, "%s %s, by ingot %s\n\n  MCP   %s%s\n\nStop with Ctrl-C.\n", meta.Name, meta.Version, command.Version(), door.Origin, cmp.Or(path, httpserve.PathMCP)); err != nil {
+	if _, err := fmt.Fprintf(s.Stdout, "%s %s, by ingot %s\n\n%s  MCP   %s%s\n\nStop with Ctrl-C.\n", meta.Name, meta.Version, command.Version(), shown, door.Origin, cmp.Or(path, httpserve.PathMCP)); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
 	}
-	return door.Serve(ctx, project.Server(), nil)
+	return door.Serve(ctx, project.Server(), page)
 }

@@ -28,6 +28,14 @@ type Sources struct {
 	State      func(context.Context) (state.Stats, error)
 	// Modules are the WebAssembly modules by what they are called.
 	Modules func() map[string]sandbox.Stats
+	// Guests are the tools of modules, by the names of the tools.
+	Guests func() map[string]Guest
+}
+
+// Guest is the module of a tool.
+type Guest struct {
+	Module string
+	Policy sandbox.Policy
 }
 
 // ByName has the figures of modules, which a sandbox has by their files, by the files'
@@ -36,13 +44,7 @@ type Sources struct {
 func ByName(folder string, names map[string]string, stats map[string]sandbox.Stats) map[string]sandbox.Stats {
 	all := make(map[string]sandbox.Stats, len(stats))
 	for _, file := range slices.Sorted(maps.Keys(stats)) {
-		name, err := filepath.Rel(folder, file)
-		if err != nil || strings.HasPrefix(name, "..") || filepath.IsAbs(name) {
-			name = filepath.Base(file)
-		}
-		if called := names[file]; called != "" {
-			name = called
-		}
+		name := NameOf(folder, names, file)
 		for once, n := name, 2; ; n++ {
 			if _, taken := all[name]; !taken {
 				break
@@ -52,6 +54,18 @@ func ByName(folder string, names map[string]string, stats map[string]sandbox.Sta
 		all[name] = stats[file]
 	}
 	return all
+}
+
+// NameOf is what one file is called; see [ByName].
+func NameOf(folder string, names map[string]string, file string) string {
+	if called := names[file]; called != "" {
+		return called
+	}
+	name, err := filepath.Rel(folder, file)
+	if err != nil || strings.HasPrefix(name, "..") || filepath.IsAbs(name) {
+		return filepath.Base(file)
+	}
+	return name
 }
 
 // Server is who is being measured.

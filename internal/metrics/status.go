@@ -20,6 +20,9 @@ type Status struct {
 	Server Server `json:"server"`
 	// UptimeSeconds is how long it has been counting.
 	UptimeSeconds int64 `json:"uptime_seconds"`
+	// BucketMillis are the upper ends of the buckets of all tools; the last bucket has
+	// none.
+	BucketMillis []float64 `json:"bucket_ms"`
 	// Tools are in the order of their names.
 	Tools []ToolStatus `json:"tools"`
 	// Middleware is what all tools share, such as a limit of the whole server.
@@ -37,10 +40,17 @@ type ToolStatus struct {
 	Errors   map[string]uint64 `json:"errors,omitempty"` // by class
 	// MeanMillis is how long a call took; P50Millis and P99Millis are the upper ends
 	// of the buckets in which half, and 99 of 100, of the calls end.
-	MeanMillis float64            `json:"mean_ms"`
-	P50Millis  float64            `json:"p50_ms"`
-	P99Millis  float64            `json:"p99_ms"`
-	Middleware []MiddlewareStatus `json:"middleware,omitempty"` // outermost first
+	MeanMillis float64 `json:"mean_ms"`
+	P50Millis  float64 `json:"p50_ms"`
+	P99Millis  float64 `json:"p99_ms"`
+	// Buckets are how many calls took how long, not added up; none without a call. What
+	// happened between two looks is the difference.
+	Buckets []uint64 `json:"buckets,omitempty"`
+	// Module is what the WebAssembly module is called that the tool is of, and
+	// Capabilities what it may have.
+	Module       string             `json:"module,omitempty"`
+	Capabilities *Capabilities      `json:"capabilities,omitempty"`
+	Middleware   []MiddlewareStatus `json:"middleware,omitempty"` // outermost first
 }
 
 // MiddlewareStatus is a middleware that has something to tell.
@@ -85,7 +95,10 @@ type ModuleStatus struct {
 
 // Status reads everything.
 func (r *Registry) Status(ctx context.Context) Status {
-	s := Status{UptimeSeconds: int64(time.Since(r.started).Seconds()), Tools: []ToolStatus{}}
+	s := Status{UptimeSeconds: int64(time.Since(r.started).Seconds()), Tools: []ToolStatus{}, BucketMillis: make([]float64, len(bounds))}
+	for i, bound := range bounds {
+		s.BucketMillis[i] = millis(bound)
+	}
 	if f := r.sources.Server; f != nil {
 		s.Server = f()
 	}
@@ -96,8 +109,16 @@ func (r *Registry) Status(ctx context.Context) Status {
 		}
 	}
 	s.Middleware = chains[""]
+	guests := map[string]Guest{}
+	if f := r.sources.Guests; f != nil {
+		guests = f()
+	}
 	for _, t := range r.all() {
-		s.Tools = append(s.Tools, t.status(chains[t.name]))
+		told := t.status(chains[t.name])
+		if guest, ok := guests[t.name]; ok {
+			told.Module, told.Capabilities = guest.Module, capabilities(guest.Policy)
+		}
+		s.Tools = append(s.Tools, told)
 	}
 	if f := r.sources.State; f != nil {
 		ctx, cancel := context.WithTimeout(ctx, stateTimeout)
@@ -122,6 +143,7 @@ func (t *Tool) status(chain []MiddlewareStatus) ToolStatus {
 	}
 	if read.calls > 0 {
 		s.MeanMillis = read.seconds / float64(read.calls) * 1000
+		s.Buckets = read.buckets[:]
 	}
 	return s
 }
