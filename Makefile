@@ -40,7 +40,7 @@ $(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.
 	@echo "== building $(WASM)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
 
-$(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go)
+$(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go engine/*.go)
 	@echo "== building $(MCP)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm/mcp
 

@@ -113,6 +113,28 @@ test("a worker serves the page that made it, and lives on when the connection is
   assert.deepEqual(answers, ["ready", { value: 1, version: 1 }, { value: 2, version: 2 }, "closed, and here"]);
 });
 
+test("a write that was answered outlives the tab, where the store is kept", async () => {
+  const open = async () => {
+    const tab = await context.newPage();
+    await tab.goto(`${server.origin}/conformance/page.html`);
+    await tab.waitForFunction(() => window.ready === true);
+    return tab;
+  };
+  const first = await open();
+  const answer = await first.evaluate(async () => {
+    const { registerWebMCP } = await import("/js/mcp/index.js");
+    window.store = await window.ingot.open({ persist: "idb", name: "mcp" });
+    await registerWebMCP(window.store);
+    const set = (await document.modelContext.getTools()).find(({ name }) => name === "state_set");
+    return document.modelContext.executeTool(set, { key: "k", value: "kept" });
+  });
+  assert.equal(JSON.parse(answer).structuredContent.stored, true);
+  await first.close();
+  const second = await open();
+  assert.equal(await second.evaluate(async () => (await window.ingot.open({ persist: "idb", name: "mcp" })).getString("k")), "kept");
+  await second.close();
+});
+
 test("a window serves the one that opened it, and nobody of another origin", async () => {
   const popups = context.waitForEvent("page");
   await page.evaluate(() => (window.popup = window.open("/conformance/page.html")));

@@ -20,8 +20,8 @@ import (
 //go:embed *.js persist/*.js tools/*.js mcp/*.js worker/*.js *.d.ts all:dist
 var files embed.FS
 
-// Files is the file tree of the package: index.js and its modules, tools/, their
-// types, and dist/engine.wasm.
+// Files is the file tree of the package: index.js and its modules, tools/, mcp/, their
+// types, dist/engine.wasm, and dist/mcp.wasm for mcp/.
 func Files() fs.FS { return files }
 
 // HasEngine reports whether dist/engine.wasm was there when this program was
