@@ -31,7 +31,7 @@ func (g *generation) byNames() map[string]*config.Tool {
 	all := make(map[string]*config.Tool, len(g.config.Tools))
 	for i := range g.config.Tools {
 		if t := &g.config.Tools[i]; t.Kind != config.KindWasm {
-			all[t.Name] = t
+			all[t.Name] = withFields(t)
 		}
 	}
 	if g.modules != nil {

@@ -97,6 +97,7 @@ func (g *generation) addTool(t *config.Tool) error {
 	if t.Kind == config.KindWasm {
 		return nil
 	}
+	t = withFields(t)
 	h, err := g.handler(t)
 	if err == nil {
 		h, err = g.stateful(t, h)

@@ -19,9 +19,17 @@ import (
 // native is a function for tools of the type native: JSON in, any value out.
 type native func(ctx context.Context, args []byte) (any, error)
 
+// registered is a function, and where its arguments are a struct, their schema with the
+// function that takes arguments as the struct's tags have them.
+type registered struct {
+	call   native
+	schema []byte // nil: none
+	typed  native
+}
+
 var (
 	registryMu sync.RWMutex
-	registry   = map[string]native{}
+	registry   = map[string]registered{}
 )
 
 // Handle registers f under a path, for tools whose handler names it. In is decoded
@@ -29,35 +37,83 @@ var (
 // an object becomes structured content, another value its JSON text, a string the
 // text itself. A function may also answer a resource, whose handler names it, and
 // returns a [Content] to say the media type. [StateOf] is the state that it sees.
+//
+// A tool without the key params has the fields of In as its parameters, where In is a
+// struct as [mcp.AddTool] takes it, and the tool keeps no state by handle. Tags give
+// descriptions, bounds and defaults, and are listed at [mcp.DecodeArguments].
+//
 // Handle panics when the path is taken: call it in an init function.
 func Handle[In, Out any](path string, f func(ctx context.Context, in In) (Out, error)) {
-	register(path, func(ctx context.Context, args []byte) (any, error) {
+	r := registered{schema: schemaOf[In]()}
+	r.call = func(ctx context.Context, args []byte) (any, error) {
 		var in In
 		if err := json.Unmarshal(args, &in); err != nil {
 			return nil, fault.Because(err, fault.InvalidInput, "the arguments do not fit: %v", err)
 		}
 		return f(ctx, in)
-	})
+	}
+	if r.schema != nil {
+		r.typed = func(ctx context.Context, args []byte) (any, error) {
+			var in In
+			if err := mcp.DecodeArguments(args, &in); err != nil {
+				return nil, fault.Because(err, fault.InvalidInput, "%v", err)
+			}
+			return f(ctx, in)
+		}
+	}
+	register(path, r)
 }
 
-func register(path string, f native) {
+// schemaOf is the schema of arguments; nil for a type that makes none.
+func schemaOf[In any]() (schema []byte) {
+	defer func() {
+		if recover() != nil { // not a struct, or one that contains itself or is embedded
+			schema = nil
+		}
+	}()
+	schema = mcp.SchemaOf[In]()
+	var probe In
+	_ = mcp.DecodeArguments([]byte("{}"), &probe) // panics at what the schema lets pass; that arguments are missing is no matter
+	return schema
+}
+
+func register(path string, r registered) {
 	registryMu.Lock()
 	defer registryMu.Unlock()
-	if registry[path] != nil {
+	if registry[path].call != nil {
 		panic("forge: Handle: there is already a function under " + path)
 	}
-	registry[path] = f
+	registry[path] = r
 }
 
 // function finds a registered function.
-func function(path string) (native, error) {
+func function(path string) (registered, error) {
 	registryMu.RLock()
 	f, names := registry[path], slices.Sorted(maps.Keys(registry))
 	registryMu.RUnlock()
-	if f == nil {
-		return nil, fmt.Errorf("there is no function %q here; built in are %s. A project with Go functions is served by the program that \"ingot build\" makes of its folder", path, strings.Join(names, ", "))
+	if f.call == nil {
+		return f, fmt.Errorf("there is no function %q here; built in are %s. A project with Go functions is served by the program that \"ingot build\" makes of its folder", path, strings.Join(names, ", "))
 	}
 	return f, nil
+}
+
+// takesFields says whether the type of a tool's function says its parameters.
+func takesFields(t *config.Tool) bool {
+	return t.Kind == config.KindNative && t.Native.Path != "" && !t.Has("params") && (t.State == nil || !t.State.Handle)
+}
+
+// withFields is the tool with the parameters of its function, where the file says none.
+func withFields(t *config.Tool) *config.Tool {
+	if !takesFields(t) {
+		return t
+	}
+	f, err := function(t.Native.Path)
+	if err != nil || f.schema == nil {
+		return t
+	}
+	typed := *t
+	typed.InputSchema = f.schema
+	return &typed
 }
 
 // nativeTool makes the handler of a native tool.
@@ -66,8 +122,12 @@ func nativeTool(t *config.Tool) (mcp.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tool %s: %w", t.Name, err)
 	}
+	call := f.call
+	if takesFields(t) && f.schema != nil {
+		call = f.typed
+	}
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
-		out, err := f(ctx, r.Arguments)
+		out, err := call(ctx, r.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +151,7 @@ func answer(out any) (*mcp.CallResult, error) {
 }
 
 func init() {
-	register("ingot::echo", func(_ context.Context, args []byte) (any, error) { return rawJSON(args), nil })
+	register("ingot::echo", registered{call: func(_ context.Context, args []byte) (any, error) { return rawJSON(args), nil }})
 	Handle("ingot::time", func(context.Context, struct{}) (map[string]string, error) {
 		return map[string]string{"time": time.Now().UTC().Format(time.RFC3339Nano)}, nil
 	})

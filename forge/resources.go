@@ -50,7 +50,9 @@ func (g *generation) addResources() error {
 			if err != nil {
 				return nil, err
 			}
-			return func(ctx context.Context, args []byte) (any, error) { return f(expression.WithState(ctx, sees), args) }, nil
+			return func(ctx context.Context, args []byte) (any, error) {
+				return f.call(expression.WithState(ctx, sees), args)
+			}, nil
 		},
 	})
 	if err != nil {

@@ -30,14 +30,14 @@ func registerState() {
 		"state::get": stateGet, "state::set": stateSet, "state::delete": stateDelete,
 		"state::exists": stateExists, "state::increment": stateIncrement, "state::list": stateList,
 	} {
-		register(path, func(ctx context.Context, args []byte) (any, error) {
+		register(path, registered{call: func(ctx context.Context, args []byte) (any, error) {
 			var in stateArguments
 			if err := json.Unmarshal(args, &in); err != nil {
 				return nil, fault.Because(err, fault.InvalidInput, "the arguments do not fit: %v", err)
 			}
 			out, err := f(ctx, StateOf(ctx), &in)
 			return out, stateFault(err)
-		})
+		}})
 	}
 }
 

@@ -62,7 +62,7 @@ func toolTables() {
 
 func kindTables() {
 	common := commonFields()
-	paramsField := field[Tool]{name: "params", doc: "What a call takes. Arguments are checked against it.", value: params(func(t *Tool) *[]Param { return &t.Params }, "params", "")}
+	paramsField := field[Tool]{name: "params", doc: "What a call takes. Arguments are checked against it. Without it a native tool takes what its Go function has fields for.", value: params(func(t *Tool) *[]Param { return &t.Params }, "params", "")}
 	timeouts := []field[Tool]{
 		{name: "timeout", same: "timeout_ms", doc: "How long a call may take. A cli tool that says nothing has 5m, an http tool 30s.", value: duration(func(t *Tool) *time.Duration { return &t.Timeout })},
 		{name: "timeout_ms", same: "timeout", doc: "How long a call may take, in milliseconds.", value: units(time.Millisecond, func(t *Tool) *time.Duration { return &t.Timeout })},
