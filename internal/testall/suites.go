@@ -57,7 +57,8 @@ for target in FuzzServer FuzzRepeat FuzzScan FuzzTemplates; do fuzz mcp $target 
 for target in FuzzPlainObject FuzzResultFault FuzzCustomSection; do fuzz internal/sandbox $target 5; done
 fuzz internal/sandbox/signature FuzzVerify 5
 for target in FuzzFast FuzzCompileAndValidate; do fuzz internal/schema $target 5; done
-fuzz internal/grants FuzzParse 5
+for package in internal/grants internal/toolargs; do fuzz $package FuzzParse 5; done
+fuzz forge/resource FuzzNames 5
 fuzz forge/config FuzzParse 5
 for target in FuzzParse FuzzValueIsNeverExpanded; do fuzz forge/template $target 5; done
 fuzz forge/httptool FuzzJSONTextKeepsItsShape 5
