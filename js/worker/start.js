@@ -11,9 +11,10 @@ export function startWorker() {
 const gone = (what) => new IngotError("ERR_WORKER", `the store's worker has ended: ${what}`);
 
 function startThread() {
-  // What belongs to the text of --eval is refused for a file.
-  const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
-  const worker = new threads.Worker(new URL("../worker.js", import.meta.url), { execArgv });
+  // A worker has the process's flags, but what belongs to the text of --eval is refused
+  // for a file.
+  const options = process.execArgv.some((flag) => flag.startsWith("--input-type")) ? { execArgv: [] } : {};
+  const worker = new threads.Worker(new URL("../worker.js", import.meta.url), options);
   worker.unref();
   return {
     post: (message) => worker.postMessage(message),
