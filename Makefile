@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ $(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.
 $(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go engine/*.go)
 	@echo "== building $(MCP)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm/mcp
+
+js-build: wasm ## build js/build: the npm package's CommonJS modules and ./inline
+	@cd js && { test -d node_modules/typescript || $(NPM); } && npm run --silent build
 
 tools: ## install what the tests need beside Go and Node (Debian's packages, and wazero's command)
 	@sh .ci/tools.sh
@@ -105,4 +108,4 @@ bench-forge: ## measure servers of a forge.yaml beside the bare core and a bare 
 	@$(GO) -C bench run ./forge $(FLAGS)
 
 clean: ## remove what was built
-	rm -rf $(BIN) $(VENV) $(WASM) $(MCP)
+	rm -rf js/build $(BIN) $(VENV) $(WASM) $(MCP)

@@ -1,26 +1,11 @@
 import { IngotError, typeError } from "./errors.js";
 
-// Written so that bundlers find the file and Node and browsers resolve it.
-const DEFAULT_URL = new URL("./dist/engine.wasm", import.meta.url);
-
-/** The compiled default engine, shared by all stores. */
-let compiled = null;
-
 /**
  * loadModule compiles the engine.
- * @param {undefined | WebAssembly.Module | ArrayBuffer | Uint8Array | URL | string | Response} source
+ * @param {WebAssembly.Module | ArrayBuffer | Uint8Array | URL | string | Response} source
  * @returns {Promise<WebAssembly.Module>}
  */
-export function loadModule(source) {
-  if (source !== undefined) return compile(source);
-  compiled ??= compile(DEFAULT_URL).catch((error) => {
-    compiled = null; // a later open may find the file
-    throw error;
-  });
-  return compiled;
-}
-
-async function compile(source) {
+export async function loadModule(source) {
   if (source instanceof WebAssembly.Module) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return compileBytes(source);
   if (typeof Response !== "undefined" && source instanceof Response) return compileResponse(source);

@@ -15,10 +15,11 @@ const PERSISTS = new Set(["fs", "opfs", "idb"]);
 const BYTES_MAX_DEFAULT = 2 ** 30;
 
 /**
- * openStore is open(). locked says that the caller has the store's Web Lock already: a
- * worker that shares a store with other tabs has.
+ * openStore is open(). defaultEngine gives the compiled engine where the options name
+ * none. locked says that the caller has the store's Web Lock already: a worker that
+ * shares a store with other tabs has.
  */
-export async function openStore(options = {}, locked = false) {
+export async function openStore(options, defaultEngine, locked = false) {
   refuseUnknown(options, OPEN_OPTIONS, "open");
   const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, evict = false, now = Date.now } = options;
   if (typeof name !== "string") throw typeError("name", "a string", name);
@@ -30,7 +31,7 @@ export async function openStore(options = {}, locked = false) {
   checkPersist(options);
 
   const begin = async (files) => {
-    const engine = await Engine.start(await loadModule(wasm), now, files);
+    const engine = await Engine.start(await (wasm === undefined ? defaultEngine() : loadModule(wasm)), now, files);
     engine.setFirst(maxBytes);
     // What needs more than 32 bits is too long in any case, and not the flag above them.
     engine.setSecond(Math.min(maxValueBytes, 2 ** 32 - 1) + evicts);

@@ -15,11 +15,15 @@ const ALONE = new Set(["close", "watchNext"]);
 const KEYS_PAGE = 10_000;
 const ENTRIES_PAGE = 1000;
 
-/** openWorker opens a store in a worker of its own; index.d.ts describes it. */
-export async function openWorker(options = {}) {
+/**
+ * openWorker opens a store in a worker of its own; index.d.ts describes it. engine, where
+ * there is one, gives the compiled engine that the worker could not find itself.
+ */
+export async function openWorker(options = {}, engine = undefined) {
   refuseUnknown(options, OPEN_OPTIONS, "openWorker");
   const { wasm, ...others } = options;
   if (wasm !== undefined) others.wasm = await loadModule(wasm);
+  else if (engine !== undefined) others.wasm = await engine();
   const worker = startWorker();
   const line = new Line(worker);
   try {

@@ -15,6 +15,7 @@
 // What had been sent to an owner that is gone without a bye was run or was not: calls
 // that only look are sent again, the others fail with ERR_OWNER_CHANGED.
 
+import { defaultEngine } from "../default-engine.js";
 import { IngotError } from "../errors.js";
 import { openStore } from "../open.js";
 import { lockName } from "../persist/web-lock.js";
@@ -111,7 +112,7 @@ export class Member {
 
   async #own() {
     try {
-      const store = await openStore(this.#options, true);
+      const store = await openStore(this.#options, defaultEngine, true);
       this.#host = new Host(store, this.#options);
       if (this.#ended.signal.aborted) return await this.#resign();
       const { persist, sync = "group" } = this.#options;
