@@ -177,6 +177,28 @@ test("Node keeps native processes and other ones of Node out until it is gone", 
   await (await open({ persist, dir })).close();
 });
 
+// Another pid namespace, as a container has: there nobody sees the other's processes.
+const inContainer = (...command) => run("unshare", ["--pid", "--fork", "--mount-proc", ...command]);
+
+test("what another pid namespace has counts as held until somebody says otherwise", async (t) => {
+  if (await inContainer("true").then(() => false, () => true)) return t.skip("this user may not make a pid namespace");
+  const dir = temporary(t);
+  const tries = `import(${JSON.stringify(new URL("../js/index.js", import.meta.url).href)}).then(({ open }) => open({ persist: "fs", dir: ${JSON.stringify(dir)} }))
+    .then((store) => { console.log("open"); process.exit(); }, ({ code, message }) => console.log(code, message))`;
+  const server = await serve(dir);
+  assert.match((await inContainer(process.execPath, "--eval", tries)).stdout, /^ERR_LOCKED .*in another container.*empty the file lock/);
+  server.child.kill("SIGKILL");
+  await once(server.child, "exit");
+  assert.match((await inContainer(process.execPath, "--eval", tries)).stdout, /^ERR_LOCKED/, "it cannot know");
+  await (await open({ persist, dir })).close(); // here it is known, and is forgotten
+  assert.equal((await inContainer(process.execPath, "--eval", tries)).stdout, "open\n"); // and ends without closing
+  await assert.rejects(open({ persist, dir }), ({ code, message }) => code === "ERR_LOCKED" && /remove the file owner_[0-9]+/.test(message));
+  await assert.rejects(ingot("verify", dir), ({ stderr }) => stderr.includes("in use"));
+  for (const name of readdirSync(dir)) if (name.startsWith("owner_")) rmSync(join(dir, name));
+  await ingot("verify", dir);
+  await (await open({ persist, dir })).close();
+});
+
 test("native processes and processes of Node that open at once never have it together", async (t) => {
   const dir = temporary(t);
   await (await open({ persist, dir })).close();

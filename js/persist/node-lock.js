@@ -75,6 +75,7 @@ function lockByOwnerFile(files) {
       mine.release();
       throw locked(files.dir, holder);
     }
+    forgetNative(files);
     return mine.release;
   }
   throw locked(files.dir, "processes that come and go");
@@ -177,6 +178,12 @@ function nativeHolder(files, me) {
   if (holder?.boot === undefined) return undefined;
   const elsewhere = holder.boot === me.boot ? holder.space !== me.space : holder.host !== me.host;
   return elsewhere ? `${describe(holder)} in another container or on another machine; if it is gone, empty the file ${LOCK_NAME} in it` : undefined;
+}
+
+// forgetNative empties the lock file of a native process that was killed. None that
+// lives writes to it while the owner file is there.
+function forgetNative(files) {
+  if (fs.existsSync(files.at(LOCK_NAME))) fs.truncateSync(files.at(LOCK_NAME), 0);
 }
 
 // deviceOf is a device number as /proc/locks writes it (gnu_dev_major of glibc).
