@@ -67,7 +67,7 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 		}
 	}
 	if g.modules != nil {
-		g.modules.Enter(g, g.wrapModule)
+		g.modules.Enter(ruledCatalog{g}, g.wrapModule)
 		if err := g.checkSteps(); err != nil {
 			return nil, err
 		}

@@ -35,14 +35,14 @@ type Options struct {
 	// for access rules.
 	WrapTool func(t mcp.Tool, h mcp.Handler) mcp.Handler
 	// Allow, when not nil, is asked before a resource of the file is read, listed,
-	// completed or listened to, by the name [ReadResources] in the place of a tool's: for
-	// access rules. Its error is the answer.
+	// completed or listened to, and one of a module is read or completed, by the name
+	// [ReadResources] in the place of a tool's: for access rules. Its error is the answer.
 	Allow func(ctx context.Context, tool string) error
 	// StateInMemory keeps the state in memory, empty at first, whatever the file says:
 	// for tests, and for who only looks at what a file makes.
 	StateInMemory bool
 	// CheckTools, when not nil, may refuse what a file says by the names of its tools,
-	// and [ReadResources] where it has resources that can be read:
+	// and [ReadResources] where there are resources that can be read:
 	// for access rules that name some.
 	CheckTools func(names []string) error
 	// WatchFiles has all files looked at, and Reload called when they change; otherwise
@@ -103,7 +103,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.Close())
+			err = redacted(errors.Join(err, p.Close()), c.Secrets)
 		}
 	}()
 	if err := p.openState(c); err != nil {

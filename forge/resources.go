@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/config"
@@ -28,10 +27,49 @@ const ReadResources = "resource_read"
 // ruled are the names that access rules may have.
 func (g *generation) ruled() []string {
 	names := g.toolNames()
-	if slices.ContainsFunc(g.config.Resources, func(r config.Resource) bool { return r.Read }) {
+	if len(g.offer.resources)+len(g.offer.templates) > 0 {
 		names = append(names, ReadResources)
 	}
 	return names
+}
+
+// mayRead asks the access rules whether the caller may read resources.
+func (g *generation) mayRead(ctx context.Context) error {
+	if ask := g.project.options.Allow; ask != nil {
+		return ask(ctx, ReadResources)
+	}
+	return nil
+}
+
+// ruledCatalog offers what modules have: their resources under the access rules of the
+// file's own.
+type ruledCatalog struct{ *generation }
+
+// AddResource implements wasmtools.Catalog.
+func (c ruledCatalog) AddResource(r mcp.Resource, h mcp.ReadHandler) {
+	c.offer.AddResource(r, c.ruledRead(h))
+}
+
+// AddTemplate implements wasmtools.Catalog.
+func (c ruledCatalog) AddTemplate(t mcp.ResourceTemplate, h mcp.ReadHandler) {
+	if complete := t.Complete; complete != nil {
+		t.Complete = func(ctx context.Context, r *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+			if err := c.mayRead(ctx); err != nil {
+				return nil, err
+			}
+			return complete(ctx, r)
+		}
+	}
+	c.offer.AddTemplate(t, c.ruledRead(h))
+}
+
+func (c ruledCatalog) ruledRead(h mcp.ReadHandler) mcp.ReadHandler {
+	return func(ctx context.Context, r *mcp.ReadRequest) (*mcp.ReadResult, error) {
+		if err := c.mayRead(ctx); err != nil {
+			return nil, err
+		}
+		return h(ctx, r)
+	}
 }
 
 // addResources offers the resources of the file. Handlers run on the generation that
@@ -39,12 +77,8 @@ func (g *generation) ruled() []string {
 func (g *generation) addResources() error {
 	public := state.Public(g.project.state)
 	sees := &seen{public}
-	var allow func(ctx context.Context) error
-	if ask := g.project.options.Allow; ask != nil {
-		allow = func(ctx context.Context) error { return ask(ctx, ReadResources) }
-	}
 	set, err := resource.NewSet(g.config.Resources, resource.Options{
-		Allow: allow, State: public, Lookup: sees, Secrets: g.config.Secrets, Logger: g.project.options.Logger,
+		Allow: g.mayRead, State: public, Lookup: sees, Secrets: g.config.Secrets, Logger: g.project.options.Logger,
 		Function: func(path string) (resource.Function, error) {
 			f, err := function(path)
 			if err != nil {

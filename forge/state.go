@@ -47,7 +47,7 @@ func stateFault(err error) error {
 	switch {
 	case err == nil || errors.As(err, &done):
 		return err
-	case errors.Is(err, state.ErrKey), errors.Is(err, state.ErrOptions):
+	case errors.Is(err, state.ErrKey), errors.Is(err, state.ErrTTL), errors.Is(err, state.ErrValueSize), errors.Is(err, state.ErrOptions):
 		return fault.Because(err, fault.InvalidInput, "%v", err)
 	case errors.Is(err, state.ErrFull), errors.Is(err, state.ErrReadOnly):
 		return fault.Because(err, fault.Unavailable, "%v", err)

@@ -52,8 +52,8 @@ type flight struct {
 
 func (w *wrapping) cache(c *config.Cache) layer {
 	own := slices.ContainsFunc(w.tool.Middleware, func(m config.Middleware) bool { return m.Cache == c })
-	if !own && !readOnly(w.tool) {
-		return nil
+	if !own && (!readOnly(w.tool) || w.tool.State != nil && w.tool.State.Handle) {
+		return nil // what hands out handles would give one to several conversations
 	}
 	made := share(w, w.tool.Name, config.MiddlewareCache, c, func() *cache {
 		return &cache{config: *c, name: w.tool.Name, entries: map[string]*list.Element{}, recent: list.New(), flights: map[string]*flight{}}

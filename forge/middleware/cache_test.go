@@ -113,15 +113,24 @@ func TestCacheSingleFlight(t *testing.T) {
 // A cache of all tools keeps only what tools answer that change nothing.
 func TestCacheLooksAtTheTool(t *testing.T) {
 	of := &config.Config{Middleware: []config.Middleware{cacheOf(config.Cache{TTL: time.Minute, EntriesMax: 2, BytesMax: 10_000})}}
-	for want, tool := range map[int32]*config.Tool{2: {Name: "t"}, 1: {Name: "t", Annotations: &mcp.ToolAnnotations{ReadOnlyHint: &yes}}} {
+	get := &config.HTTP{Method: "GET"}
+	for what, c := range map[string]struct {
+		want int32
+		tool *config.Tool
+	}{
+		"a tool that may change something": {2, &config.Tool{Name: "t"}},
+		"a tool that only reads":           {1, &config.Tool{Name: "t", Annotations: &mcp.ToolAnnotations{ReadOnlyHint: &yes}}},
+		"a GET":                            {1, &config.Tool{Name: "t", HTTP: get}},
+		"a GET that hands out handles":     {2, &config.Tool{Name: "t", HTTP: get, State: &config.ToolState{Handle: true}}},
+	} {
 		target := &target{do: ok}
-		h, err := middleware.Wrap(target.call, tool, middleware.Chain(of, tool), shared())
+		h, err := middleware.Wrap(target.call, c.tool, middleware.Chain(of, c.tool), shared())
 		require.NoError(t, err)
 		for range 2 {
 			_, err = call(h, `{}`)
 			require.NoError(t, err)
 		}
-		require.Equal(t, want, target.calls.Load())
+		require.Equal(t, c.want, target.calls.Load(), what)
 	}
 }
 

@@ -68,7 +68,7 @@ type redaction struct {
 }
 
 // secretEndings are how names of members end that hold secrets.
-var secretEndings = []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "authorization", "credential", "credentials", "cookie", "privatekey"}
+var secretEndings = []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "authorization", "credential", "credentials", "cookie", "privatekey", plain(config.HandleParam)}
 
 const redacted = "[redacted]"
 
@@ -106,6 +106,8 @@ func (r *redaction) answer(result *mcp.CallResult) string {
 		switch {
 		case c.Type != mcp.ContentText:
 			texts = append(texts, fmt.Sprintf("[%s]", c.Type))
+		case strings.HasPrefix(c.Text, config.HandleParam+": "):
+			texts = append(texts, config.HandleParam+": "+redacted)
 		case strings.HasPrefix(c.Text, "{"), strings.HasPrefix(c.Text, "["):
 			texts = append(texts, r.json([]byte(c.Text)))
 		default:

@@ -469,6 +469,15 @@ func TestLogging(t *testing.T) {
 	require.Equal(t, `{"apiKey":"[redacted]","rows":[{"Session-Token":"[redacted]","n":1}]}`, got["answer"])
 	require.Equal(t, []any{"INFO", "call", "t", "audit"}, []any{got["level"], got["msg"], got["tool"], got["tag"]})
 
+	target.do = func(context.Context, *mcp.CallRequest) (*mcp.CallResult, error) {
+		return &mcp.CallResult{Content: []mcp.Content{{Type: mcp.ContentText, Text: "2"}, {Type: mcp.ContentText, Text: "state_handle: ABC"}}}, nil
+	}
+	_, err = call(h, `{"state_handle":"ABC"}`)
+	require.NoError(t, err)
+	got = line()
+	require.Equal(t, `{"state_handle":"[redacted]"}`, got["arguments"])
+	require.Equal(t, "2\nstate_handle: [redacted]", got["answer"])
+
 	target.do = failing(fault.Because(errors.New("password=hunter2"), fault.Unavailable, "down"))
 	_, _ = call(h, strings.Repeat(" ", 65<<10)+`{}`)
 	got = line()

@@ -279,8 +279,9 @@ func (s *Set) Write(ctx context.Context, uri string, c *Content) error {
 	case errors.Is(err, mcp.ErrNoResource):
 		return fault.New(fault.InvalidInput, "nothing can be written at %.200q", uri)
 	case errors.As(err, &known):
-		known.Message = s.options.Secrets.Redact(known.Message)
-		return known
+		shown := *known // which a function may answer again and again
+		shown.Message = s.options.Secrets.Redact(shown.Message)
+		return &shown
 	}
 	return fault.Because(err, fault.ClassOf(err), "%s", s.options.Secrets.Redact(err.Error()))
 }
