@@ -139,8 +139,10 @@ export class Durable {
         this.#engine.checked("ingot_close", this.#handle);
         this.#engine.close();
         await this.#commit();
+        group?.resolve();
+      } else {
+        group?.reject(new IngotError("ERR_POISONED", "the engine trapped before the flush"));
       }
-      group?.resolve();
     } catch (error) {
       group?.reject(error);
       throw error;
