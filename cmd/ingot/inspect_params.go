@@ -66,20 +66,26 @@ func params(schema []byte) []inspectedParam {
 		p := inspectedParam{Name: fmt.Sprint(name), Required: slices.Contains(s.Required, fmt.Sprint(name))}
 		var known property
 		if json.Unmarshal(raw, &known) == nil {
-			p.Type, p.Default, p.Description, p.Limits = known.kind(), known.Default, known.Description, known.limits()
+			p.Type, p.Default, p.Description, p.Limits = known.kind(0), known.Default, known.Description, known.limits()
 		}
 		all = append(all, p)
 	}
 	return all
 }
 
+// arraysMax is how deep arrays of arrays are told of.
+const arraysMax = 8
+
 // kind is the type in a word or a few.
-func (p *property) kind() string {
+func (p *property) kind(depth int) string {
 	var one string
 	var several []string
 	switch {
-	case json.Unmarshal(p.Type, &one) == nil && one == "array" && p.Items != nil && p.Items.kind() != "":
-		return "array of " + p.Items.kind()
+	case json.Unmarshal(p.Type, &one) == nil && one == "array" && p.Items != nil && depth < arraysMax:
+		if of := p.Items.kind(depth + 1); of != "" {
+			return "array of " + of
+		}
+		return one
 	case one != "":
 		return one
 	case json.Unmarshal(p.Type, &several) == nil:

@@ -67,6 +67,8 @@ func (f *keeperFlags) openOne(ctx context.Context, out streams, writes bool) (ke
 
 // hasStateTools finds out whether a server is one of ingot serve, or one like it.
 func hasStateTools(ctx context.Context, client *mcpclient.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("the server does not list its tools within %v", askTimeout))
+	defer cancel()
 	tools, err := client.Tools(ctx)
 	if err != nil {
 		return err

@@ -128,7 +128,7 @@ func (c *Client) Subscribe(ctx context.Context, uri string) error {
 	if c.modern {
 		return fmt.Errorf("the server speaks %s alone, in which this client cannot listen", c.server.Protocol)
 	}
-	if err := c.carrier.listen(); err != nil {
+	if err := c.carrier.listen(ctx); err != nil {
 		return err
 	}
 	_, err := c.request(ctx, "resources/subscribe", uri, map[string]any{"uri": uri}, nil)

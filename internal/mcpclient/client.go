@@ -58,8 +58,9 @@ type carrier interface {
 	send(ctx context.Context, id int64, head header, frame []byte) error
 	// agreed tells of the version, once it is known.
 	agreed(version string)
-	// listen opens the way for what comes unasked, where that needs one.
-	listen() error
+	// listen opens the way for what comes unasked, where that needs one. ctx bounds the
+	// opening alone.
+	listen(ctx context.Context) error
 	close(ctx context.Context) error
 }
 

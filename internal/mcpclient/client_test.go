@@ -175,6 +175,32 @@ func TestSubscribe(t *testing.T) {
 	})
 }
 
+// A server that never opens the stream is not waited for longer than the caller does.
+func TestSubscribeIsGivenUp(t *testing.T) {
+	handler := streamable.NewHTTPHandler(newServer(t), streamable.HTTPOptions{})
+	asked := make(chan struct{})
+	over := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			close(asked)
+			<-r.Context().Done()
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	defer over.Close()
+	defer handler.Drain()
+	c, err := mcpclient.Dial(t.Context(), over.URL, mcpclient.HTTPOptions{Transport: over.Client().Transport})
+	require.NoError(t, err)
+	defer c.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	go func() {
+		<-asked
+		cancel(why)
+	}()
+	require.ErrorIs(t, c.Subscribe(ctx, "x:one"), why)
+}
+
 func TestManyAtOnce(t *testing.T) {
 	each(t, mcpclient.Options{}, func(t *testing.T, c *mcpclient.Client, _ *mcp.Server) {
 		var group sync.WaitGroup

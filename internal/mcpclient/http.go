@@ -213,39 +213,45 @@ func (h *overHTTP) sessionID() string {
 // where the stream breaks off before.
 func (h *overHTTP) follow(ctx context.Context, id int64, body io.ReadCloser) error {
 	last, retry := "", retryDefault
-	for fruitless := 0; ; {
+	for fruitless := 0; ; fruitless++ {
 		events := newEvents(body)
-		for {
-			e, err := events.next()
-			if err != nil {
-				if errors.Is(err, errLongEvent) {
-					return err
-				}
-				break // the end, expected or not
-			}
+		some, done, err := h.until(ctx, id, events)
+		body.Close()
+		if err != nil || done {
+			return err
+		}
+		if some {
 			fruitless = 0
 			last, retry = events.lastID, min(max(events.retry, 0), retryMax)
-			if len(e) == 0 {
-				continue
-			}
-			answered, err := h.client.receive(ctx, e)
-			if err != nil {
-				return err
-			}
-			if slices.Contains(answered, id) {
-				return nil
-			}
 		}
-		body.Close()
 		if last == "" || fruitless == resumesMax {
 			return errors.New("the server's stream ended before the answer")
 		}
-		fruitless++
-		var err error
 		if body, err = h.resume(ctx, last, retry); err != nil {
 			return err
 		}
-		defer body.Close()
+	}
+}
+
+// until reads a stream up to its end, or with done up to the answer to id. some says
+// whether there was an event.
+func (h *overHTTP) until(ctx context.Context, id int64, events *events) (some, done bool, err error) {
+	for {
+		e, err := events.next()
+		switch {
+		case errors.Is(err, errLongEvent):
+			return some, false, err
+		case err != nil:
+			return some, false, nil // the end, expected or not
+		}
+		some = true
+		if len(e) == 0 {
+			continue
+		}
+		answered, err := h.client.receive(ctx, e)
+		if err != nil || slices.Contains(answered, id) {
+			return true, err == nil, err
+		}
 	}
 }
 
@@ -276,7 +282,7 @@ func (h *overHTTP) resume(ctx context.Context, last string, retry time.Duration)
 }
 
 // listen opens the session's own stream, once, and keeps it until the client is closed.
-func (h *overHTTP) listen() error {
+func (h *overHTTP) listen(ctx context.Context) error {
 	h.mu.Lock()
 	heard := h.heard
 	h.heard = true
@@ -284,8 +290,15 @@ func (h *overHTTP) listen() error {
 	if heard {
 		return nil
 	}
+	stop := context.AfterFunc(ctx, h.end) // a server may take its time
 	body, err := h.resume(h.life, "", 0)
+	if !stop() {
+		err = errors.Join(context.Cause(ctx), err)
+	}
 	if err != nil {
+		if body != nil {
+			body.Close()
+		}
 		return err
 	}
 	h.running.Go(func() { // ends with close

@@ -51,7 +51,7 @@ func (m *memory) send(_ context.Context, _ int64, _ header, frame []byte) error 
 
 func (m *memory) agreed(string) {}
 
-func (m *memory) listen() error { return nil }
+func (m *memory) listen(context.Context) error { return nil }
 
 // close ends the reading and the connection, and waits for both.
 func (m *memory) close(context.Context) error {

@@ -115,7 +115,7 @@ func (o object) put(s *schema, path []string, text string, again bool) error {
 		}
 		return inner.put(below, path[1:], text, again)
 	}
-	value, err := below.value(text)
+	value, err := below.value(text, 0)
 	if err != nil {
 		return err
 	}
@@ -156,8 +156,8 @@ func joined(before, more json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(append(a, b...))
 }
 
-// value makes JSON of a text.
-func (s *schema) value(text string) (json.RawMessage, error) {
+// value makes JSON of a text that stands so many arrays deep.
+func (s *schema) value(text string, depth int) (json.RawMessage, error) {
 	if v := s.choice(text); v != nil {
 		return v, nil
 	}
@@ -170,7 +170,7 @@ func (s *schema) value(text string) (json.RawMessage, error) {
 		if !slices.Contains(types, kind) {
 			continue
 		}
-		v, err := s.as(kind, text)
+		v, err := s.as(kind, text, depth)
 		if err == nil {
 			return v, nil
 		}
@@ -187,7 +187,7 @@ func (s *schema) value(text string) (json.RawMessage, error) {
 var order = []string{"null", "boolean", "integer", "number", "array", "object", "string"}
 
 // as reads a text as a type.
-func (s *schema) as(kind, text string) (json.RawMessage, error) {
+func (s *schema) as(kind, text string, depth int) (json.RawMessage, error) {
 	raw := json.RawMessage(strings.TrimSpace(text))
 	valid := json.Valid(raw)
 	switch kind {
@@ -214,7 +214,7 @@ func (s *schema) as(kind, text string) (json.RawMessage, error) {
 		}
 		return nil, fmt.Errorf("is a number, not %.80q", text)
 	case "array":
-		return s.array(text, raw, valid)
+		return s.array(text, raw, valid, depth)
 	default:
 		if valid && raw[0] == '{' {
 			return raw, nil
@@ -225,15 +225,19 @@ func (s *schema) as(kind, text string) (json.RawMessage, error) {
 
 func isNumber(raw []byte) bool { return raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' }
 
-// array reads JSON, or elements between commas.
-func (s *schema) array(text string, raw json.RawMessage, valid bool) (json.RawMessage, error) {
+// array reads JSON, or elements between commas. An array whose elements are such arrays
+// again, by a reference, has no end.
+func (s *schema) array(text string, raw json.RawMessage, valid bool, depth int) (json.RawMessage, error) {
 	if valid && raw[0] == '[' {
 		return raw, nil
+	}
+	if depth == depthMax {
+		return nil, fmt.Errorf("is an array more than %d deep: write it as JSON", depthMax)
 	}
 	elements := []json.RawMessage{}
 	if text != "" {
 		for part := range strings.SplitSeq(text, ",") {
-			v, err := s.items().value(part)
+			v, err := s.items().value(part, depth+1)
 			if err != nil {
 				return nil, fmt.Errorf("an element %w", err)
 			}

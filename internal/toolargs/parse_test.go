@@ -113,7 +113,14 @@ func TestOddSchemas(t *testing.T) {
 			assert.JSONEq(t, `{"a":1,"b":"c"}`, string(got), s)
 		}
 	}
-	_, err := toolargs.Parse([]byte(`[`), nil, nil)
+	// The elements of an array may be such arrays again.
+	circle := []byte(`{"properties":{"a":{"$ref":"#/$defs/a"}},"$defs":{"a":{"type":"array","items":{"$ref":"#/$defs/a"}}}}`)
+	_, err := toolargs.Parse(circle, nil, []string{"a=x"})
+	assert.ErrorContains(t, err, "more than 32 deep")
+	got, err := toolargs.Parse(circle, nil, []string{"a=[[],[[]]]"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"a":[[],[[]]]}`, string(got))
+	_, err = toolargs.Parse([]byte(`[`), nil, nil)
 	assert.ErrorContains(t, err, "--args")
 	_, err = toolargs.Parse([]byte(`{"additionalProperties":false}`), nil, []string{"a=1"})
 	assert.ErrorContains(t, err, `there is no "a"`)
