@@ -158,7 +158,7 @@ func (c *callCommand) print(out streams, r *mcpclient.Result) error {
 		if err := json.Indent(&whole, r.Raw, "", "  "); err != nil {
 			return fmt.Errorf("the result is no JSON: %w", err)
 		}
-		if _, err := fmt.Fprintf(out.stdout, "%s\n", whole.Bytes()); err != nil {
+		if _, err := fmt.Fprintf(out.stdout, "%s\n", visible(bytes.ToValidUTF8(whole.Bytes(), []byte("\ufffd")))); err != nil {
 			return err
 		}
 	}

@@ -47,6 +47,7 @@ func (c *completionCommand) Run(out streams) error {
 
 // bash splits words at = and : where a command line does not: they are put together
 // again, and of what is answered the part is taken away that stands before the last one.
+// Values are quoted: one with a blank, or that the shell would run, is one word all the same.
 const bashScript = `# completion of ingot for bash
 _ingot() {
 	local words=() word i glue=
@@ -71,7 +72,8 @@ _ingot() {
 		fi
 		line=${line%%$'\t'*}
 		[[ $line == *= ]] && compopt -o nospace 2>/dev/null
-		COMPREPLY+=("${line#"$before"}")
+		printf -v line %q "${line#"$before"}"
+		COMPREPLY+=("$line")
 	done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
 }
 complete -F _ingot ingot
@@ -124,9 +126,16 @@ func complete(words []string, stdout io.Writer) int {
 	l := readLineSoFar(parser.Model.Node, words[:len(words)-1])
 	last := words[len(words)-1]
 	for _, c := range l.candidates(last) {
-		name, _, _ := strings.Cut(c, "\t")
-		if c == filesWord || strings.HasPrefix(name, last) {
-			fmt.Fprintln(stdout, strings.TrimSuffix(c, "\t"))
+		name, about, _ := strings.Cut(c, "\t")
+		switch {
+		case c == filesWord:
+			fmt.Fprintln(stdout, c)
+		case !strings.HasPrefix(name, last) || command.PlainLine(name) != name:
+			// not meant, or no word of a line
+		case about == "":
+			fmt.Fprintln(stdout, name)
+		default:
+			fmt.Fprintf(stdout, "%s\t%s\n", name, command.PlainLine(about))
 		}
 	}
 	return command.ExitOK

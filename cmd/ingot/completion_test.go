@@ -18,7 +18,7 @@ func completionFolder(t *testing.T) string {
 forge: {name: completed}
 tools:
   - {type: native, name: forecast, description: The weather. And more., handler: {inline: city}, params: {city: {type: string, description: Where.}, unit: {type: string, enum: [C, F]}, live: boolean, tags: {type: array, items: string}}}
-  - {type: native, name: forget, handler: {inline: '1'}}
+  - {type: native, name: forget, description: "\e[2J", handler: {inline: '1'}, params: {what: {type: string, enum: [two words, $(false), "\e[2J"]}}}
 `
 	for _, name := range []string{"forge.yaml", "other.yaml"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -50,6 +50,7 @@ func TestCompletion(t *testing.T) {
 		{"call forecast city=x tags=a t", "tags="},
 		{"call forecast unit=", "unit=C unit=F"},
 		{"call forecast live=t", "live=true"},
+		{"call forget what=", "what=two words what=$(false)"}, // and none that would steer the terminal
 		{"call nothing ", ""},
 		{"call --url http://x ", ""},
 		{"call --timeout ", ""},
@@ -73,6 +74,9 @@ func TestCompletion(t *testing.T) {
 	if got := shipped(t, dir, "", completeWord, "call", "forec"); got.stdout != "forecast\tThe weather\n" {
 		t.Errorf("%q", got.stdout)
 	}
+	if got := shipped(t, dir, "", completeWord, "call", "forg"); got.stdout != "forget\t?[2J\n" {
+		t.Errorf("%q", got.stdout)
+	}
 }
 
 // The script of bash, by bash: it is asked for completions as on a key.
@@ -92,6 +96,7 @@ func TestCompletionScripts(t *testing.T) {
 		{`ingot call for`, "forecast forget"},
 		{`ingot call forecast unit =`, "C F"},
 		{`ingot call forecast unit = F`, "F"},
+		{`ingot call forget what =`, `two\ words \$\(false\)`},
 		{`ingot call forecast city = x u`, "unit="},
 		{`ingot serve --sync = al`, "always"},
 		{`ingot serve --sync al`, "always"},

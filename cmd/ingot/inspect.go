@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,13 +13,14 @@ import (
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/internal/command"
+	"github.com/ingot-run/ingot/internal/httpserve"
 	"github.com/ingot-run/ingot/internal/mcpclient"
 )
 
 // inspectCommand is "ingot inspect".
 type inspectCommand struct {
 	Target    string        `arg:"" optional:"" name:"file|url" help:"A forge.yaml, or the URL of a running server; forge.yaml or pforge.yaml in this folder otherwise."`
-	TokenFile string        `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File with the bearer token that the server asks for: its first line. (or the environment variable INGOT_TOKEN)"`
+	TokenFile string        `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File with the bearer token that the server asks for: its first line. (or the environment variable INGOT_TOKEN, which is not sent over plain HTTP to another machine)"`
 	JSON      bool          `name:"json" help:"Print one JSON object."`
 	Timeout   time.Duration `default:"30s" placeholder:"DURATION" help:"How long all of it may take. (${default})"`
 }
@@ -59,7 +59,7 @@ func (c *inspectCommand) Run(ctx context.Context, out streams) error {
 		}
 		return found.write(out.stdout, colors)
 	}
-	if c.TokenFile != os.Getenv("INGOT_TOKEN_FILE") {
+	if httpserve.TokenFileGiven(c.TokenFile) {
 		return command.Usage("--token-file is for the URL of a server")
 	}
 	found, err := c.file(ctx, out.stderr)

@@ -38,6 +38,7 @@ func inspectFolder(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	t.Setenv("INSPECT_TOKEN", "s3cret-token")
+	t.Setenv("LANG", "C") // the module has it
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
 	module, err := filepath.Abs("../../guest/examples/c-sha256/sha256.wasm")
 	if err != nil {

@@ -180,10 +180,10 @@ func (p *pages) standing(depth int, all []standing) {
 		case m.Status == "open":
 			parts = append(parts, p.colors.Red(m.Status))
 		case m.Status != "":
-			parts = append(parts, m.Status)
+			parts = append(parts, command.PlainLine(m.Status))
 		}
 		for _, name := range slices.Sorted(maps.Keys(m.Counts)) {
-			parts = append(parts, fmt.Sprintf("%s %d", name, m.Counts[name]))
+			parts = append(parts, command.PlainLine(fmt.Sprintf("%s %d", name, m.Counts[name])))
 		}
 		if m.Tracked > 0 {
 			parts = append(parts, fmt.Sprintf("%d errors kept", m.Tracked))

@@ -117,7 +117,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return command.ExitOK
 	}
-	fmt.Fprintf(stderr, "ingot: %v\n", err)
+	fmt.Fprintf(stderr, "ingot: %s\n", command.Plain(err.Error())) // it may hold a server's words
 	if _, ok := errors.AsType[*command.UsageError](err); ok {
 		return command.ExitUsage
 	}

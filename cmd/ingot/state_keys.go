@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +61,7 @@ func (c *stateGetCommand) Run(ctx context.Context, out streams) (err error) {
 
 // writeLine writes v as one line of JSON.
 func writeLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return writeIndented(w, v, "")
 }
 
 // stateSetCommand is "ingot state set".
@@ -212,7 +209,7 @@ func (c *stateDeleteCommand) Run(ctx context.Context, out streams) (err error) {
 	for _, name := range c.Names {
 		version, deleted, err := k.delete(ctx, name, c.IfVersion)
 		if err != nil {
-			return err
+			return errors.Join(append(faults, err)...)
 		}
 		if c.JSON {
 			if err := writeLine(out.stdout, deletion{name, deleted, version}); err != nil {

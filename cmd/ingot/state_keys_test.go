@@ -156,6 +156,9 @@ func TestStateImportFaults(t *testing.T) {
 		`{"key":"c"} {"key":"d"}`:                       "more than one value",
 		`null`:                                          "a key has 1 to 65536 bytes",
 		`[1]`:                                           "line 5 is no entry",
+		`{"key":"c","value":"` + "\xff" + `"}`:          "it is not UTF-8",
+		`{"key":"c","expires_at":9223372036854775807}`: "expires_at is in Unix milliseconds",
+		`{"key":"c","expires_at":-1}`:                  "expires_at is in Unix milliseconds",
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
 		lines := `{"key":"a","value":"1"}` + "\n\n" + `{"key":"b","value":"2"}` + "\n" + `{"key":"b2"}` + "\n" + text + "\n" + `{"key":"z","value":"3"}` + "\n"

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/state"
@@ -57,7 +58,7 @@ func (c *stateExportCommand) Run(ctx context.Context, out streams) (err error) {
 		return fmt.Errorf("writing the export: %w", err)
 	}
 	n, err := export(ctx, k, c.Prefix, file, newMeter(out.stderr, "entries written"))
-	if err = errors.Join(err, file.Close()); err == nil {
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = os.Rename(part, c.Out)
 	}
 	if err != nil {
@@ -162,7 +163,7 @@ func (c *stateImportCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
-	i := &importing{keeper: k, batch: c.Batch, now: time.Now().UnixMilli(), meter: newMeter(out.stderr, "entries stored")}
+	i := &importing{keeper: k, batch: c.Batch, meter: newMeter(out.stderr, "entries stored")}
 	err = i.run(ctx, from)
 	if c.JSON {
 		err = errors.Join(err, writeLine(out.stdout, i.done))
@@ -185,7 +186,6 @@ func (c *stateImportCommand) Run(ctx context.Context, out streams) (err error) {
 type importing struct {
 	keeper keeper
 	batch  int
-	now    int64 // Unix milliseconds
 	meter  *meter
 	done   imported
 
@@ -242,6 +242,9 @@ func (i *importing) add(ctx context.Context, line []byte) error {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	err := d.Decode(&r)
+	if err == nil && !utf8.Valid(line) {
+		err = errors.New("it is not UTF-8, and what is not text is written in base64")
+	}
 	if err == nil && d.More() {
 		err = errors.New("there is more than one value on it")
 	}
@@ -252,6 +255,8 @@ func (i *importing) add(ctx context.Context, line []byte) error {
 	switch {
 	case key == "" || len(key) > state.KeyBytesMax:
 		return fmt.Errorf("line %d: a key has 1 to %d bytes, and this one %d", i.line, state.KeyBytesMax, len(key))
+	case r.ExpiresAt < 0 || r.ExpiresAt/1000 > time.Now().Add(state.TTLMax).Unix():
+		return fmt.Errorf("line %d: expires_at is in Unix milliseconds, and not %d", i.line, r.ExpiresAt)
 	case r.Key != "" && len(r.KeyBytes) > 0, r.Value != "" && len(r.Bytes) > 0:
 		return fmt.Errorf("line %d has a text and the same in base64", i.line)
 	}
@@ -264,11 +269,11 @@ func (i *importing) add(ctx context.Context, line []byte) error {
 	}
 	var ttl time.Duration
 	if r.ExpiresAt != 0 {
-		if r.ExpiresAt <= i.now {
+		if ttl = time.Until(time.UnixMilli(r.ExpiresAt)); ttl <= 0 {
 			i.expired++
 			return nil
 		}
-		ttl = time.Duration(r.ExpiresAt-i.now) * time.Millisecond
+		ttl = min(max(ttl.Round(time.Millisecond), time.Millisecond), state.TTLMax)
 	}
 	i.items = append(i.items, state.Item{Key: key, Value: value, TTL: ttl})
 	i.keys[key] = true

@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
 	"github.com/ingot-run/ingot/internal/mcpclient"
+	"github.com/ingot-run/ingot/mcp/httpguard"
 )
 
 // Bounds of what is read, and waited for.
@@ -28,13 +31,13 @@ const (
 // serverFlags name a running server.
 type serverFlags struct {
 	URL       string `name:"url" placeholder:"URL" help:"A running server, over streamable HTTP, such as http://127.0.0.1:7070; without a path it is /mcp."`
-	TokenFile string `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File with the bearer token that the server asks for: its first line. (or the environment variable INGOT_TOKEN)"`
+	TokenFile string `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File with the bearer token that the server asks for: its first line. (or the environment variable INGOT_TOKEN, which is not sent over plain HTTP to another machine)"`
 }
 
 // check finds flags that nothing would act on.
 func (f *serverFlags) check() error {
 	if f.URL == "" {
-		if f.TokenFile != os.Getenv("INGOT_TOKEN_FILE") {
+		if httpserve.TokenFileGiven(f.TokenFile) {
 			return command.Usage("--token-file is for a server that --url names")
 		}
 		return nil
@@ -45,8 +48,23 @@ func (f *serverFlags) check() error {
 	return nil
 }
 
-// token is what the server asks for; empty is nothing.
+// token is what the server asks for; empty is nothing. One of the environment may be
+// meant for another server: it goes nowhere where others could read it on the way.
 func (f *serverFlags) token() (string, error) {
+	token, err := f.readToken()
+	if err == nil && token != "" && !httpserve.TokenFileGiven(f.TokenFile) && exposed(f.URL) {
+		return "", command.Usage("the token of the environment is not sent over plain HTTP to another machine, where others may read it: use https, or a tunnel to a loopback address; or name its file with --token-file, or take it out of the environment (" + httpserve.TokenVariable + ", INGOT_TOKEN_FILE)")
+	}
+	return token, err
+}
+
+// exposed says whether what is sent to a URL leaves this machine as it is.
+func exposed(at string) bool {
+	u, err := url.Parse(at)
+	return err == nil && u.Scheme == "http" && !httpguard.IsLoopback(strings.ToLower(u.Hostname()))
+}
+
+func (f *serverFlags) readToken() (string, error) {
 	if f.TokenFile == "" {
 		return strings.TrimSpace(os.Getenv(httpserve.TokenVariable)), nil
 	}
@@ -122,9 +140,39 @@ func (f *targetFlags) open(ctx context.Context, out streams, o mcpclient.Options
 }
 
 // writeJSON writes v with indentation and a line end.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+func writeJSON(w io.Writer, v any) error { return writeIndented(w, v, "  ") }
+
+func writeIndented(w io.Writer, v any, indent string) error {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(visible(text.Bytes()))
+	return err
+}
+
+// visible is a JSON text of the same meaning that steers no terminal: the control
+// characters that may stand in one as they are, and those that turn a line around, are
+// escaped.
+func visible(text []byte) []byte {
+	if !bytes.ContainsFunc(text, steers) {
+		return text
+	}
+	var out bytes.Buffer
+	for _, r := range string(text) {
+		if steers(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
+}
+
+// steers is about what stands inside of strings: JSON has line ends and tabs outside.
+func steers(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || unicode.Is(unicode.Bidi_Control, r)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -164,7 +165,7 @@ func (c *testCommand) Run(ctx context.Context, p *project, out streams) (err err
 		}
 		fmt.Fprintf(out.stdout, "%s %s\n", verdict, command.PlainLine(r.Name))
 		for _, fault := range r.Faults {
-			fmt.Fprintf(out.stdout, "     %s\n", command.PlainLine(fault))
+			fmt.Fprintf(out.stdout, "     %s\n", strings.ReplaceAll(command.Plain(fault), "\n", "\n     "))
 		}
 	}
 	if failed > 0 {

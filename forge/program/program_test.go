@@ -86,6 +86,7 @@ func TestCommands(t *testing.T) {
 	code, stdout, stderr = try(t, shopArchive(t, strings.Replace(shop, "value: 1}", "value: 7}", 1)), "", "test")
 	require.Equal(t, command.ExitFailure, code)
 	require.Contains(t, stdout, "FAIL count")
+	require.Contains(t, stdout, "\n     -   \"value\": 7\n")
 	require.Contains(t, stderr, "shop: 1 of 2 tests failed")
 	code, _, stderr = try(t, shopArchive(t, strings.Replace(shop, "state::increment", "shop::other", 1)), "", "validate")
 	require.Equal(t, command.ExitFailure, code)

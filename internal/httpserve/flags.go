@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/mcp/httpguard"
 )
@@ -38,6 +40,13 @@ type Flags struct {
 	ProxyHeader  string   `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" help:"The header that the proxy writes: X-Forwarded-For or Forwarded. (${default})"`
 }
 
+// TokenFileGiven says whether it is the command line that names a token's file, and not
+// the environment's INGOT_TOKEN_FILE.
+func TokenFileGiven(file string) bool {
+	inherited := os.Getenv("INGOT_TOKEN_FILE")
+	return file != inherited && (inherited == "" || file != kong.ExpandPath(inherited))
+}
+
 // Unused returns an error when the command line says who may come in over HTTP, and
 // nothing is served over HTTP: somebody relies on what would not be done. instead says
 // what makes the flags matter. The environment may say what it likes.
@@ -46,7 +55,7 @@ func (f *Flags) Unused(instead string) error {
 		flag string
 		set  bool
 	}{
-		{"--token-file", f.TokenFile != os.Getenv("INGOT_TOKEN_FILE")},
+		{"--token-file", TokenFileGiven(f.TokenFile)},
 		{"--auth-disabled", f.AuthDisabled},
 		{"--allow-host", len(f.AllowHost) > 0},
 		{"--allow-origin", len(f.AllowOrigin) > 0},
