@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
 	"github.com/ingot-run/ingot/internal/mcpclient"
-	"github.com/ingot-run/ingot/mcp/httpguard"
 )
 
 // Bounds of what is read, and waited for.
@@ -52,16 +50,10 @@ func (f *serverFlags) check() error {
 // meant for another server: it goes nowhere where others could read it on the way.
 func (f *serverFlags) token() (string, error) {
 	token, err := f.readToken()
-	if err == nil && token != "" && !httpserve.TokenFileGiven(f.TokenFile) && exposed(f.URL) {
+	if err == nil && token != "" && !httpserve.TokenFileGiven(f.TokenFile) && httpserve.Exposed(f.URL) {
 		return "", command.Usage("the token of the environment is not sent over plain HTTP to another machine, where others may read it: use https, or a tunnel to a loopback address; or name its file with --token-file, or take it out of the environment (" + httpserve.TokenVariable + ", INGOT_TOKEN_FILE)")
 	}
 	return token, err
-}
-
-// exposed says whether what is sent to a URL leaves this machine as it is.
-func exposed(at string) bool {
-	u, err := url.Parse(at)
-	return err == nil && u.Scheme == "http" && !httpguard.IsLoopback(strings.ToLower(u.Hostname()))
 }
 
 func (f *serverFlags) readToken() (string, error) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -45,6 +47,13 @@ type Flags struct {
 func TokenFileGiven(file string) bool {
 	inherited := os.Getenv("INGOT_TOKEN_FILE")
 	return file != inherited && (inherited == "" || file != kong.ExpandPath(inherited))
+}
+
+// Exposed says whether what is sent to a URL can be read on its way: it is plain HTTP to
+// another machine.
+func Exposed(at string) bool {
+	u, err := url.Parse(at)
+	return err == nil && u.Scheme == "http" && !httpguard.IsLoopback(strings.ToLower(u.Hostname()))
 }
 
 // Unused returns an error when the command line says who may come in over HTTP, and
