@@ -21,10 +21,15 @@
 //	bytes.set(key, area); bytes.set(value, area + key.length);
 //	const code = x.ingot_set(store, key.length, value.length, 0);
 //
+// ingot_open_dir opens a store in a directory that the host has preopened, with the
+// engine's own log and snapshots.
+//
 // # Caveats
 //
 // The module serves one call at a time. A call that traps leaves it in an
 // unknown state: the host must not call it again. Nothing runs between calls:
-// the host calls ingot_tick to have expired entries swept. Memory that Go has
-// taken from the host is reused, never given back.
+// the host calls ingot_tick to have expired entries swept, and ingot_work to have the
+// log of a directory compacted. WASI has no locks: the host keeps other processes away
+// from a directory. Memory that Go has taken from the host is reused, never given
+// back.
 package main
