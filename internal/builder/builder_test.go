@@ -1,10 +1,14 @@
 package builder
 
 import (
+	"archive/zip"
 	"bytes"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +117,44 @@ tools:
 	about := files.about(c)
 	require.Equal(t, "of [secret]", about.Name)
 	require.Equal(t, program.About{File: "forge.yaml", Name: about.Name, Version: "2.0.0", Folders: []string{"kept", "notes", "one", "out"}}, about)
+}
+
+// A program carries what its server would serve of a folder: links that stay inside, and
+// no names that begin with a dot unless the file says so. Brackets in paths are plain.
+func TestFoldersAreCarriedAsServed(t *testing.T) {
+	dir := filepath.Join(folder(t, map[string]string{
+		"a[1]/forge.yaml": `
+forge: {name: x}
+resources:
+  - {uri: "d:///{+p}", root: docs}
+  - {uri: "h:///{+p}", root: all, hidden: true}
+`,
+		"a[1]/one.forge-test.yaml": "tests: []\n", "a[1]/real/page.txt": "p", "a[1]/real/.env": "secret", "a[1]/real/.git/config": "c", "a[1]/real/sub/deep.txt": "d",
+		"a[1]/all/.kept": "k", "a[1]/tool.c": "", "outside.txt": "o",
+	}), "a[1]")
+	for link, target := range map[string]string{"docs": "real", "real/inside.txt": "page.txt", "real/outside.txt": "../../outside.txt", "real/nothing.txt": "none"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Skip("no symbolic links here: ", err)
+		}
+	}
+	c, err := config.Load(filepath.Join(dir, "forge.yaml"), config.Options{})
+	require.NoError(t, err)
+	files, err := gather(dir, c, nil)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{
+		"forge.yaml", "one.forge-test.yaml", "docs/", "docs/page.txt", "docs/inside.txt", "docs/sub/deep.txt", "all/", "all/.kept",
+	}, slices.Collect(maps.Keys(files.files)))
+	var b bytes.Buffer
+	require.NoError(t, files.writeZip(&b, files.about(c)))
+	packed, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	require.NoError(t, err)
+	text, err := fs.ReadFile(packed, "docs/inside.txt")
+	require.NoError(t, err)
+	require.Equal(t, "p", string(text))
+
+	l, _ := findLanguage(dir)
+	require.NotNil(t, l)
+	require.Equal(t, "C", l.name)
 }
 
 func TestStale(t *testing.T) {

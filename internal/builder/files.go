@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingot-run/ingot/forge/check"
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/program"
 )
@@ -39,9 +40,9 @@ func gather(dir string, c *config.Config, values []string) (*carried, error) {
 		}
 		a.literals = append(a.literals, string(text))
 	}
-	tests, err := filepath.Glob(filepath.Join(dir, "*.forge-test.yaml"))
+	tests, err := matching(dir, check.Pattern)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("looking for the project's tests: %w", err)
 	}
 	var errs []error
 	for _, file := range slices.Concat(c.Files, tests) {
@@ -52,7 +53,7 @@ func gather(dir string, c *config.Config, values []string) (*carried, error) {
 	}
 	for i := range c.Resources {
 		if r := &c.Resources[i]; !r.Write {
-			errs = append(errs, a.add(r.File), a.add(r.Root))
+			errs = append(errs, a.add(r.File), a.addFolder(r.Root, r.Hidden))
 		}
 	}
 	return a, errors.Join(errs...)
@@ -150,7 +151,10 @@ func (a *carried) name(path string) (name string, inside bool, err error) {
 }
 
 // add adds a file, or all files of a folder. An empty path is nothing.
-func (a *carried) add(path string) error {
+func (a *carried) add(path string) error { return a.addFolder(path, true) }
+
+// addFolder is add: without hidden, it leaves out what has a name that begins with a dot.
+func (a *carried) addFolder(path string, hidden bool) error {
 	if path == "" {
 		return nil
 	}
@@ -168,19 +172,28 @@ func (a *carried) add(path string) error {
 		return fmt.Errorf("the project serves its whole folder %s, the program that is built included: name a folder in it", a.dir)
 	}
 	a.files[name+"/"] = path
-	return filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err // a link leads to what a server would not follow either
-		}
-		info, err := entry.Info()
-		if err != nil {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return fmt.Errorf("a folder that the project names: %w", err)
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(below string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
+		case !hidden && below != "." && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.IsDir():
+			return nil
 		}
-		below, err := filepath.Rel(a.dir, file)
-		if err != nil {
-			return err
+		info, err := root.Stat(filepath.FromSlash(below)) // a link leads to what is inside, as a server follows it
+		if err != nil || !info.Mode().IsRegular() {
+			return nil
 		}
-		return a.note(filepath.ToSlash(below), file, info)
+		return a.note(name+"/"+below, filepath.Join(path, filepath.FromSlash(below)), info)
 	})
 }
 

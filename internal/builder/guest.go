@@ -52,12 +52,31 @@ func Guest(ctx context.Context, dir, out string) (string, error) {
 // looked for.
 func findLanguage(dir string) (found *language, marks []string) {
 	for i, l := range languages {
-		if files, err := filepath.Glob(filepath.Join(dir, l.mark)); err == nil && len(files) > 0 {
+		if files, err := matching(dir, l.mark); err == nil && len(files) > 0 {
 			return &languages[i], nil
 		}
 		marks = append(marks, l.mark+" ("+l.name+")")
 	}
 	return nil, marks
+}
+
+// matching are the files of a folder whose names match a pattern, whatever the folder is
+// called: filepath.Glob would take a [ in its path for a pattern too.
+func matching(dir, pattern string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		matches, err := filepath.Match(pattern, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if matches {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // need says how to get a program that is not there.
@@ -93,7 +112,7 @@ func buildC(ctx context.Context, dir, out string) error {
 	if err := need("wasm-ld", "install lld (Debian: apt-get install lld)"); err != nil {
 		return err
 	}
-	sources, err := filepath.Glob(filepath.Join(dir, "*.c"))
+	sources, err := matching(dir, "*.c")
 	if err != nil {
 		return err
 	}
