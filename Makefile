@@ -16,7 +16,7 @@ CRASH   ?= 1
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
-NODE_DIRS := js conformance conformance/clients/node conformance/official web/test
+NODE_DIRS := js js/environments conformance conformance/clients/node conformance/official web/test
 
 .PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
 

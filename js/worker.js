@@ -1,7 +1,8 @@
 // The worker behind openWorker(): it opens the store that the first message asks for,
 // and answers the calls of those that follow.
+import { defaultEngine } from "./default-engine.js";
 import { IngotError } from "./errors.js";
-import { open } from "./index.js";
+import { openStore } from "./open.js"; // not index.js, which starts this worker: bundlers dislike the circle
 import { checkedOptions } from "./persist/open.js";
 import { Host } from "./worker/host.js";
 import { Member } from "./worker/shared.js";
@@ -19,7 +20,7 @@ const answer = (message, transfer) => port.postMessage(message, transfer);
 async function begin([[method, options]]) {
   if (method !== "open") throw new IngotError("ERR_CLOSED", "the store is not open");
   if (!SHARED.has(options.persist) || globalThis.navigator?.locks === undefined || threads?.parentPort) {
-    const host = new Host(await open(options), options);
+    const host = new Host(await openStore(options, defaultEngine), options);
     return { run: (message) => host.run(PAGE, message, answer), close: () => host.close() };
   }
   const member = new Member({ ...options, ...checkedOptions(options) }, answer);

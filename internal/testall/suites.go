@@ -115,7 +115,10 @@ func otherLanguages() []suite {
 	examples.dir = "conformance/clients"
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
+	pack := node("js-pack", "the packed npm package in Node, TypeScript, bundlers and pages; its adapters and examples; its size", "js/environments")
+	pack.needs = []string{"node", "chromium"}
 	return []suite{
+		pack,
 		node("js-package", "the npm package: its API, its types, its failures", "js"),
 		scripts,
 		node("clients-node", "mcp-stdio with the TypeScript SDKs' clients and the inspector", "conformance/clients/node"),
