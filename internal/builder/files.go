@@ -12,13 +12,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ingot-run/ingot/forge/check"
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/program"
 )
 
 // carriedBytesMax bounds what a program carries.
 const carriedBytesMax = 256 << 20
+
+// testFiles is what files of tests are called, beside the main file.
+const testFiles = "*.forge-test.yaml"
 
 // carried are the files that a program takes with it.
 type carried struct {
@@ -40,7 +42,7 @@ func gather(dir string, c *config.Config, values []string) (*carried, error) {
 		}
 		a.literals = append(a.literals, string(text))
 	}
-	tests, err := matching(dir, check.Pattern)
+	tests, err := matching(dir, testFiles)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the project's tests: %w", err)
 	}
