@@ -16,5 +16,7 @@
 // own below the system's temporary one, which is removed at the end (and stays where the
 // process is killed); one that writes (a state in files, resources and folders that can be
 // written) into --data, beside what it writes. Files that are written to are not carried:
-// the folder is empty at first.
+// the folder is empty at first. What an older version of the program has unpacked to the
+// same --data, and a newer one does not carry, stays there, and is served where it lies in
+// a folder of resources.
 package program

@@ -158,8 +158,11 @@ func place(root *os.Root, f *zip.File) error {
 	}
 	// Another process may be reading the old file, or writing the new one.
 	fresh := fmt.Sprintf("%s.%d", name, os.Getpid())
-	if err := root.WriteFile(fresh, content, mode); err != nil {
-		return err
+	if err = root.WriteFile(fresh, content, mode); err == nil {
+		err = root.Rename(fresh, name)
 	}
-	return root.Rename(fresh, name)
+	if err != nil {
+		_ = root.Remove(fresh) // it may never have been there
+	}
+	return err
 }
