@@ -13,7 +13,7 @@ const KEYS = 100_000;
 const dir = fs.mkdtempSync(join(process.env.DIR ?? tmpdir(), "ingot-bench-"));
 const value = new Uint8Array(64).fill(65);
 const keys = Array.from({ length: KEYS }, (_, i) => `user:${String((i * 7919) % KEYS).padStart(8, "0")}`);
-const groupOf = (round) => keys.slice((round * GROUP) % (KEYS - GROUP), ((round * GROUP) % (KEYS - GROUP)) + GROUP);
+const groupOf = (round) => keys.slice((round * GROUP) % 9000, ((round * GROUP) % 9000) + GROUP);
 
 const micros = async (run) => {
   const start = process.hrtime.bigint();
@@ -30,6 +30,11 @@ await memory.setMany(keys.slice(0, 10_000).map((key) => [key, value]));
 for (const store of [group, each, worker]) {
   await store.set("first", value); // makes the next file of the log too
   await store.flush();
+}
+// V8 compiles the engine a second time while it runs. These keys stay: sets replace.
+for (let i = 0; i < 6; i++) {
+  for (const store of [group, worker]) await Promise.all(keys.slice(0, 10_000).map((key) => store.set(key, value)));
+  each.setMany(keys.slice(0, 10_000).map((key) => [key, value]));
 }
 // As many bytes as the log has for a group, in a file whose blocks are on the disk.
 const before = group.logStats().logBytes;

@@ -101,6 +101,14 @@ test("calls that are made together go together, and take effect in order", async
   }
   assert.deepEqual((await Promise.all(gets)).map(text), Array.from({ length: 5000 }, (_, i) => String(i)));
 
+  const sets = Array.from({ length: 3000 }, (_, i) => store.set(`s${i % 1500}`, new Uint8Array(1 + (i % 5000)).fill(i)));
+  const early = store.get("s0");
+  const versions = await Promise.all(sets);
+  assert.deepEqual(versions, Array.from({ length: 3000 }, (_, i) => versions[0] + i), "in order, short and long ones");
+  assert.deepEqual(await early, new Uint8Array(1501).fill(1500));
+  assert.deepEqual(await store.get("s1499"), new Uint8Array(3000).fill(2999));
+  await store.clear("s");
+
   const value = new Uint8Array([1]);
   const done = store.set("copied", value);
   value[0] = 2;
@@ -122,10 +130,10 @@ test("a call that is refused does not touch its neighbours", async () => {
   structuredClone(detached, { transfer: [detached.buffer] });
   const results = await Promise.allSettled([
     store.get("k"), store.get(""), store.get(7), store.get("k"), store.set("k", () => {}), store.get(Symbol("s")), store.get("k"),
-    store.set("k2", detached), store.get("absent"), store.cas("k", 5, "w"), store.set("last", "v", { ifVersion: 99 }),
+    store.set("k2", detached), store.set("", new Uint8Array(1)), store.set("k3", new Uint8Array([51])), store.get("k3"), store.get("absent"), store.cas("k", 5, "w"), store.set("last", "v", { ifVersion: 99 }),
   ]);
   const said = results.map(({ value, reason }) => reason?.code ?? (value instanceof Uint8Array ? text(value) : value));
-  assert.deepEqual(said, ["v", "ERR_KEY_SIZE", "ERR_TYPE", "v", "ERR_TYPE", "ERR_TYPE", "v", "ERR_TYPE", undefined, { swapped: false, version: 1 }, "ERR_CONFLICT"]);
+  assert.deepEqual(said, ["v", "ERR_KEY_SIZE", "ERR_TYPE", "v", "ERR_TYPE", "ERR_TYPE", "v", "ERR_TYPE", "ERR_KEY_SIZE", 2, "3", undefined, { swapped: false, version: 1 }, "ERR_CONFLICT"]);
   await store.close();
 });
 

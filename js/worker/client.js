@@ -10,6 +10,9 @@ const WALK_OPTIONS = new Set(["keyType"]);
 // Calls of one message; more go with the next. And calls that wait for an answer.
 const CALLS_MAX = 1024;
 const WAITING_MAX = 1 << 20;
+// The most that a value may have to travel in a block with others, and a block at first.
+const PACKED_BYTES_MAX = 4096;
+const BLOCK_BYTES = 16 << 10;
 // Calls that have a message of their own: others must not wait for what they wait for.
 const ALONE = new Set(["close", "watchNext"]);
 const KEYS_PAGE = 10_000;
@@ -43,6 +46,8 @@ class Line {
   #calls = []; // of the message that is being made
   #first = 0; // the id of its first call
   #scheduled = false;
+  #block = new Uint8Array(BLOCK_BYTES); // the values of the run of sets that is being made
+  #used = 0;
   #ended = null; // the error of all calls once the worker is gone
 
   constructor(worker) {
@@ -71,6 +76,32 @@ class Line {
     });
   }
 
+  // Neighbouring sets of few bytes become one call, with the bytes in one block: an array
+  // of its own for each costs the threads more than the set.
+  set(key, bytes) {
+    return new Promise((resolve, reject) => {
+      if (!this.#admit(reject)) return;
+      let last = this.#calls.at(-1);
+      if (last?.[0] !== "sets" || last[1].length === CALLS_MAX) {
+        last = ["sets", [], [], this.#block];
+        this.#add(last);
+        this.#used = 0;
+      }
+      if (this.#used + bytes.length > this.#block.length) this.#growBlock(last, bytes.length);
+      this.#block.set(bytes, this.#used);
+      this.#used += bytes.length;
+      last[1].push(key);
+      last[2].push(bytes.length);
+      this.#wait({ resolve, reject });
+    });
+  }
+
+  #growBlock(call, more) {
+    const longer = new Uint8Array(2 * (this.#used + more));
+    longer.set(this.#block.subarray(0, this.#used));
+    call[3] = this.#block = longer;
+  }
+
   #admit(reject) {
     if (this.#ended === null && this.#waiting.size < WAITING_MAX) return true;
     reject(this.#ended ?? new IngotError("ERR_BUSY", `${WAITING_MAX} calls wait for the worker: await some of them`));
@@ -78,6 +109,7 @@ class Line {
   }
 
   #add(call) {
+    this.#endSets();
     if (this.#calls.length === CALLS_MAX) this.#send();
     if (this.#calls.length === 0) this.#first = this.#next;
     this.#calls.push(call);
@@ -94,7 +126,14 @@ class Line {
     this.#waiting.set(this.#next++, promise);
   }
 
+  // endSets gives the run of sets that is being made its bytes.
+  #endSets() {
+    const last = this.#calls.at(-1);
+    if (last?.[0] === "sets" && last[3] === this.#block) last[3] = this.#block.slice(0, this.#used);
+  }
+
   #send() {
+    this.#endSets();
     const calls = this.#calls;
     this.#calls = [];
     if (calls.length === 0) return;
@@ -107,7 +146,7 @@ class Line {
 
   // One argument that cannot be cloned must not cost the others their calls.
   #sendSingly(first, calls) {
-    const singles = calls.flatMap((call) => (call[0] === "gets" ? call[1].map((key) => ["gets", [key]]) : [call]));
+    const singles = calls.flatMap(singly);
     for (const [i, call] of singles.entries()) {
       try {
         this.#worker.post({ id: first + i, calls: [call] });
@@ -127,7 +166,8 @@ class Line {
   #answered({ id, results, failures }) {
     const failed = new Map(failures);
     for (const [place, result] of results.entries()) {
-      if (result?.asked !== undefined) id = this.#gets(id, result);
+      if (result?.versions !== undefined) id = this.#sets(id, result, failed.get(place));
+      else if (result?.asked !== undefined) id = this.#gets(id, result);
       else if (failed.has(place)) this.#settle(id++, "reject", errorOf(failed.get(place)));
       else this.#settle(id++, "resolve", result);
     }
@@ -140,6 +180,16 @@ class Line {
       if (failed.has(i)) this.#settle(id + i, "reject", errorOf(failed.get(i)));
       else if (sizes[i] < 0) this.#settle(id + i, "resolve", undefined);
       else this.#settle(id + i, "resolve", bytes.slice(at, (at += sizes[i])));
+    }
+    return id + asked;
+  }
+
+  #sets(id, { asked, versions, failures }, failure) {
+    const failed = new Map(failures);
+    for (let i = 0; i < asked; i++) {
+      const what = failed.get(i) ?? failure;
+      if (what !== undefined) this.#settle(id + i, "reject", errorOf(what));
+      else this.#settle(id + i, "resolve", versions[i]);
     }
     return id + asked;
   }
@@ -196,6 +246,7 @@ export class WorkerStore {
   }
 
   set(key, value, options) {
+    if (options === undefined && typeof key === "string" && value instanceof Uint8Array && value.length > 0 && value.length <= PACKED_BYTES_MAX) return this.#line.set(key, value);
     return this.#line.call("set", options === undefined ? [own(key), own(value)] : [own(key), own(value), own(options)]);
   }
 
@@ -368,6 +419,15 @@ export class WorkerWatcher {
       throw error;
     }
   }
+}
+
+// singly is a call as calls of one id each.
+function singly(call) {
+  const [method, keys, sizes, bytes] = call;
+  if (method === "gets") return keys.map((key) => ["gets", [key]]);
+  if (method !== "sets") return [call];
+  let at = 0;
+  return keys.map((key, i) => ["set", key, bytes.slice(at, (at += sizes[i]))]);
 }
 
 // own is an argument as it is now: it is sent later. Of bytes only those in view go,

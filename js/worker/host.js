@@ -83,6 +83,8 @@ export class Host {
         transfer.push(values.sizes.buffer, values.bytes.buffer);
         return values;
       }
+      case "sets":
+        return this.#sets(...args);
       case "watch":
         this.#unwatch(`${from} ${args[0]}`);
         this.#watchers.set(`${from} ${args[0]}`, iterated(store.watch(args[1])));
@@ -112,6 +114,22 @@ export class Host {
       });
     }
     return { asked: keys.length, ...packed(values), failures };
+  }
+
+  #sets(keys, sizes, bytes) {
+    const versions = [];
+    const failures = [];
+    let at = 0;
+    for (const [i, key] of keys.entries()) {
+      try {
+        versions.push(this.#store.set(key, bytes.subarray(at, at + sizes[i])));
+      } catch (error) {
+        versions.push(0);
+        failures.push([i, failureOf(error)]);
+      }
+      at += sizes[i];
+    }
+    return { asked: keys.length, versions, failures };
   }
 
   // At least one event, or none when the watcher is closed.

@@ -251,8 +251,9 @@ export class Member {
     this.#loose = false;
   }
 
-  #lookAtHealth({ failures }) {
-    if (this.#host !== null && failures.some(([, { code }]) => code === "ERR_POISONED")) this.#restart();
+  #lookAtHealth({ results, failures }) {
+    const within = results.flatMap((result) => (result?.asked === undefined ? [] : result.failures));
+    if (this.#host !== null && [...failures, ...within].some(([, { code }]) => code === "ERR_POISONED")) this.#restart();
   }
 
   // renew goes through what is pending when an owner is gone. Messages that were not

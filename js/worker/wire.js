@@ -4,11 +4,13 @@ import { IngotError } from "../errors.js";
 //
 // To the worker: { id, calls }, with calls a list of [method, ...arguments]; the ids
 // of its calls count up from `id`. Neighbouring gets are one call ["gets", keys], of as
-// many ids as keys: { asked, sizes, bytes, failures } answers all of them. The answer is
-// { id, results, failures }: a result for each call, and a list of [place, failure].
+// many ids as keys: { asked, sizes, bytes, failures } answers all of them. So are
+// neighbouring sets of bytes: ["sets", keys, sizes, bytes], answered by { asked, versions,
+// failures }. The answer is { id, results, failures }: a result for each call, and a list
+// of [place, failure].
 
 /** Methods that change the contents: their answers wait until that is durable. */
-export const WRITES = new Set(["set", "setJSON", "setMany", "delete", "deleteMany", "cas", "increment", "expire", "batch", "clear", "restore", "tick"]);
+export const WRITES = new Set(["set", "sets", "setJSON", "setMany", "delete", "deleteMany", "cas", "increment", "expire", "batch", "clear", "restore", "tick"]);
 
 /** The policies with which a write is durable when it is answered. */
 export const SYNCED = new Set(["always", "group"]);
@@ -20,7 +22,7 @@ export function isRepeatable(method) {
 
 /** idsOf is how many ids a call has. */
 export function idsOf([method, keys]) {
-  return method === "gets" ? keys.length : 1;
+  return method === "gets" || method === "sets" ? keys.length : 1;
 }
 
 /** failureOf is an error as it passes, since a clone of one loses its fields. */
