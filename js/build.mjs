@@ -14,7 +14,7 @@ import { textOf } from "./inline-code.js";
 
 const ROOT = fileURLToPath(new URL(".", import.meta.url));
 const CJS = "build/cjs";
-const FOLDERS = ["", "persist", "tools", "mcp", "worker"];
+const FOLDERS = ["", "persist", "tools", "mcp", "worker", "adapters"];
 // inline.js is for browsers; what starts worker.js starts the ES module.
 const NOT_CJS = new Set(["inline.js", "inline-code.js", "worker.js"]);
 

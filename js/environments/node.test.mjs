@@ -97,8 +97,9 @@ test("are the types wrong? They are not", async () => {
   const cli = join(require.resolve("@arethetypeswrong/cli/package.json"), "../dist/index.js");
   const { stdout } = await run(process.execPath, [cli, archive, "--format", "json", "--exclude-entrypoints", "engine.wasm", "mcp.wasm"]).catch((error) => error); // it fails because of the two below
   const { entrypoints, problems } = JSON.parse(stdout).analysis;
-  const found = problems.map(({ kind, entrypoint, resolutionKind }) => `${entrypoint} ${kind} ${resolutionKind}`);
-  assert.deepEqual(Object.keys(entrypoints), [".", "./slim", "./tools", "./mcp", "./inline", "./worker", "./package.json"]);
+  // What node10 stands for, resolution without "exports", no Node that this package runs in has.
+  const found = problems.filter(({ resolutionKind }) => resolutionKind !== "node10").map(({ kind, entrypoint, resolutionKind }) => `${entrypoint} ${kind} ${resolutionKind}`);
+  assert.deepEqual(Object.keys(entrypoints), [".", "./slim", "./tools", "./mcp", "./keyv", "./unstorage", "./inline", "./worker", "./package.json"]);
   // These two are ES modules only: CommonJS in Node reads engine.wasm itself.
   assert.deepEqual(found, ["./inline CJSResolvesToESM node16-cjs", "./worker CJSResolvesToESM node16-cjs"]);
 });

@@ -22,8 +22,8 @@ test("the packed package holds what it needs and runs", async (t) => {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", dir], { cwd: root });
   const [{ filename, files }] = JSON.parse(stdout);
   const modules = (await readdir(root)).filter((name) => name.endsWith(".js"));
-  const folders = await Promise.all(["persist", "tools", "mcp", "worker"].map(async (folder) => (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)));
-  const types = (await readdir(root)).filter((name) => name.endsWith(".d.ts"));
+  const folders = await Promise.all(["persist", "tools", "mcp", "worker", "adapters"].map(async (folder) => (await readdir(join(root, folder))).filter((name) => name.endsWith(".js")).map((name) => `${folder}/${name}`)));
+  const types = [...await readdir(root), ...(await readdir(join(root, "adapters"))).map((name) => `adapters/${name}`)].filter((name) => name.endsWith(".d.ts"));
   // worker.js and the two of ./inline are for the browser alone.
   const built = [...modules, ...folders.flat()].filter((name) => !["inline.js", "inline-code.js", "worker.js"].includes(name)).concat(types, "package.json").map((name) => `build/cjs/${name}`).concat("build/engine-inline.js");
   assert.deepEqual(files.map(({ path }) => path).sort(), [...modules, ...folders.flat(), ...types, ...built, "dist/engine.wasm", "dist/mcp.wasm", "package.json", "README.md"].sort());
