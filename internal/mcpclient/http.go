@@ -290,19 +290,25 @@ func (h *overHTTP) listen(ctx context.Context) error {
 	if heard {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, h.end) // a server may take its time
-	body, err := h.resume(h.life, "", 0)
+	life, end := context.WithCancel(h.life)
+	stop := context.AfterFunc(ctx, end) // a server may take its time
+	body, err := h.resume(life, "", 0)
 	if !stop() {
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	if err != nil {
+		end()
 		if body != nil {
 			body.Close()
 		}
+		h.mu.Lock()
+		h.heard = false
+		h.mu.Unlock()
 		return err
 	}
 	h.running.Go(func() { // ends with close
-		if err := h.follow(h.life, -1, body); err != nil && h.life.Err() == nil {
+		defer end()
+		if err := h.follow(life, -1, body); err != nil && life.Err() == nil {
 			h.client.fail(fmt.Errorf("%w: listening: %w", ErrClosed, err))
 		}
 	})
