@@ -118,7 +118,7 @@ func TestBuildFull(t *testing.T) {
 	require.Regexp(t, `^my-shop 0\.1\.0, by ingot .*\n$`, out)
 	out, err = runProgram(t, moved, "", "validate")
 	require.NoError(t, err)
-	require.Equal(t, "my-shop 0.1.0: 7 tools, 2 resources, 1 prompts\n", out)
+	require.Equal(t, "my-shop 0.1.0: 7 tools, 2 resources, 1 prompt\n", out)
 	out, err = runProgram(t, moved, "", "test")
 	require.NoError(t, err, out)
 	require.Contains(t, out, "8 tests passed")

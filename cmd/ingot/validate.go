@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/internal/command"
 )
 
 // validateCommand is "ingot validate".
@@ -143,10 +144,10 @@ func summarize(w io.Writer, file string, c *config.Config) error {
 	return err
 }
 
-// counted is "1 tool" or "2 tools".
+// counted is command.Counted, which knows no middleware.
 func counted(n int, what string) string {
-	if n == 1 || what == "middleware" {
+	if what == "middleware" {
 		return fmt.Sprintf("%d %s", n, what)
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return command.Counted(n, what)
 }

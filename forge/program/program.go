@@ -126,7 +126,8 @@ func (validateCommand) Run(p *project, out streams) (err error) {
 			listed++
 		}
 	}
-	_, err = fmt.Fprintf(out.stdout, "%s %s: %d tools, %d resources, %d prompts\n", read.Forge.Name, read.Forge.Version, listed, len(read.Resources), len(read.Prompts))
+	_, err = fmt.Fprintf(out.stdout, "%s %s: %s, %s, %s\n", read.Forge.Name, read.Forge.Version,
+		command.Counted(listed, "tool"), command.Counted(len(read.Resources), "resource"), command.Counted(len(read.Prompts), "prompt"))
 	return err
 }
 

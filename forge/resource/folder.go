@@ -41,7 +41,7 @@ func openFolder(c *config.Resource, e *entry, logger *slog.Logger) (*folderSourc
 	f := &folderSource{path: c.Root, entry: e, hidden: c.Hidden, bytesMax: c.ContentBytesMax, logger: logger}
 	root, err := os.OpenRoot(f.path)
 	if err != nil {
-		return nil, fmt.Errorf("its folder cannot be opened: %w", err)
+		return nil, fmt.Errorf("its folder cannot be opened: %w: make it, or name another in root", err)
 	}
 	return f, root.Close()
 }

@@ -223,11 +223,11 @@ func TestCacheBytes(t *testing.T) {
 // A Set that cannot be made says which resource is at fault, and leaves nothing open.
 func TestNewSetFails(t *testing.T) {
 	for want, c := range map[string]config.Resource{
-		"its folder cannot be opened": {Name: "n", URITemplate: "a:{p}", Root: filepath.Join(t.TempDir(), "none")},
-		"no such function":            {Name: "n", URITemplate: "a:{p}", Handler: &config.Native{Path: "x"}},
-		"unknown name":                {Name: "n", URITemplate: "a:{p}", Handler: &config.Native{Inline: "q"}},
-		"twice":                       {Name: "n", URITemplate: "a:{p}{p}", Handler: &config.Native{Inline: "p"}},
-		"endpoint":                    {Name: "n", URITemplate: "a:{p}", HTTP: &config.HTTP{Method: "GET", Endpoint: "ftp://x"}},
+		"make it, or name another in root": {Name: "n", URITemplate: "a:{p}", Root: filepath.Join(t.TempDir(), "none")},
+		"no such function":                 {Name: "n", URITemplate: "a:{p}", Handler: &config.Native{Path: "x"}},
+		"unknown name":                     {Name: "n", URITemplate: "a:{p}", Handler: &config.Native{Inline: "q"}},
+		"twice":                            {Name: "n", URITemplate: "a:{p}{p}", Handler: &config.Native{Inline: "p"}},
+		"endpoint":                         {Name: "n", URITemplate: "a:{p}", HTTP: &config.HTTP{Method: "GET", Endpoint: "ftp://x"}},
 	} {
 		_, err := resource.NewSet([]config.Resource{c}, resource.Options{Function: func(string) (resource.Function, error) { return nil, errors.New("no such function") }})
 		require.ErrorContains(t, err, want)
