@@ -1,16 +1,21 @@
-// The page: two panes over two sources, kept up to date.
+// The page: its views over one session with the server, and the engine in this
+// tab. The State view is two panes over two sources.
 
-import { McpClient, protocolVersion } from "./mcp.js";
+import { offerBenchmark } from "./bench.js";
+import { McpClient } from "./mcp.js";
 import { Pane } from "./pane.js";
 import { problemText } from "./problems.js";
+import { Session } from "./session.js";
 import { ServerSource } from "./source_server.js";
 import { openTab } from "./source_tab.js";
 import { ToolRunner } from "./tool.js";
+import { ToolsView } from "./tools.js";
+import { TrafficView } from "./traffic.js";
+import { Views } from "./views.js";
 
 const tickMillis = 1000;
 const pollMillis = 2000;
 const pollMillisMax = 15_000;
-const tokenKey = "ingot-token"; // in the session storage, which ends with the tab
 
 const tabTexts = {
   name: "This tab",
@@ -61,6 +66,7 @@ async function startTab(info) {
   }
   pane.setState("ready", "running");
   new ToolRunner(document.getElementById("tool"), tab.store);
+  offerBenchmark(document.getElementById("bench"));
   await keepTab(tab, pane);
   return pane;
 }
@@ -102,53 +108,63 @@ const startFailed = (problem) => [
   element("p", "It needs WebAssembly, which a browser setting or extension may switch off."),
 ];
 
-/** Starts the server pane and asks the server now and then, less often while it is gone or the page is hidden. */
-async function startServer(info) {
-  const client = new McpClient(info.endpoint, { name: "ingot-page", version: info.version || "0" });
+/** Starts the views of the server, and asks it now and then, less often while it is gone or the page is hidden. */
+async function startServer(session, views) {
+  const { client, info } = session;
   const pane = new Pane("server", new ServerSource(client), serverTexts);
   document.getElementById("panes").append(pane.element);
-  let server = null;
+  const tools = new ToolsView(document.getElementById("view-tools"), session, views);
+  const traffic = new TrafficView(document.getElementById("view-traffic"), session);
   let wait = pollMillis;
-  client.token = sessionStorage.getItem(tokenKey);
-
-  const lock = (problem) => {
-    pane.setState("lost", "locked");
-    pane.setOutage(problem);
-    sessionStorage.removeItem(tokenKey);
-    pane.lock(async (token) => {
-      client.token = token;
-      await poll();
-      if (!pane.locked) sessionStorage.setItem(tokenKey, token);
-    });
-  };
   const poll = async () => {
-    try {
-      server ??= await client.discover();
-      await pane.refresh();
-      wait = pollMillis;
-      pane.unlock();
-      pane.setOutage(null);
-      pane.setState("ready", "connected");
-      pane.setFacts(serverFacts(server, info, client));
-    } catch (error) {
-      server = null; // what comes back may be another one
-      if (error.code === "unauthorized") return lock(error.message);
-      pane.setState("lost", error.code === "unreachable" ? "no answer" : "trouble");
-      pane.setOutage(`${problemText(error)} The list shows what was there last. Trying again every few seconds.`);
-      wait = Math.min(wait * 2, pollMillisMax);
-    }
+    const well = await session.poll(() => {
+      if (views.current === "traffic") return traffic.look();
+      return session.hasState && views.current === "state" ? pane.refresh() : client.discover();
+    });
+    wait = well ? pollMillis : Math.min(wait * 2, pollMillisMax);
   };
-  setInterval(() => pane.tick(), tickMillis);
-  if (info.auth && client.token === null) lock(null);
+  const enter = (token) => {
+    client.token = token;
+    return poll();
+  };
+  tools.enter = traffic.enter = enter;
+  session.addEventListener("tools", () => offerState(session.hasState, views));
+  session.addEventListener("change", () => showState(session, pane, enter));
+  if (session.needsToken) session.lock(null);
   else await poll();
+  views.addEventListener("change", () => session.state === "ready" && poll());
+  setInterval(() => pane.tick(), tickMillis);
   (async () => {
     for (;;) {
       await sleep(wait);
       await untilVisible();
-      if (!pane.locked) await poll();
+      if (session.state !== "locked") await poll();
     }
   })();
   return pane;
+}
+
+/** A server without the tools for it has no State view; this tab's pane is in Local then. */
+function offerState(offered, views) {
+  views.offer("state", offered);
+  const tab = document.getElementById("tab");
+  const place = document.getElementById(offered ? "panes" : "local-panes");
+  if (tab && tab.parentElement !== place) place.prepend(tab);
+}
+
+/** Says how the server stands, in the head of the page and in its pane. */
+function showState({ state, problem, code, facts }, pane, enter) {
+  const text = { starting: "starting", ready: "connected", locked: "locked", lost: code === "unreachable" ? "no answer" : "trouble" }[state];
+  const link = document.getElementById("link");
+  link.dataset.state = pane.element.dataset.state = state === "locked" ? "lost" : state;
+  link.title = problem ?? "";
+  link.querySelector(".state-text").textContent = text;
+  pane.setState(link.dataset.state, text);
+  pane.setOutage(state === "lost" ? `${problem} The list shows what was there last. Trying again every few seconds.` : problem);
+  if (state === "locked") return pane.lock(enter);
+  if (state !== "ready") return;
+  pane.unlock();
+  pane.setFacts(facts);
 }
 
 const sleep = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
@@ -157,17 +173,6 @@ async function untilVisible() {
   while (document.hidden) {
     await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
   }
-}
-
-function serverFacts(server, info, client) {
-  const self = server._meta?.["io.modelcontextprotocol/serverInfo"];
-  const facts = [
-    ["Server", self ? `${self.name} ${self.version}` : "unnamed"],
-    ["Protocol", `MCP ${protocolVersion}`],
-    ["Round trip", `${client.lastMillis.toFixed(1)} ms`],
-  ];
-  if (info.backend) facts.push(["Hash", info.backend]); // not told to those without a token
-  return facts;
 }
 
 /** Shows what a client's configuration needs, with a button that copies it. */
@@ -190,7 +195,10 @@ function showConfig({ endpoint, auth }) {
 const info = await readInfo();
 document.getElementById("release").textContent = info.version;
 showConfig(info);
-const [tab, server] = await Promise.all([startTab(info), startServer(info)]);
+const views = new Views(document.getElementById("views"), document.querySelector("main"));
+const session = new Session(new McpClient(info.endpoint, { name: "ingot-page", version: info.version || "0" }), info);
+const [tab, server] = await Promise.all([startTab(info), startServer(session, views)]);
+offerState(session.hasState || session.state !== "ready", views);
 if (tab) {
   const markTwins = () => {
     tab.markTwins(server);

@@ -11,6 +11,7 @@
 // and readOnly with the key in hex when the key is no text. set and remove throw
 // a ConflictError when their condition does not hold.
 
+import { loginForm } from "./dom.js";
 import { Editor } from "./editor.js";
 import { EntryList } from "./list.js";
 import { InputError, problemText, shortKey } from "./problems.js";
@@ -92,11 +93,7 @@ export class Pane {
   /** Asks for a token in place of the form and the list. given(token) is called with what is entered. */
   lock(given) {
     if (this.locked) return;
-    const form = document.getElementById("login-template").content.firstElementChild.cloneNode(true);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      given(form.elements.token.value.trim());
-    });
+    const form = loginForm(given);
     this.#part(".body").before(form);
     this.#part(".body").hidden = this.#part(".facts").hidden = true;
   }

@@ -23,9 +23,9 @@ export const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.
 
 export const launch = () => chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
 
-/** Starts `ingot serve` and resolves to { origin, port, stop } once it serves. */
-export async function serve({ port = 0, args = [] } = {}) {
-  const child = spawn(binary, ["serve", "--memory", "--listen", `127.0.0.1:${port}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `ingot serve`, of a forge.yaml if config names one, and resolves to { origin, port, stop, signal } once it serves. */
+export async function serve({ port = 0, config, args = [] } = {}) {
+  const child = spawn(binary, ["serve", ...(config ? ["--config", config] : ["--memory"]), "--listen", `127.0.0.1:${port}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let stderr = "";
   child.stderr.on("data", (data) => (stderr += data));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
@@ -42,7 +42,7 @@ export async function serve({ port = 0, args = [] } = {}) {
     child.kill(signal);
     return exited;
   };
-  return { origin, port: Number(new URL(origin).port), stop };
+  return { origin, port: Number(new URL(origin).port), stop, signal: (name) => child.kill(name) };
 }
 
 /** Calls a tool of a served ingot without the page, in the modern era. */
@@ -59,6 +59,9 @@ export async function call(origin, name, args) {
   const { result } = await response.json();
   return result.structuredContent;
 }
+
+/** Goes to a view, or to what is open in it. */
+export const goTo = (page, view) => page.evaluate((hash) => (location.hash = hash), `#${view}`);
 
 /** One pane of the page, as a person meets it: by labels and names. */
 export class PaneDriver {

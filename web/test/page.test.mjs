@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, before, describe, test } from "node:test";
-import { PaneDriver, axePath, call, launch, serve } from "./ingot.mjs";
+import { PaneDriver, axePath, call, goTo, launch, serve } from "./ingot.mjs";
 
 const screenshots = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "ingot-page-"));
 const desk = { width: 1280, height: 800 };
@@ -294,6 +294,7 @@ describe("a tool in this tab", () => {
 
   /** Opens the part, grants something, and loads a file. */
   async function load(page, file, policy = {}) {
+    await goTo(page, "local");
     const part = page.locator("#tool");
     if (!(await part.evaluate((e) => e.open))) await part.locator("summary").click();
     await part.getByLabel("Grants, as JSON").fill(JSON.stringify(policy));
@@ -327,7 +328,9 @@ describe("a tool in this tab", () => {
   test("it uses the keys that it was granted, and no others", () => withPage({}, async ({ page, tab }) => {
     const part = await load(page, probe, { state: [{ prefix: "notes/", access: "read-write" }] });
     assert.match(await run(part, { do: "state-set", key: "notes/a", value: "kept" }), /"version": 1/);
+    await goTo(page, "state");
     await textIs(tab.entry("notes/a"), /kept/);
+    await goTo(page, "local");
     assert.match(await run(part, { do: "state-set", key: "user:1", value: "x" }), /grant state: \[\{prefix: "user:1", access: "read-write"\}\].*denied/);
   }));
 
@@ -336,6 +339,7 @@ describe("a tool in this tab", () => {
     assert.match(await run(part, { do: "spin" }), /ERR_TOOL_FUEL/);
     assert.match(await run(part, { do: "grow" }), /ERR_TOOL_MEMORY/);
     assert.match(await run(part, { do: "keep" }), /"kept": 0/);
+    await goTo(page, "state");
     await tab.set("after", "1");
     await textIs(tab.entry("after"), /v1/);
   }));
