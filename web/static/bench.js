@@ -89,7 +89,7 @@ export function offerBenchmark(root) {
       }
       figure.replaceChildren(chart(results), table(results));
     }
-    note.textContent = "Done. Longer bars are faster; each step of the scale is ten times the one before.";
+    note.textContent = "Done. Longer bars are faster; each line of the scale is a hundred times the one before.";
     button.disabled = false;
   });
 }
