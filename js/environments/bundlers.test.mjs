@@ -8,10 +8,13 @@ import { build as viteBuild, createServer } from "vite";
 import webpack from "webpack";
 import { EXPECTED, PAGE, PROGRAM, install, pack, run, serve, shown, startBrowser, temporary, write } from "./project.mjs";
 
-const dir = await temporary(after);
+// Chromium writes to its profile in there until it is closed.
+const dir = await temporary((remove) => after(async () => {
+  await browser.close();
+  await remove();
+}));
 const archive = await pack(dir);
 const browser = await startBrowser(join(dir, "profile"));
-after(() => browser.close());
 
 // The program, and then a store in a worker.
 const main = (entry) => `import { IngotError, open, openWorker } from "${entry}";

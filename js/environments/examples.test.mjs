@@ -8,10 +8,13 @@ import { chromium } from "playwright-core";
 import { build } from "vite";
 import { FLAGS, install, pack, run, serve, temporary } from "./project.mjs";
 
-const dir = await temporary(after);
+// Chromium writes to its profile in there until it is closed.
+const dir = await temporary((remove) => after(async () => {
+  await context.close();
+  await remove();
+}));
 const archive = await pack(dir);
 const context = await chromium.launchPersistentContext(join(dir, "profile"), { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
-after(() => context.close());
 
 async function example(name) {
   const root = join(dir, name);
