@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +107,9 @@ func TestDevRefuses(t *testing.T) {
 
 // SIGHUP has ingot serve read its file again; without one it does not.
 func TestServeReloadsAtHangup(t *testing.T) {
+	heard := make(chan os.Signal, 1) // a test under nohup ignores the signal, and so would its children
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	const text = "forge: {name: hup}\ntools: [{type: native, name: value, handler: {inline: '1'}}]\n"
 	file := devProject(t, text)
 	p := startDev(t, "serve", "--config", file)
