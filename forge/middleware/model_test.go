@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,22 @@ type stage struct {
 	t     *testing.T
 	h     mcp.Handler
 	calls []*inFlight
+	// order has what a call writes after a timer has woken it come after what the test
+	// read before it slept, which the race detector does not know of the clock.
+	order sync.Mutex
+}
+
+// pass is a point in the order of a test and its calls.
+func (s *stage) pass() {
+	s.order.Lock()
+	defer s.order.Unlock()
+}
+
+// sleep lets time pass, and returns when nothing moves any more.
+func (s *stage) sleep(d time.Duration) {
+	s.pass()
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // stageKey is where the handler finds its call.
@@ -64,6 +81,7 @@ func newStage(t *testing.T, chain ...config.Middleware) *stage {
 	s := &stage{t: t}
 	s.h = wrap(t, func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
 		c := ctx.Value(stageKey{}).(*inFlight)
+		s.pass()
 		c.entered = true
 		select {
 		case err := <-c.release:
@@ -82,8 +100,9 @@ func (s *stage) begin(key string) *inFlight {
 	c.cancel = cancel
 	s.calls = append(s.calls, c)
 	go func() {
-		c.result, c.err = s.h(ctx, &mcp.CallRequest{Name: "t", Arguments: fmt.Appendf(nil, `{"key":%q}`, key)})
-		c.over = true
+		result, err := s.h(ctx, &mcp.CallRequest{Name: "t", Arguments: fmt.Appendf(nil, `{"key":%q}`, key)})
+		s.pass()
+		c.result, c.err, c.over = result, err, true
 		cancel()
 	}()
 	synctest.Wait()
@@ -182,7 +201,7 @@ func TestBreakerModel(t *testing.T) {
 			what := fmt.Sprintf("step %d of %+v", step, model)
 			switch x := s.some(r, running); {
 			case r.IntN(4) == 0:
-				time.Sleep(time.Duration(r.IntN(40)) * time.Second)
+				s.sleep(time.Duration(r.IntN(40)) * time.Second)
 			case x == nil || len(s.calls) < 8 && r.IntN(2) == 0 || r.IntN(3) == 0:
 				want := model.lets()
 				begun := s.begin("")
@@ -259,8 +278,7 @@ func TestBulkheadModel(t *testing.T) {
 			what := fmt.Sprintf("step %d of %+v", step, c)
 			switch {
 			case r.IntN(8) == 0:
-				time.Sleep(time.Duration(r.IntN(30)) * time.Second)
-				synctest.Wait()
+				s.sleep(time.Duration(r.IntN(30)) * time.Second)
 				queue = slices.DeleteFunc(queue, func(q *inFlight) bool {
 					late := time.Since(q.began) >= c.QueueTime
 					require.True(t, !late || q.over, "%s: a call waited for ever", what)
@@ -302,7 +320,7 @@ func TestCacheModel(t *testing.T) {
 			what := fmt.Sprintf("step %d", step)
 			switch x := s.some(r, running); {
 			case r.IntN(6) == 0:
-				time.Sleep(time.Duration(r.IntN(40)) * time.Second)
+				s.sleep(time.Duration(r.IntN(40)) * time.Second)
 			case x == nil || r.IntN(2) == 0:
 				key := string(rune('a' + r.IntN(4)))
 				begun := s.begin(key)
