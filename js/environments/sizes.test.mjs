@@ -8,12 +8,13 @@ import * as esbuild from "esbuild";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 
-// The most that each may weigh, in bytes.
+// The most that each may weigh, in bytes. A change of 200 bytes in the engine moves what
+// brotli makes of ./inline by 11,000.
 const LIMITS = {
   "JavaScript of ., min+gzip": 9_900,
   "JavaScript of ./slim, min+gzip": 9_900,
   "engine.wasm, brotli": 860_000,
-  "./inline, min+brotli": 930_000,
+  "./inline, min+brotli": 960_000,
 };
 
 const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length;
