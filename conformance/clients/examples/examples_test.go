@@ -396,7 +396,7 @@ func requireLanguage(t *testing.T, language string) {
 		t.Setenv("PATH", fmt.Sprintf("%s%c%s", os.Getenv("PATH"), filepath.ListSeparator, filepath.Join(cache, "ingot-guests", "node_modules", ".bin")))
 	}
 	for _, program := range compilers[language] {
-		if _, err := exec.LookPath(program); err != nil {
+		if err := harness.Compiler(program); err != nil {
 			if slices.Contains(strings.Split(os.Getenv("INGOT_GUESTS_REQUIRE"), ","), language) {
 				t.Fatalf("INGOT_GUESTS_REQUIRE asks for %s, but %v", language, err)
 			}

@@ -29,7 +29,7 @@ func requireLanguage(t *testing.T, language string) {
 		t.Setenv("PATH", strings.Join([]string{os.Getenv("PATH"), ascFolder(t)}, string(os.PathListSeparator)))
 	}
 	for _, program := range languages[language] {
-		if _, err := exec.LookPath(program); err != nil {
+		if err := harness.Compiler(program); err != nil {
 			if slices.Contains(strings.Split(os.Getenv("INGOT_GUESTS_REQUIRE"), ","), language) {
 				t.Fatalf("INGOT_GUESTS_REQUIRE asks for %s, but %v", language, err)
 			}
