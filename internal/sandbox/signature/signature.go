@@ -118,10 +118,19 @@ func parse(file []byte) (signer ed25519.PublicKey, digest [sha256.Size]byte, sig
 		return fault("line 3 is not \"module sha256:\" and 64 hexadecimal digits in lower case")
 	}
 	text, ok = strings.CutPrefix(lines[3], "signature ")
-	if sig, err = base64.StdEncoding.Strict().DecodeString(text); !ok || err != nil || len(sig) != ed25519.SignatureSize {
+	if sig, err = decodeBase64(text); !ok || err != nil || len(sig) != ed25519.SignatureSize {
 		return fault("line 4 is not \"signature \" and 64 bytes in base64")
 	}
 	return signer, digest, sig, nil
+}
+
+// decodeBase64 reads standard base64 of which each text has one form. Strict alone
+// does not ask for that: encoding/base64 passes over line ends wherever they stand.
+func decodeBase64(text string) ([]byte, error) {
+	if i := strings.IndexAny(text, "\r\n"); i >= 0 {
+		return nil, base64.CorruptInputError(i)
+	}
+	return base64.StdEncoding.Strict().DecodeString(text)
 }
 
 // keyPrefix begins the one-line form of a public key.
@@ -134,7 +143,7 @@ func KeyText(key ed25519.PublicKey) string {
 
 func parseKeyText(text string) (ed25519.PublicKey, error) {
 	encoded, ok := strings.CutPrefix(text, keyPrefix)
-	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	key, err := decodeBase64(encoded)
 	if !ok || err != nil || len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("not a public key: it is written %s and 32 bytes in base64, which are 44 characters", keyPrefix)
 	}

@@ -63,6 +63,10 @@ func TestEachByteCounts(t *testing.T) {
 			changed[i] ^= change
 			require.Error(t, Verify(module, changed, public), "byte %d of %q", i, changed)
 		}
+		for _, more := range []string{"\r", "\n", "\t", " ", "=", "A", "\x00"} {
+			changed := string(file[:i]) + more + string(file[i:])
+			require.Error(t, Verify(module, []byte(changed), public), "%q added before byte %d", more, i)
+		}
 		require.Error(t, Verify(module, file[:i], public), "cut to %d", i)
 	}
 	for name, changed := range map[string]string{
