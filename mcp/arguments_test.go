@@ -34,7 +34,7 @@ type allArguments struct {
 	Hidden   string              `json:"-"`
 	Untagged string              `json:",omitzero"`
 	Deep     map[string][]string `json:"deep,omitzero"`
-	private  int
+	private  int                 //lint:ignore U1000 decoding has to leave it alone
 }
 
 type entryArguments struct {

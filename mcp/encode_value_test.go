@@ -50,7 +50,7 @@ func TestAppendValue(t *testing.T) {
 		Raw: json.RawMessage("{\n \"a\": 1}"), Hidden: 1, private: 2,
 	}
 	for _, v := range []any{
-		full, &full, &everything{Raw: json.RawMessage("null")}, nil, (*int)(nil), 1, "x", []int(nil), map[string]int(nil), 1e-7, -0.0, float32(3.4e38),
+		full, &full, &everything{Raw: json.RawMessage("null")}, nil, (*int)(nil), 1, "x", []int(nil), map[string]int(nil), 1e-7, math.Copysign(0, -1), float32(3.4e38),
 		struct{ A *everything }{}, []any{int8(-1), uint64(math.MaxUint64)}, [0]int{},
 	} {
 		want, err := jsonv2.Marshal(v, jsonv2.Deterministic(true))

@@ -20,15 +20,14 @@ import (
 
 // edited is a folder with a forge.yaml that is edited all the time.
 type edited struct {
-	t              *testing.T
-	random         *rand.Rand
-	dir, peer      string
-	wasm           string
-	edits          int
-	broken         map[string]bool // files that are not as they should be
-	value, module  atomic.Int64    // what was written last
-	more           atomic.Int64
-	sometimesEvery int64
+	t             *testing.T
+	random        *rand.Rand
+	dir, peer     string
+	wasm          string
+	edits         int
+	broken        map[string]bool // files that are not as they should be
+	value, module atomic.Int64    // what was written last
+	more          atomic.Int64
 }
 
 // sometimes says whether the tool of that name is there in a version.

@@ -108,10 +108,10 @@ func listKey(rng *rand.Rand) string {
 		return strings.Repeat("\xff", 1+rng.IntN(300)) + string(b)
 	case 1:
 		return strings.Repeat("l", []int{2000, 4090, 4096, 4100, engine.KeyBytesMax - 4}[rng.IntN(5)]) + string(b)
-	default:
-		return fmt.Sprintf("user/%06d/%s", rng.IntN(20_000), b)
 	case 2, 3, 4, 5, 6, 7, 8, 9:
 		return string(b)
+	default:
+		return fmt.Sprintf("user/%06d/%s", rng.IntN(20_000), b)
 	}
 }
 

@@ -67,6 +67,7 @@ func addContents(server *mcp.Server) {
 		embedded("test://mixed-content-resource", "application/json", `{"test":"data","value":123}`))
 	mcp.AddTool(server, mcp.Tool{Name: "test_error_handling", Description: "Always fails."},
 		func(context.Context, *mcp.CallRequest, *none) (*mcp.CallResult, error) {
-			return nil, errors.New("This tool intentionally returns an error for testing") //nolint:staticcheck // the suite's words
+			//lint:ignore ST1005 the suite's words
+			return nil, errors.New("This tool intentionally returns an error for testing")
 		})
 }

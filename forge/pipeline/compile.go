@@ -149,15 +149,3 @@ func (s *step) variables() (names []string) {
 	}
 	return names
 }
-
-// calls is how many tools a step calls when none is left out.
-func (s *step) calls() int {
-	if s.parallel == nil {
-		return 1
-	}
-	n := 0
-	for _, inner := range s.parallel {
-		n += inner.calls()
-	}
-	return n
-}

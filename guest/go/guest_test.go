@@ -23,7 +23,7 @@ type args struct {
 	Raw     []byte   `json:"raw,omitempty"`
 	Hidden  string   `json:"-"`
 	Plain   bool
-	private int
+	private int //lint:ignore U1000 left out of the schema, which is what is tested
 }
 
 type result struct {

@@ -233,7 +233,7 @@ func TestBadIssuers(t *testing.T) {
 		"no JSON":           func(i *issuer) { i.serve = func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>")) } },
 		"an error":          func(i *issuer) { i.serve = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) } },
 		"redirects": func(i *issuer) {
-			i.serve = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }
+			i.serve = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }
 		},
 		"keys without an end": func(i *issuer) {
 			i.serve = func(w http.ResponseWriter, _ *http.Request) {

@@ -131,7 +131,6 @@ type Handler struct {
 	running  int           // goroutines that end with a session or a call
 	idle     chan struct{} // closed when running becomes 0, by whom Close waits; nil: nobody waits
 	draining bool
-	closed   bool
 }
 
 // NewHTTPHandler returns the handler of s's MCP endpoint.

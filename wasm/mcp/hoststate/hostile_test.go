@@ -1,6 +1,7 @@
 package hoststate_test
 
 import (
+	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
@@ -20,28 +21,49 @@ func (canned) Now() int64                    { return 1 }
 
 // operations are all that ask the host.
 var operations = map[string]func(m *hoststate.Manager) error{
-	"get":      func(m *hoststate.Manager) error { _, err := m.Get(nil, "k"); return err },
-	"exists":   func(m *hoststate.Manager) error { _, err := m.Exists(nil, "k"); return err },
-	"get many": func(m *hoststate.Manager) error { _, err := m.GetMany(nil, []string{"k", "l"}); return err },
-	"list":     func(m *hoststate.Manager) error { _, err := m.List(nil, state.ListOptions{Values: true}); return err },
-	"set":      func(m *hoststate.Manager) error { _, err := m.Set(nil, "k", nil, state.SetOptions{}); return err },
-	"delete":   func(m *hoststate.Manager) error { _, _, err := m.Delete(nil, "k", state.DeleteOptions{}); return err },
-	"swap":     func(m *hoststate.Manager) error { _, _, err := m.CompareAndSwap(nil, "k", 1, nil); return err },
+	"get":    func(m *hoststate.Manager) error { _, err := m.Get(context.Background(), "k"); return err },
+	"exists": func(m *hoststate.Manager) error { _, err := m.Exists(context.Background(), "k"); return err },
+	"get many": func(m *hoststate.Manager) error {
+		_, err := m.GetMany(context.Background(), []string{"k", "l"})
+		return err
+	},
+	"list": func(m *hoststate.Manager) error {
+		_, err := m.List(context.Background(), state.ListOptions{Values: true})
+		return err
+	},
+	"set": func(m *hoststate.Manager) error {
+		_, err := m.Set(context.Background(), "k", nil, state.SetOptions{})
+		return err
+	},
+	"delete": func(m *hoststate.Manager) error {
+		_, _, err := m.Delete(context.Background(), "k", state.DeleteOptions{})
+		return err
+	},
+	"swap": func(m *hoststate.Manager) error {
+		_, _, err := m.CompareAndSwap(context.Background(), "k", 1, nil)
+		return err
+	},
 	"increment": func(m *hoststate.Manager) error {
-		_, _, err := m.Increment(nil, "k", state.IncrementOptions{})
+		_, _, err := m.Increment(context.Background(), "k", state.IncrementOptions{})
 		return err
 	},
 	"window": func(m *hoststate.Manager) error {
-		_, _, err := m.Increment(nil, "k", state.IncrementOptions{TTL: 1})
+		_, _, err := m.Increment(context.Background(), "k", state.IncrementOptions{TTL: 1})
 		return err
 	},
-	"expire":   func(m *hoststate.Manager) error { _, err := m.Expire(nil, "k", 0); return err },
-	"set many": func(m *hoststate.Manager) error { _, err := m.SetMany(nil, make([]state.Item, 3)); return err },
-	"batch":    func(m *hoststate.Manager) error { _, err := m.Batch(nil, make([]state.Op, 3)); return err },
-	"clear":    func(m *hoststate.Manager) error { _, err := m.Clear(nil, ""); return err },
-	"stats":    func(m *hoststate.Manager) error { _, err := m.Stats(nil); return err },
+	"expire": func(m *hoststate.Manager) error { _, err := m.Expire(context.Background(), "k", 0); return err },
+	"set many": func(m *hoststate.Manager) error {
+		_, err := m.SetMany(context.Background(), make([]state.Item, 3))
+		return err
+	},
+	"batch": func(m *hoststate.Manager) error {
+		_, err := m.Batch(context.Background(), make([]state.Op, 3))
+		return err
+	},
+	"clear": func(m *hoststate.Manager) error { _, err := m.Clear(context.Background(), ""); return err },
+	"stats": func(m *hoststate.Manager) error { _, err := m.Stats(context.Background()); return err },
 	"watch": func(m *hoststate.Manager) error {
-		w, err := m.Watch(nil, state.WatchOptions{})
+		w, err := m.Watch(context.Background(), state.WatchOptions{})
 		if err == nil {
 			w.Close()
 		}
