@@ -12,6 +12,7 @@ need qemu-aarch64 qemu-user    # the arm64 assembly
 need clang clang               # the C guest
 need wasm-ld lld
 need nginx nginx               # the transports behind a proxy
+need redis-server redis-server # state/redis, on one server and on a cluster
 need curl curl                 # the command lines of docs/transports
 python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv" # the Python SDK's client
 
