@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // What a Directory makes is its owner's alone.
@@ -198,6 +199,9 @@ func (d *Directory) Lock() (io.Closer, error) {
 		return nil, failed("locking", filepath.Join(d.path, lockName), err)
 	}
 	release, err := lockFile(f)
+	for late := time.Now().Add(goneWithin); errors.Is(err, ErrLocked) && holderGone(f) && time.Now().Before(late); release, err = lockFile(f) {
+		time.Sleep(gonePause)
+	}
 	if errors.Is(err, ErrLocked) {
 		locked := &LockedError{Dir: d.path, Holder: readHolder(f)}
 		f.Close()

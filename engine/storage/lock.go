@@ -22,6 +22,13 @@ const holderFormat = "pid %d\nhost %s\nsince %s\n"
 // holderBytesMax bounds what is read of a lock file: host names are short.
 const holderBytesMax = 4096
 
+// A process that is killed while it starts another leaves its lock to the child until
+// that has become the other program: a moment, for which Lock waits at most goneWithin.
+const (
+	goneWithin = 2 * time.Second
+	gonePause  = 2 * time.Millisecond
+)
+
 // writeHolder writes this process into the lock file.
 func writeHolder(f *os.File) error {
 	h := thisHolder()

@@ -132,6 +132,13 @@ func processStart(pid int) string {
 	return fields[start]
 }
 
+// holderGone says whether the process that a lock file names is sure to be no more.
+func holderGone(f *os.File) bool {
+	h, me := readHolder(f), holderPlace()
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, holderBytesMax))
+	return err == nil && h.PID > 0 && me != "" && strings.HasSuffix(string(text), "\n"+me) && processStart(h.PID) == ""
+}
+
 // holderPlace is what the lock file says beside the holder, for a process of Node in
 // another pid namespace, which does not see the flock in /proc/locks.
 func holderPlace() string {

@@ -3,9 +3,12 @@ package storage_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,4 +120,55 @@ func TestLockFileSaysWhere(t *testing.T) {
 	text, err = os.ReadFile(filepath.Join(path, "lock"))
 	require.NoError(t, err)
 	require.Empty(t, text)
+}
+
+// A lock whose holder was killed is waited for: the child that it was just starting
+// still has it, until that is the other program.
+func TestLockOfTheDeadIsWaitedFor(t *testing.T) {
+	gone := exec.Command("true")
+	require.NoError(t, gone.Run())
+	o, path := owner(t), t.TempDir()
+	held, err := os.Create(filepath.Join(path, "lock"))
+	require.NoError(t, err)
+	defer held.Close()
+	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	holder := func(pid int, boot string) {
+		require.NoError(t, held.Truncate(0))
+		_, err := fmt.Fprintf(io.NewOffsetWriter(held, 0), "pid %d\nhost %s\nsince %s\nboot %s\nspace %s\n", pid, o["host"], o["since"], boot, o["space"])
+		require.NoError(t, err)
+	}
+	d := openDir(t, path)
+	for name, by := range map[string]func(){
+		"one that lives":     func() { holder(os.Getpid(), o["boot"]) },
+		"nobody can know":    func() { holder(gone.Process.Pid, "another") },
+		"one that is silent": func() { require.NoError(t, held.Truncate(0)) },
+	} {
+		by()
+		_, err := d.Lock()
+		require.ErrorIs(t, err, storage.ErrLocked, name)
+	}
+	holder(gone.Process.Pid, o["boot"])
+	locked := make(chan error, 1)
+	go func() {
+		lock, err := d.Lock()
+		if err == nil {
+			err = lock.Close()
+		}
+		locked <- err
+	}()
+	require.Eventually(t, func() bool { return openAs(t, held.Name()) == 2 }, time.Minute, time.Millisecond, "Lock has the file open")
+	require.NoError(t, held.Close())
+	require.NoError(t, <-locked)
+}
+
+// openAs is how many descriptors of this process are of a file.
+func openAs(t *testing.T, path string) (n int) {
+	descriptors, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, d := range descriptors {
+		if at, err := os.Readlink(d); err == nil && at == path {
+			n++
+		}
+	}
+	return n
 }
