@@ -106,7 +106,7 @@ func (s *set[E]) page(prefix, cursor string, size int, check func(key string) er
 
 // appendPage appends the members of a list's result.
 func appendPage[E entry](out []byte, s *set[E], r *request, size int, kind listKind) ([]byte, *wireError) {
-	page, next, ok := s.page(kind.member+":", r.name, size, kind.check)
+	page, next, ok := shownOf(s, r, kind.kind).page(kind.member+":", r.name, size, kind.check)
 	if !ok {
 		return out, refuse(CodeInvalidParams, kind.method+": invalid cursor; begin again without one")
 	}
@@ -132,13 +132,14 @@ func appendPage[E entry](out []byte, s *set[E], r *request, size int, kind listK
 type listKind struct {
 	method, member string
 	check          func(key string) error
+	kind           Kind
 }
 
 var (
-	kindTools     = listKind{methodToolsList, "tools", checkName}
-	kindPrompts   = listKind{methodPromptsList, "prompts", checkName}
-	kindResources = listKind{methodResourcesList, "resources", checkURI}
-	kindTemplates = listKind{methodTemplatesList, "resourceTemplates", checkURI}
+	kindTools     = listKind{methodToolsList, "tools", checkName, KindTool}
+	kindPrompts   = listKind{methodPromptsList, "prompts", checkName, KindPrompt}
+	kindResources = listKind{methodResourcesList, "resources", checkURI, KindResource}
+	kindTemplates = listKind{methodTemplatesList, "resourceTemplates", checkURI, KindTemplate}
 )
 
 // Catalog is what a server offers, while [Server.Update] changes it.

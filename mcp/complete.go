@@ -52,6 +52,10 @@ func (s *Server) complete(ctx context.Context, r *request, out []byte) ([]byte, 
 		out = addByte(out, ',')
 	}
 	values, more := result.Values, result.More
+	if s.guard != nil {
+		values = s.guard.complete(ctx, s.guard.guard, req, values)
+		result.Total = 0 // of values that the caller may not see too
+	}
 	if len(values) > completionsMax {
 		values, more = values[:completionsMax], true
 	}

@@ -225,7 +225,7 @@ func (c *Conn) request(m *message) *wireError {
 		return c.submit(r, c.in.scanner.idKey(r.id))
 	}
 	r.inline = true
-	if c.timed > 0 && r.act == actToolsCall {
+	if c.timed > 0 && r.act == actToolsCall && r.tool != nil {
 		c.timed--
 		defer r.tool.clock(c.server, time.Now())
 	}

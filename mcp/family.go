@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 )
@@ -23,15 +22,15 @@ func (s *Server) appendFamilies(ctx context.Context, r *request, out []byte) ([]
 	}
 	out = append(out, `"resources":[`...)
 	from := len(out)
-	raw, err := base64.RawURLEncoding.DecodeString(r.name)
-	place, family := strings.CutPrefix(string(raw), cursorFamily)
+	raw, good := s.openCursor(r, r.name)
+	place, family := strings.CutPrefix(raw, cursorFamily)
 	uriTemplate, cursor, whole := strings.Cut(place, " ")
-	if err != nil || family && !whole {
+	if !good || family && !whole {
 		return out, badCursor()
 	}
 	next := ""
 	if !family {
-		page, more, ok := now.resources.page(cursorAdded, r.name, size, checkURI)
+		page, more, ok := shownOf(&now.resources, r, KindResource).page(cursorAdded, r.name, size, checkURI)
 		if !ok {
 			return out, badCursor()
 		}
@@ -67,7 +66,7 @@ func (s *Server) appendFamily(ctx context.Context, r *request, out []byte, now *
 		return out, "", badCursor()
 	}
 	following := func(uriTemplate, cursor string) string {
-		return base64.RawURLEncoding.EncodeToString([]byte(cursorFamily + uriTemplate + " " + cursor))
+		return s.sealCursor(r, cursorFamily+uriTemplate+" "+cursor)
 	}
 	if size == 0 {
 		return out, following(uriTemplate, cursor), nil
@@ -94,6 +93,9 @@ func (s *Server) appendFamily(ctx context.Context, r *request, out []byte, now *
 	}
 	for i := range result.Resources {
 		entry := &result.Resources[i]
+		if r.shows != nil && !r.shows(KindResource, entry.URI) {
+			continue
+		}
 		if err := checkURI(entry.URI); err != nil || entry.Name == "" {
 			if err == nil {
 				err = newError("resource " + entry.URI + " has no name")

@@ -298,6 +298,9 @@ func (l *listener) send(out sender, news lists, updated map[string]struct{}) err
 		}
 	}
 	for _, uri := range slices.Sorted(maps.Keys(updated)) {
+		if g := l.server.guard; g != nil && !g.guard.Shows(l.ctx, KindResource, uri) {
+			continue // the rules were others when it began to listen
+		}
 		frame = add(frame[:0], `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{`)
 		if l.id != nil {
 			frame = addByte(l.appendMeta(frame), ',')
@@ -313,12 +316,12 @@ func (l *listener) send(out sender, news lists, updated map[string]struct{}) err
 // sendTaskNews sends the tasks with these ids as they are now.
 func (l *listener) sendTaskNews(out sender, ids map[string]struct{}) error {
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		members, _, err := l.server.findTask(l.ctx, id, l.principal)
+		f, err := l.server.findTask(l.ctx, id, l.principal)
 		if err != nil {
 			continue // it has ended, and is forgotten
 		}
 		frame := l.appendMeta([]byte(`{"jsonrpc":"2.0","method":"notifications/tasks","params":{`))
-		frame = add(add(addByte(frame, ','), members), "}}")
+		frame = add(add(addByte(frame, ','), f.members), "}}")
 		if err := out.send(l.ctx, frame); err != nil {
 			return err
 		}
@@ -335,6 +338,13 @@ func (l *listener) appendMeta(dst []byte) []byte {
 // newListener reads the filter of a subscriptions/listen, and watches. The client
 // is told nothing before begin.
 func (s *Server) newListener(ctx context.Context, r *request) (*listener, *wireError) {
+	if s.guard != nil {
+		return s.guard.listen(s, ctx, r)
+	}
+	return s.makeListener(ctx, r)
+}
+
+func (s *Server) makeListener(ctx context.Context, r *request) (*listener, *wireError) {
 	l := &listener{server: s, id: slices.Clone(r.id), ctx: ctx, done: make(chan struct{}), principal: r.link.principal}
 	if len(r.arguments) == 0 || r.arguments[0] != '{' {
 		return nil, refuse(CodeInvalidParams, "subscriptions/listen: params.notifications is an object")
@@ -415,13 +425,16 @@ func (l *listener) readTasks(raw []byte, r *request) *wireError {
 	if raw[0] != '[' {
 		return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds is an array, not "+describe(raw))
 	}
+	if _, err := l.server.joinTasks(); err != nil { // to hear of those that others run
+		return refuse(CodeInternal, err.Error())
+	}
 	l.tasks, l.sendTasks = map[string]struct{}{}, l.sendTaskNews
 	for element := range elementsOf(raw) {
 		if element[0] != '"' || len(l.tasks) >= taskIDsMax {
 			return refuse(CodeInvalidParams, "subscriptions/listen: notifications.taskIds are at most "+itoa(taskIDsMax)+" strings")
 		}
 		id := unquoted(element)
-		if _, _, err := l.server.findTask(l.ctx, id, l.principal); err == nil {
+		if _, err := l.server.findTask(l.ctx, id, l.principal); err == nil {
 			l.tasks[id] = struct{}{}
 		}
 	}

@@ -144,7 +144,7 @@ func (s *Server) getPrompt(ctx context.Context, r *request, out []byte) ([]byte,
 	p := now.prompts.byKey[r.name]
 	if p == nil {
 		message := "Unknown prompt: " + shown([]byte(r.name))
-		if near := nearest(r.name, now.prompts.keys); near != "" {
+		if near := nearest(r.name, now.prompts.keys); near != "" && s.guard == nil {
 			message += "; did you mean " + near + "?"
 		}
 		return out, refuse(CodeInvalidParams, message)

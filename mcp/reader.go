@@ -112,7 +112,10 @@ type request struct {
 	taskTTL   time.Duration // of it; 0 leaves it to the server
 	after     func()        // called when the answer is written; nil: nothing
 
-	failed *wireError // what it was answered with, or nil
+	failed     *wireError                        // what it was answered with, or nil
+	toolFailed bool                              // a tools/call was answered with isError
+	becameTask bool                              // a tools/call was answered with a task
+	shows      func(kind Kind, name string) bool // what lists may have; nil: all
 }
 
 // accept decides the era of a request and what it asks for. A request with a
@@ -176,7 +179,10 @@ func (c *reader) accept(m *message, r *request) *wireError {
 func (r *request) waits() bool {
 	switch r.act {
 	case actToolsCall:
-		return !r.tool.Inline || r.tool.demoted.Load()
+		if g := r.link.server.guard; g != nil && g.guard.Waits() {
+			return true
+		}
+		return r.tool != nil && (!r.tool.Inline || r.tool.demoted.Load())
 	case actPromptsGet, actResourcesRead, actComplete, actTasksGet, actTasksUpdate, actTasksCancel, actTasksResult, actTasksList:
 		return true
 	case actResourcesList:
@@ -231,6 +237,9 @@ func (r *request) reset(l *link, m *message) {
 	}
 	if r.retry != nil {
 		r.retry = nil
+	}
+	if r.toolFailed || r.becameTask || r.shows != nil {
+		r.toolFailed, r.becameTask, r.shows = false, false, nil
 	}
 	if r.name != "" {
 		r.name = ""
@@ -403,6 +412,10 @@ func (c *reader) resolve(r *request, m *message) *wireError {
 	tools := &now.tools
 	unquoted := c.scanner.unquote(name)
 	t := tools.byKey[string(unquoted)]
+	if t == nil && c.server.guard != nil { // who asks may not be to know
+		r.tool, r.name = nil, string(unquoted)
+		return nil
+	}
 	if t == nil {
 		return unknownTool(string(unquoted), tools)
 	}

@@ -222,6 +222,12 @@ func (n *snapshot) find(uri string) (ReadHandler, map[string]string) {
 // mayListen asks the server's owner, and the family of a resource, whether a client may
 // hear of it.
 func (s *Server) mayListen(ctx context.Context, now *snapshot, uri string) *wireError {
+	if s.guard != nil {
+		allow := func(ctx context.Context, uri string) error { return s.guard.guard.Allow(ctx, KindResource, uri) }
+		if bad := s.askListen(ctx, "the permission to listen", uri, allow); bad != nil {
+			return bad
+		}
+	}
 	if allow := s.options.AllowListen; allow != nil {
 		if bad := s.askListen(ctx, "the permission to listen", uri, allow); bad != nil {
 			return bad

@@ -11,9 +11,17 @@ import (
 // respond runs r and appends its response frame, without a line break (none
 // for a batch that holds no request). call is scratch space for a tools/call.
 func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
-	if r.act == actBatch {
+	switch {
+	case r.act == actBatch:
 		return s.respondBatch(ctx, r, out)
+	case s.guard != nil:
+		return s.guard.respond(s, ctx, r, call, out)
 	}
+	return s.answer(ctx, r, call, out)
+}
+
+// answer is respond for one request that may be served.
+func (s *Server) answer(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
 	start := len(out)
 	out = append(out, `{"jsonrpc":"2.0","id":`...)
 	out = append(out, r.id...)
@@ -94,8 +102,11 @@ func appendCaching(out []byte, fresh time.Duration, scope string) []byte {
 }
 
 // appendListCaching appends the hints of a list, which is the same for every
-// caller.
+// caller where there is no guard.
 func (s *Server) appendListCaching(out []byte) []byte {
+	if s.guard != nil { // who asks decides what it has
+		return appendCaching(out, s.options.ListFresh, "private")
+	}
 	return appendCaching(out, s.options.ListFresh, "public")
 }
 
@@ -149,6 +160,7 @@ func (s *Server) call(ctx context.Context, r *request, call *CallRequest, out []
 		serve := &s.offers().serve
 		result, handle, err = serve.callTask(s, ctx, r)
 		if task := serve.created(s, err); task != nil {
+			r.becameTask = true
 			return out, task
 		}
 	} else if r.modern && r.tool.Task.kind != nil && r.tool.Task.kind.required {
@@ -230,6 +242,7 @@ func (s *Server) appendOutcome(ctx context.Context, r *request, result *CallResu
 		}
 	}
 	if result.IsError {
+		r.toolFailed = true
 		out = append(out, `,"isError":true`...)
 	}
 	return out, nil

@@ -117,6 +117,7 @@ type Server struct {
 
 	metaMember []byte           // a modern result's _meta
 	sealer     Sealer           // of request states; nil: none
+	guard      *guarding        // nil: everybody may do everything; see SetGuard
 	now        func() time.Time // replaced by tests
 
 	snapshot atomic.Pointer[snapshot] // of the catalog; nil when that has changed
@@ -132,6 +133,9 @@ type Server struct {
 	unattend  []func()   // what OnListen returned, while somebody listens
 
 	working sync.WaitGroup // handlers of calls that may become tasks
+
+	joining sync.Mutex // held while peers is made; guards it
+	peers   *taskPeers // nil until tasks are shared
 }
 
 // NewServer returns a server without tools.

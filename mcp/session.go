@@ -15,6 +15,9 @@ type SessionOptions struct {
 	// anybody. What a server hands out for later (request states, tasks) is
 	// good for the same principal only.
 	Principal string
+	// Values, when not nil, is a context whose values the session's messages are about:
+	// what a guard knows callers by. The session does not end with it.
+	Values context.Context
 }
 
 // Session is what a server knows of one legacy client from one message to the
@@ -50,7 +53,11 @@ var sessionsBegun atomic.Uint64
 
 // NewSession begins a session, which its transport must close.
 func (s *Server) NewSession(o SessionOptions) *Session {
-	return newSession(context.Background(), s, o.Principal)
+	ctx := context.Background()
+	if o.Values != nil {
+		ctx = context.WithoutCancel(o.Values)
+	}
+	return newSession(ctx, s, o.Principal)
 }
 
 func newSession(ctx context.Context, s *Server, principal string) *Session {

@@ -73,8 +73,10 @@ type task struct {
 	legacy    bool            // a client of 2025-11-25 began it
 	ctx       context.Context // ends when the task is cancelled, or its TTL has passed
 	stop      context.CancelFunc
+	peers     *taskPeers // nil: the server shares its tasks with none
 
 	storing sync.Mutex // held from making a record until it is stored: the last one stays
+	stored  []byte     // that record, among peers; storing guards it
 
 	mu        sync.Mutex
 	status    taskStatus
@@ -87,6 +89,7 @@ type task struct {
 	answers   map[string]taskAnswer
 	changed   chan struct{} // closed and made anew with each change
 	outcome   []byte        // the member result or error, when it has ended
+	taken     []byte        // the members that another server has stored as its end
 }
 
 // taskAnswer is a client's answer to a question of a task.
@@ -118,7 +121,7 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 	case c.over || c.ctx.Err() != nil:
 		return nil, ErrClosed
 	}
-	t, err := c.from.link.server.newTask(c.from, o)
+	t, err := c.from.link.server.newTask(c.ctx, c.from, o)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +130,9 @@ func (c *Call) StartTask(ctx context.Context, o *TaskOptions) (context.Context, 
 	return t.ctx, nil
 }
 
-// newTask registers a task, and stores it before anyone hears of it.
-func (s *Server) newTask(r *request, o *TaskOptions) (*task, error) {
+// newTask registers a task, and stores it before anyone hears of it. It has ctx's values,
+// by which its caller is known, and outlives it.
+func (s *Server) newTask(ctx context.Context, r *request, o *TaskOptions) (*task, error) {
 	t := &task{
 		server: s, id: s.sealer.Name(), principal: r.link.principal, legacy: !r.modern, created: s.now(), status: taskWorking,
 		used: make(map[string]bool), answers: make(map[string]taskAnswer), changed: make(chan struct{}),
@@ -145,13 +149,17 @@ func (s *Server) newTask(r *request, o *TaskOptions) (*task, error) {
 	if t.options.Poll <= 0 {
 		t.options.Poll = taskPollDefault
 	}
-	t.updated = t.created
-	t.ctx, t.stop = context.WithTimeout(context.Background(), t.options.TTL)
+	peers, err := s.joinTasks()
+	if err != nil {
+		return nil, err
+	}
+	t.peers, t.updated = peers, t.created
+	t.ctx, t.stop = context.WithTimeout(context.WithoutCancel(ctx), t.options.TTL)
 	if err := s.keepTask(t); err != nil {
 		t.stop()
 		return nil, err
 	}
-	if err := s.options.Tasks.Put(context.Background(), t.id, t.recordLocked(), t.options.TTL); err != nil {
+	if err := t.put(t.recordLocked()); err != nil {
 		s.dropTask(t)
 		t.stop()
 		return nil, wrap("storing a task: ", err)
@@ -235,7 +243,7 @@ func (s *Server) callTask(ctx context.Context, r *request) (*CallResult, *Call, 
 		if !own.wantsTask {
 			return o.result, call, o.err
 		}
-		t, err := s.newTask(own, nil) // the client is owed one
+		t, err := s.newTask(ctx, own, nil) // the client is owed one
 		if err != nil {
 			return nil, call, err
 		}
@@ -288,7 +296,7 @@ func (s *Server) finishTask(t *task, r *request, result *CallResult, err error) 
 	record := t.recordLocked()
 	t.mu.Unlock()
 	left := max(t.options.TTL-s.now().Sub(t.created), time.Minute)
-	if err := s.options.Tasks.Put(context.Background(), t.id, record, left); err != nil {
+	if err := t.putAgain(record, left); err != nil {
 		s.options.Logger.ErrorContext(t.ctx, "a task's result could not be stored", "task", t.id, "error", err)
 		return // it stays where it is, until the process ends
 	}
@@ -303,15 +311,21 @@ func (t *task) changedLocked() {
 	t.changed = make(chan struct{})
 }
 
-// recordLocked is what the store keeps: the task as the wire has it, and its
-// principal.
+// recordLocked is what the store keeps: the task as the wire has it, its principal,
+// and among peers the server that runs it.
 func (t *task) recordLocked() []byte {
-	out := appendString([]byte(`{"principal":`), t.principal)
-	return add(t.appendLocked(add(out, `,"task":{`)), "}}")
+	server := ""
+	if t.peers != nil {
+		server = t.peers.name
+	}
+	return recordOf(t.principal, server, t.appendLocked(nil))
 }
 
 // appendLocked appends the members of a task, without a leading comma.
 func (t *task) appendLocked(out []byte) []byte {
+	if t.taken != nil {
+		return add(out, t.taken)
+	}
 	out = appendString(add(out, `"taskId":`), t.id)
 	out = addByte(add(add(out, `,"status":"`), t.status), '"')
 	out = appendOptional(out, "statusMessage", t.message)
@@ -438,7 +452,7 @@ func (t *task) store() {
 	t.mu.Lock()
 	record := t.recordLocked()
 	t.mu.Unlock()
-	if err := t.server.options.Tasks.Put(context.Background(), t.id, record, t.options.TTL); err != nil {
+	if err := t.putAgain(record, t.options.TTL); err != nil {
 		t.server.options.Logger.ErrorContext(t.ctx, "a task could not be stored", "task", t.id, "error", err)
 	}
 	t.server.tellTask(t.id)
@@ -458,38 +472,18 @@ func (t *task) told() []byte {
 	return t.appendLocked(nil)
 }
 
-// findTask returns the members of a task as they are now, and the task itself
-// while this process runs it.
-func (s *Server) findTask(ctx context.Context, id, principal string) ([]byte, *task, error) {
+// findTask returns a task as it is now.
+func (s *Server) findTask(ctx context.Context, id, principal string) (foundTask, error) {
 	s.mu.Lock()
 	t := s.tasks[id]
 	s.mu.Unlock()
-	if t != nil {
-		if t.principal != principal {
-			return nil, nil, ErrNoTask
-		}
-		return t.told(), t, nil
+	switch {
+	case t != nil && t.principal != principal, len(id) > keyLengthMax:
+		return foundTask{}, ErrNoTask
+	case t != nil:
+		return foundTask{members: t.told(), task: t}, nil
 	}
-	if len(id) > keyLengthMax {
-		return nil, nil, ErrNoTask
-	}
-	record, err := s.options.Tasks.Get(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	owner, members := "", []byte(nil)
-	for name, value := range membersOf(record) {
-		switch name {
-		case "principal":
-			owner = unquoted(value)
-		case "task":
-			members = value[1 : len(value)-1]
-		}
-	}
-	if owner != principal || members == nil {
-		return nil, nil, ErrNoTask
-	}
-	return abandoned(members), nil, nil
+	return s.storedTask(ctx, id, principal)
 }
 
 // abandoned returns the members of a stored task; one that nobody works on any
@@ -521,24 +515,23 @@ func (s *Server) serveTask(ctx context.Context, r *request, out []byte) ([]byte,
 	if !r.modern {
 		return s.serveLegacyTask(ctx, r, out)
 	}
-	members, t, err := s.findTask(ctx, r.name, r.link.principal)
+	f, err := s.findTask(ctx, r.name, r.link.principal)
 	if err != nil {
 		return out, noTask(r, err)
 	}
 	switch r.act {
 	case actTasksGet:
-		return add(addByte(out, ','), members), nil
+		return add(addByte(out, ','), f.members), nil
 	case actTasksUpdate:
-		if t != nil {
-			t.take(r.arguments)
+		if f.task == nil {
+			return out, s.sendTask(ctx, f, r.name, tellAnswers+string(r.arguments))
 		}
+		f.task.take(r.arguments)
 	case actTasksCancel:
-		if t != nil {
-			t.mu.Lock()
-			t.cancelled = true
-			t.mu.Unlock()
-			t.stop()
+		if f.task == nil {
+			return out, s.sendTask(ctx, f, r.name, tellCancel)
 		}
+		f.task.cancelAsked()
 	}
 	return out, nil
 }
@@ -587,6 +580,7 @@ func (s *Server) Close() {
 		t.stop()
 	}
 	s.working.Wait()
+	s.leaveTasks()
 }
 
 // errNeedsTasks is the answer to a client that does not know tasks.

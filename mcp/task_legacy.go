@@ -65,17 +65,24 @@ func (s *Server) serveLegacyTask(ctx context.Context, r *request, out []byte) ([
 	case actTasksResult:
 		return s.awaitTask(ctx, r, out)
 	}
-	members, t, err := s.findTask(ctx, r.name, r.link.principal)
+	f, err := s.findTask(ctx, r.name, r.link.principal)
 	if err != nil {
 		return out, noTask(r, err)
 	}
-	if r.act == actTasksCancel {
-		if t == nil || !t.cancel() {
-			return out, refuse(CodeInvalidParams, "the task "+shown([]byte(r.name))+" has ended already")
+	switch {
+	case r.act != actTasksCancel:
+	case f.server != "":
+		members, bad := s.cancelThere(ctx, r, f)
+		if bad != nil {
+			return out, bad
 		}
-		members = t.told()
+		f.members = members
+	case f.task == nil || !f.task.cancel():
+		return out, refuse(CodeInvalidParams, "the task "+shown([]byte(r.name))+" has ended already")
+	default:
+		f.members = f.task.told()
 	}
-	return appendLegacyTask(out, members), nil
+	return appendLegacyTask(out, f.members), nil
 }
 
 // noTask is the answer when findTask has failed.
@@ -148,17 +155,24 @@ func isErrorResult(result []byte) bool {
 // awaitTask serves tasks/result: it waits for the end of the task.
 func (s *Server) awaitTask(ctx context.Context, r *request, out []byte) ([]byte, *wireError) {
 	for {
-		members, t, err := s.findTask(ctx, r.name, r.link.principal)
+		f, err := s.findTask(ctx, r.name, r.link.principal)
 		if err != nil {
 			return out, noTask(r, err)
 		}
+		if f.server != "" { // its questions go to those that ask there
+			if err := lookAgain(ctx); err != nil {
+				return out, refuse(CodeInternal, err.Error())
+			}
+			continue
+		}
+		t := f.task
 		var changed chan struct{}
 		var questions map[string][]byte
 		if t != nil {
 			changed, questions = t.next(r.link.session != nil && r.link.out != nil)
 		}
 		if changed == nil {
-			return s.appendTaskOutcome(out, r.name, members, t)
+			return s.appendTaskOutcome(out, r.name, f.members, t)
 		}
 		if len(questions) > 0 {
 			if err := t.carry(ctx, r, questions); err != nil {
@@ -359,14 +373,14 @@ func (c *Session) follow(t *task) {
 // the last one.
 func (l *listener) sendTaskStatus(out sender, ids map[string]struct{}) error {
 	for id := range ids {
-		members, t, err := l.server.findTask(l.ctx, id, l.principal)
+		f, err := l.server.findTask(l.ctx, id, l.principal)
 		if err == nil {
-			frame := appendLegacyTask([]byte(`{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{`), members)
+			frame := appendLegacyTask([]byte(`{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{`), f.members)
 			if err := out.send(l.ctx, add(frame, "}}")); err != nil {
 				return err
 			}
 		}
-		if t == nil {
+		if f.task == nil {
 			l.server.mu.Lock()
 			delete(l.tasks, id)
 			l.server.mu.Unlock()
@@ -398,7 +412,7 @@ func (s *Server) listTasks(ctx context.Context, r *request, out []byte) ([]byte,
 	out = add(out, `"tasks":[`)
 	from, page, last := len(out), 0, ""
 	for _, id := range ids {
-		members, _, err := s.findTask(ctx, id, r.link.principal)
+		f, err := s.findTask(ctx, id, r.link.principal)
 		if errors.Is(err, ErrNoTask) {
 			continue
 		} else if err != nil {
@@ -408,7 +422,7 @@ func (s *Server) listTasks(ctx context.Context, r *request, out []byte) ([]byte,
 			next := base64.RawURLEncoding.EncodeToString([]byte(prefix + last))
 			return appendString(add(out, `],"nextCursor":`), next), nil
 		}
-		out = addByte(appendLegacyTask(addByte(appendComma(out, from), '{'), members), '}')
+		out = addByte(appendLegacyTask(addByte(appendComma(out, from), '{'), f.members), '}')
 		page, last = page+1, id
 	}
 	return addByte(out, ']'), nil

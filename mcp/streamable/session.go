@@ -44,7 +44,7 @@ type session struct {
 // initialize begins a session with the answer to body, an initialize request.
 func (h *Handler) initialize(w http.ResponseWriter, r *http.Request, body []byte) {
 	principal := httpguard.Principal(r.Context())
-	core := h.server.NewSession(mcp.SessionOptions{Principal: principal})
+	core := h.server.NewSession(mcp.SessionOptions{Principal: principal, Values: r.Context()})
 	e := core.NewExchange(body)
 	legacy := h.agree(e, r.Header)
 	early := e.Code() != 0
