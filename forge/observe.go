@@ -2,9 +2,11 @@ package forge
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/health"
 	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/state"
@@ -13,6 +15,30 @@ import (
 // Metrics are the counts of the project's tools, and of what stands around and below
 // them. They go on through reloads.
 func (p *Project) Metrics() *metrics.Registry { return p.metrics }
+
+// Check adds what has to be well for the project to be of use: that it is loaded, and what
+// its state says of itself and of the disk that it is on.
+func (p *Project) Check(c *health.Checks) {
+	c.Add("project", func(context.Context) error {
+		if p.now.Load() == nil {
+			return errors.New("the project is closed")
+		}
+		return nil
+	})
+	CheckState(c, p.state)
+}
+
+// CheckState adds what a state says of itself: "state" where it has a method
+// Health(context.Context) error, and "disk" where it has a Folder() string that is not
+// empty.
+func CheckState(c *health.Checks, m state.Manager) {
+	if h, ok := m.(interface{ Health(context.Context) error }); ok {
+		c.Add("state", h.Health)
+	}
+	if f, ok := m.(interface{ Folder() string }); ok && f.Folder() != "" {
+		c.Add("disk", health.Disk(f.Folder()))
+	}
+}
 
 // sources are what the metrics ask the project.
 func (p *Project) sources() metrics.Sources {

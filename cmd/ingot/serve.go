@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/hash"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
@@ -33,7 +34,9 @@ type serveCommand struct {
 
 // Help ends "ingot serve --help".
 func (c *serveCommand) Help() string {
-	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket). The same clients may read /metrics (for Prometheus) and /status (JSON).
+	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket). The same clients may read /metrics (for Prometheus) and /status (JSON). Load balancers may ask /healthz (it lives) and /readyz (it works, and is not stopping) without a token.
+
+SIGTERM and SIGINT end it: /readyz says 503 for the time of --drain, then no new connection is taken, and calls in flight have --drain-timeout to end. A second signal ends it at once.
 
 With --config, SIGHUP has the file read again, where the system has that signal: calls that run end on the old tools, and a file that is wrong changes nothing. "ingot dev" follows each change.
 
@@ -68,6 +71,7 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	door.Tell(counts.Handlers())
+	forge.CheckState(door.Checks, state.Embed(store))
 	page, err := newPage(door, c.AllowHost)
 	if err != nil {
 		return err

@@ -65,6 +65,7 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 	}
 	defer door.Close()
 	door.Tell(project.Metrics().Handlers())
+	project.Check(door.Checks)
 	var page http.Handler
 	shown := ""
 	if s.Page != nil {

@@ -11,7 +11,9 @@
 //
 // MCP is at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of
 // 2024-11-05) and /ws (WebSocket). What a server tells about
-// itself ([Door.Tell]) is for the same clients.
+// itself ([Door.Tell]) is for the same clients. /healthz and /readyz are for everybody who
+// can connect, as load balancers have no token; only the clients hear more than "ok" or
+// "unavailable" (see [Door.Checks] and package health).
 //
 // # Caveats
 //

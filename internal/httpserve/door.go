@@ -1,6 +1,7 @@
 package httpserve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ingot-run/ingot/internal/health"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
 	"github.com/ingot-run/ingot/mcp/oauth"
@@ -24,10 +26,6 @@ const (
 	PathWebSocket = "/ws"
 )
 
-// drainTimeout is how long calls in flight may take once the server is told
-// to stop. What runs longer is cut off.
-const drainTimeout = 10 * time.Second
-
 // Door is an address that is listened on, with who may come in.
 type Door struct {
 	// Origin is the URL of the address, as http://127.0.0.1:7070.
@@ -36,6 +34,8 @@ type Door struct {
 	Fingerprint string
 	// Guard decides who comes in; nil: everybody.
 	Guard httpguard.Authenticator
+	// Checks are what /readyz asks. It begins without any.
+	Checks *health.Checks
 
 	flags    *Flags
 	logger   *slog.Logger
@@ -71,7 +71,8 @@ func (f *Flags) Open(flag, address string, logger *slog.Logger) (*Door, error) {
 	}
 	return &Door{
 		Origin: scheme + "://" + listener.Addr().String(), Fingerprint: fingerprint, Guard: guard,
-		flags: f, logger: logger, listener: listener, secured: secured, proxies: proxies, limited: !loopback || len(f.TrustedProxy) > 0,
+		Checks: new(health.Checks),
+		flags:  f, logger: logger, listener: listener, secured: secured, proxies: proxies, limited: !loopback || len(f.TrustedProxy) > 0,
 	}, nil
 }
 
@@ -141,6 +142,9 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 			routes[path] = gate.Wrap(httpguard.Require(d.Guard, h))
 		}
 	}
+	for path, h := range d.Checks.Handlers(d.known()) {
+		routes[path] = probed(gate, h)
+	}
 	if access, ok := d.Guard.(*oauth.Server); ok {
 		for _, path := range access.MetadataPaths() {
 			routes[path] = access.Metadata()
@@ -164,9 +168,9 @@ func nothingHere(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "There is nothing here. MCP is at "+PathMCP+", "+PathSSE+" and "+PathWebSocket+".", http.StatusNotFound)
 }
 
-// Serve answers until ctx ends; then it takes no new connection, lets calls in flight
-// end, closes the server, and returns nil. It fails when they do not end in ten
-// seconds.
+// Serve answers until ctx ends; then it says that it is not ready (/readyz) for the time
+// of --drain, takes no new connection, lets calls in flight end, closes the server, and
+// returns nil. It fails when they do not end within --drain-timeout.
 func (d *Door) Serve(ctx context.Context, server *mcp.Server, rest http.Handler) error {
 	e := d.endpoints(server, rest)
 	over := httpguard.NewServer(e, d.logger)
@@ -177,8 +181,18 @@ func (d *Door) Serve(ctx context.Context, server *mcp.Server, rest http.Handler)
 		return fmt.Errorf("serving HTTP: %w", err)
 	case <-ctx.Done():
 	}
+	d.Checks.Drain()
+	if wait := d.flags.Drain; wait > 0 {
+		d.logger.Info("draining; requests are still taken", "for", wait)
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serving HTTP: %w", err)
+		case <-time.After(wait):
+		}
+	}
 	d.logger.Info("stopping; calls in flight are answered first")
-	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	patience := cmp.Or(d.flags.DrainTimeout, drainTimeoutDefault)
+	drain, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	e.drain()
 	err := errors.Join(over.Shutdown(drain), e.close(drain))
@@ -187,7 +201,7 @@ func (d *Door) Serve(ctx context.Context, server *mcp.Server, rest http.Handler)
 	}
 	<-failed
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("calls still ran %v after the stop and were cut off", drainTimeout)
+		return fmt.Errorf("calls still ran %v after the stop and were cut off (--drain-timeout)", patience)
 	}
 	return err
 }

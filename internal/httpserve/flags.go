@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -34,6 +35,9 @@ type Flags struct {
 	TLSSelfSigned bool   `name:"tls-self-signed" help:"Serve TLS with a certificate made for this start, for development; its fingerprint is printed."`
 
 	MetricsDisabled bool `name:"metrics-disabled" help:"Serve neither /metrics (for Prometheus) nor /status (JSON), which are for the same clients as /mcp."`
+
+	Drain        time.Duration `default:"0s" placeholder:"DURATION" help:"How long to go on taking requests after SIGTERM, while /readyz says 503 so that a load balancer sends no more. (${default})"`
+	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long calls in flight may take once no new ones are taken; then they are cut off. (${default})"`
 
 	Rate           float64 `default:"200" placeholder:"N" help:"Requests a second of one client, where the address is not loopback; it may send five seconds' worth at once. (${default})"`
 	MaxConnections int     `default:"20000" placeholder:"N" help:"Connections at once; a client that is not on this machine has 256 of them at most. (${default})"`
@@ -76,6 +80,8 @@ func (f *Flags) Unused(instead string) error {
 		{"--tls-key", f.TLSKey != ""},
 		{"--tls-self-signed", f.TLSSelfSigned},
 		{"--metrics-disabled", f.MetricsDisabled},
+		{"--drain", f.Drain != 0},
+		{"--drain-timeout", f.DrainTimeout != 0 && f.DrainTimeout != drainTimeoutDefault},
 		{"--trusted-proxy", len(f.TrustedProxy) > 0},
 	} {
 		if given.set {
@@ -84,6 +90,9 @@ func (f *Flags) Unused(instead string) error {
 	}
 	return nil
 }
+
+// drainTimeoutDefault is the tag's, which cannot name a constant.
+const drainTimeoutDefault = 10 * time.Second
 
 const (
 	connectionsPerClient = 256
@@ -135,6 +144,9 @@ func (a *Flags) proxies() (httpguard.Proxies, error) {
 func (a *Flags) check() error {
 	if a.Rate <= 0 || a.MaxConnections <= 0 {
 		return command.Usage("--rate and --max-connections are above 0")
+	}
+	if a.Drain < 0 || a.DrainTimeout < 0 {
+		return command.Usage("--drain and --drain-timeout are not below 0")
 	}
 	return nil
 }

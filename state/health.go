@@ -1,0 +1,26 @@
+package state
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ingot-run/ingot/engine"
+)
+
+// Health says whether the state can be written: ErrReadOnly or ErrDegraded with what is
+// the matter, ErrClosed, or nil. A store whose disk was full tries again whether there is
+// room, since a server that is not ready may get no write that would try; otherwise
+// nothing is written.
+func (e *Embedded) Health(context.Context) error {
+	if _, err := e.store.Exists("health"); err != nil {
+		return translated(err)
+	}
+	err := e.store.LogStats().Degraded
+	if errors.Is(err, engine.ErrDegraded) {
+		err = e.store.Sync()
+	}
+	return translated(err)
+}
+
+// Folder is the directory that the state is kept in; empty where it is in memory.
+func (e *Embedded) Folder() string { return e.store.LogStats().Dir }
