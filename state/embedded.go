@@ -22,7 +22,7 @@ type Embedded struct {
 	budgets sync.Mutex // held while one is changed
 }
 
-var _ budgeter = (*Embedded)(nil)
+var _ Budgeter = (*Embedded)(nil)
 
 var _ Manager = (*Embedded)(nil)
 
@@ -178,9 +178,9 @@ func (e *Embedded) Stats(context.Context) (Stats, error) {
 	}, nil
 }
 
-// setBudget implements budgeter. The engine walks over all keys for it, so it is
+// SetBudget implements Budgeter. The engine walks over all keys for it, so it is
 // asked only for what is new.
-func (e *Embedded) setBudget(prefix string, bytesMax int64) error {
+func (e *Embedded) SetBudget(prefix string, bytesMax int64) error {
 	e.budgets.Lock()
 	defer e.budgets.Unlock()
 	if _, now := e.store.Budget(prefix); now == bytesMax {
@@ -189,7 +189,8 @@ func (e *Embedded) setBudget(prefix string, bytesMax int64) error {
 	return translated(e.store.SetBudget(prefix, bytesMax))
 }
 
-func (e *Embedded) budget(prefix string) (used, bytesMax int64) { return e.store.Budget(prefix) }
+// Budget implements Budgeter.
+func (e *Embedded) Budget(prefix string) (used, bytesMax int64) { return e.store.Budget(prefix) }
 
 // Now implements Manager.
 func (e *Embedded) Now() int64 { return e.store.Now() }

@@ -49,6 +49,20 @@ var (
 	ErrClosed = errors.New("state: it is closed")
 )
 
+// Returned by every operation of a backend that other machines keep.
+var (
+	// ErrUnavailable says that the backend cannot be reached or does not serve just
+	// now. The error in hand says what was tried and since when. Unless it is
+	// ErrUncertain too, nothing was written.
+	ErrUnavailable = errors.New("state: the backend cannot be reached")
+	// ErrUncertain says that a write was sent and that nobody knows whether it was
+	// done, or whether as many replicas have it as were asked for: read the key.
+	ErrUncertain = errors.New("state: nobody knows whether the write was done")
+	// ErrForeign says that under the name of a key, or of what belongs to the store,
+	// there is something that this backend did not write.
+	ErrForeign = errors.New("state: another program wrote there")
+)
+
 // Returned by Handles.Open and by the Manager that it made.
 var (
 	// ErrHandle says that a handle was never minted, has expired or been revoked, or

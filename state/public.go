@@ -202,14 +202,15 @@ func (w *publicWatcher) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// setBudget and budget implement budgeter, for namespaces of the public part.
-func (p *public) setBudget(prefix string, bytesMax int64) error {
+// SetBudget implements Budgeter, for namespaces of the public part.
+func (p *public) SetBudget(prefix string, bytesMax int64) error {
 	if covers(prefix) {
 		return check(systemPrefix)
 	}
 	return setBudget(p.Manager, prefix, bytesMax)
 }
 
-func (p *public) budget(prefix string) (used, bytesMax int64) {
+// Budget implements Budgeter.
+func (p *public) Budget(prefix string) (used, bytesMax int64) {
 	return budgetOf(p.Manager, prefix)
 }

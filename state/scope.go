@@ -42,10 +42,12 @@ type Scoped struct {
 
 var _ Manager = (*Scoped)(nil)
 
-// budgeter is a Manager that can bound the bytes under a prefix.
-type budgeter interface {
-	setBudget(prefix string, bytesMax int64) error
-	budget(prefix string) (used, bytesMax int64)
+// Budgeter is a Manager that can bound the bytes under a prefix, as every backend
+// can. SetBudget gives a prefix a byte budget, or takes it away (0). Budget is what
+// the prefix is charged and what its budget is; 0 and 0 without one.
+type Budgeter interface {
+	SetBudget(prefix string, bytesMax int64) error
+	Budget(prefix string) (used, bytesMax int64)
 }
 
 // Scope makes the Manager of a namespace of m. Close ends it and leaves m open; the
@@ -73,8 +75,8 @@ func Scope(m Manager, n Namespace) (*Scoped, error) {
 
 // setBudget gives a prefix of m a budget, or takes it away.
 func setBudget(m Manager, prefix string, bytesMax int64) error {
-	if b, ok := m.(budgeter); ok {
-		return b.setBudget(prefix, bytesMax)
+	if b, ok := m.(Budgeter); ok {
+		return b.SetBudget(prefix, bytesMax)
 	}
 	if bytesMax == 0 {
 		return nil
@@ -84,18 +86,19 @@ func setBudget(m Manager, prefix string, bytesMax int64) error {
 
 // budgetOf is what a prefix of m is charged, and its budget; 0 and 0 without one.
 func budgetOf(m Manager, prefix string) (used, bytesMax int64) {
-	if b, ok := m.(budgeter); ok {
-		return b.budget(prefix)
+	if b, ok := m.(Budgeter); ok {
+		return b.Budget(prefix)
 	}
 	return 0, 0
 }
 
-// setBudget implements budgeter, for a namespace inside this one.
-func (s *Scoped) setBudget(prefix string, bytesMax int64) error {
+// SetBudget implements Budgeter, for a namespace inside this one.
+func (s *Scoped) SetBudget(prefix string, bytesMax int64) error {
 	return setBudget(s.inner, s.prefix+prefix, bytesMax)
 }
 
-func (s *Scoped) budget(prefix string) (used, bytesMax int64) {
+// Budget implements Budgeter.
+func (s *Scoped) Budget(prefix string) (used, bytesMax int64) {
 	return budgetOf(s.inner, s.prefix+prefix)
 }
 

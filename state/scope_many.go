@@ -143,7 +143,7 @@ func (s *Scoped) Stats(ctx context.Context) (Stats, error) {
 			break
 		}
 	}
-	if used, most := s.budget(""); most != 0 {
+	if used, most := s.Budget(""); most != 0 {
 		out.Bytes, out.BytesMax = used, most
 	}
 	return out, nil
