@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -51,11 +52,14 @@ type limit struct {
 	interval time.Duration // in which one token comes
 	depth    time.Duration // of a bucket: the tokens of a burst
 	start    time.Time
+	shared   Buckets // nil: this server counts alone
+	name     string  // what the keys of its buckets begin with
 
 	mu      sync.Mutex
 	full    map[client]time.Duration // since start
 	swept   time.Duration
 	refused int64
+	alone   int64 // calls that the shared buckets gave no answer to
 }
 
 func newLimit(c *config.RateLimit) *limit {
@@ -73,7 +77,13 @@ func (w *wrapping) rateLimit(c *config.RateLimit) layer {
 	if c.By == byServer {
 		of = ""
 	}
-	l := share(w, of, config.MiddlewareRateLimit, c, func() *limit { return newLimit(c) })
+	bucket := fmt.Sprintf("%s\x00%s\x00%d\x00", of, printOf(c), w.limits[*c])
+	w.limits[*c]++
+	l := share(w, of, config.MiddlewareRateLimit, c, func() *limit {
+		l := newLimit(c)
+		l.shared, l.name = w.shared.options.Buckets, bucket
+		return l
+	})
 	each, name := c.By != byServer && c.By != byTool, w.tool.Name
 	return func(next mcp.Handler) mcp.Handler {
 		return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
@@ -81,12 +91,33 @@ func (w *wrapping) rateLimit(c *config.RateLimit) layer {
 			if each {
 				who = clientOf(r)
 			}
-			if wait := l.take(who); wait > 0 {
+			if wait := l.wait(ctx, who); wait > 0 {
 				return nil, refused(wait, "%s is called too often, at most %d times in %v", name, c.Requests, c.Per)
 			}
 			return next(ctx, r)
 		}
 	}
+}
+
+// wait takes a token, of the servers together where they share their buckets and can
+// be asked, or says how long it is until there is one.
+func (l *limit) wait(ctx context.Context, who client) time.Duration {
+	if l.shared == nil {
+		return l.take(who)
+	}
+	wait, err := l.shared.Take(ctx, l.name+who.principal+"\x00"+who.session, l.interval, l.depth)
+	l.mu.Lock()
+	switch {
+	case err != nil:
+		l.alone++
+	case wait > 0:
+		l.refused++
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return l.take(who)
+	}
+	return wait
 }
 
 // take takes a token, or says how long it is until there is one.
@@ -127,7 +158,11 @@ func (l *limit) sweep(now time.Duration) {
 func (l *limit) state() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return State{Counts: map[string]int64{"clients": int64(len(l.full)), "refused": l.refused}}
+	counts := map[string]int64{"clients": int64(len(l.full)), "refused": l.refused}
+	if l.shared != nil {
+		counts["alone"] = l.alone
+	}
+	return State{Counts: counts}
 }
 
 // bulkhead bounds how many calls run at once.

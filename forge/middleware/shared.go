@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -32,6 +33,17 @@ type Options struct {
 	// itself: the steps of a pipeline, the alternatives of a fallback. When one of them
 	// is another one in the next configuration, the tool's state does not outlive it.
 	DependsOn func(t *config.Tool) []*config.Tool
+	// Buckets, when not nil, are where rate limits count what several servers let in
+	// together.
+	Buckets Buckets
+}
+
+// Buckets are token buckets that several servers share. They are safe for concurrent use.
+type Buckets interface {
+	// Take takes a token off the bucket of key, into which one comes each interval, up
+	// to as many as there are intervals in depth; or it says how long it is until there
+	// is one. After an error the server counts alone.
+	Take(ctx context.Context, key string, interval, depth time.Duration) (wait time.Duration, err error)
 }
 
 // Shared is the state of the middleware of all tools under one configuration. It is

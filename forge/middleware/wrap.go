@@ -29,7 +29,7 @@ type layer func(next mcp.Handler) mcp.Handler
 // of the handler is an error to all of them, which no secret gets into. The error says
 // which middleware cannot be made.
 func Wrap(h mcp.Handler, tool *config.Tool, chain []config.Middleware, s *Shared) (mcp.Handler, error) {
-	w := &wrapping{shared: s, tool: tool, toolPrint: printOf(tool), seen: map[partKey]int{}}
+	w := &wrapping{shared: s, tool: tool, toolPrint: printOf(tool), seen: map[partKey]int{}, limits: map[config.RateLimit]int{}}
 	if s.options.DependsOn != nil {
 		for _, other := range s.options.DependsOn(tool) {
 			w.toolPrint += s.printOf(other)
@@ -60,8 +60,9 @@ type wrapping struct {
 	shared    *Shared
 	tool      *config.Tool
 	toolPrint string
-	order     int             // of the next part
-	seen      map[partKey]int // how often a chain has the same middleware
+	order     int                      // of the next part
+	seen      map[partKey]int          // how often a chain has the same middleware
+	limits    map[config.RateLimit]int // likewise the same rate limit
 }
 
 // layer makes the layer of one middleware; nil when it does nothing for this tool.

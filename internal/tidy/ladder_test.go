@@ -41,6 +41,7 @@ var ladder = map[string][]string{
 	"mcp/websocket":         {"mcp", "mcp/httpguard"},
 	"internal/schema":       {},
 	"internal/statetools":   {"state", "mcp"},
+	"internal/fleet":        {"state", "mcp", "mcp/seal"},
 	"internal/netguard":     {},
 	"internal/mcpclient":    {"mcp", "mcp/inmemory"},
 	"internal/toolargs":     {"internal/yamlfile"},

@@ -1,6 +1,7 @@
 package httpguard
 
 import (
+	"context"
 	"math"
 	"net"
 	"net/http"
@@ -17,6 +18,16 @@ type Rate struct {
 	PerSecond float64
 	Burst     int
 	Proxies   Proxies // who are believed about where a request comes from
+	Shared    Buckets // nil: this server counts alone
+}
+
+// Buckets are token buckets that servers behind one balancer share, so that together
+// they let in what one of them would. They are safe for concurrent use.
+type Buckets interface {
+	// Take takes a token off the bucket of key, into which one comes each interval, up
+	// to as many as there are intervals in depth; or it says how long it is until there
+	// is one. After an error the server counts alone.
+	Take(ctx context.Context, key string, interval, depth time.Duration) (wait time.Duration, err error)
 }
 
 // clientsMax bounds the clients that a limiter knows. Beyond it, those that
@@ -28,13 +39,26 @@ const clientsMax = 10_000
 func LimitRate(next http.Handler, rate Rate) http.Handler {
 	l := &limiter{rate: rate, clients: make(map[netip.Addr]*bucket)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait := l.take(clientOf(rate.Proxies.origin(r)), time.Now()); wait > 0 {
+		if wait := l.wait(r.Context(), clientOf(rate.Proxies.origin(r))); wait > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			http.Error(w, "too many requests; slow down", http.StatusTooManyRequests)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// wait takes a request of client off its bucket, the shared one where there is one that
+// answers; or returns how long it is until there is room for it.
+func (l *limiter) wait(ctx context.Context, client netip.Addr) time.Duration {
+	if l.rate.Shared != nil {
+		interval := max(time.Duration(float64(time.Second)/l.rate.PerSecond), 1)
+		wait, err := l.rate.Shared.Take(ctx, client.String(), interval, time.Duration(l.rate.Burst)*interval)
+		if err == nil {
+			return wait
+		}
+	}
+	return l.take(client, time.Now())
 }
 
 type limiter struct {
