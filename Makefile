@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js js/environments conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -73,7 +73,10 @@ conformance: wasm ## run the conformance scripts on every build: native, wazero,
 	@cd conformance && $(NPM)
 	@echo "== Node and Chromium" && cd conformance && npm test --silent
 
-soak: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
+soak: build ## call, edit, kill and restart servers with every kind of tool for 10 minutes (SOAK=1h for longer), and count
+	@$(GO) run ./conformance/soak -duration $(SOAK)
+
+soak-engine: ## run the engine's churn test for 10 minutes (SOAK=1h for longer), then compare all of its contents
 	@INGOT_SOAK=$(SOAK) $(GO) test ./engine -run '^TestSuite$$/^soak$$' -v -count=1 -timeout 0
 
 crash: ## simulate power failures and kill processes for an hour and more, 500 kills among them (CRASH=20m ends each test after that long)

@@ -65,7 +65,7 @@ var ladder = map[string][]string{
 	"forge/resource":        {"mcp", "state", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/template"},
 	"forge/clitool":         {"mcp", "forge/config", "forge/fault", "forge/template"},
 	"forge/check":           {"forge", "forge/config", "internal/mcpclient"},
-	"forge":                 {"forge/clitool", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/resource", "forge/template", "mcp", "state", "internal/grants", "internal/health", "internal/metrics", "internal/sandbox", "internal/schema", "internal/wasmtools", "internal/yamlfile"},
+	"forge":                 {"forge/clitool", "forge/config", "forge/expression", "forge/fault", "forge/httptool", "forge/middleware", "forge/pipeline", "forge/resource", "forge/template", "mcp", "state", "internal/fleet", "internal/grants", "internal/health", "internal/metrics", "internal/sandbox", "internal/schema", "internal/wasmtools", "internal/yamlfile"},
 	"forge/program":         {"forge", "forge/check", "forge/config", "internal/command", "internal/httpserve"},
 	"internal/builder":      {"forge", "forge/config", "forge/program", "internal/command", "internal/yamlfile"},
 	"wasm":                  {"engine", "engine/storage"},
@@ -84,6 +84,7 @@ var ladder = map[string][]string{
 	"internal/tidy":         {},
 	"internal/testall":      {},
 	"conformance":           {"engine"},
+	"conformance/soak":      {},
 	"examples/...":          {"forge"},
 	"examples/everything":   {"mcp", "mcp/sse", "mcp/streamable", "mcp/websocket"},
 }
