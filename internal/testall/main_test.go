@@ -51,6 +51,18 @@ func TestRunsAndCounts(t *testing.T) {
 	require.Equal(t, counts{failed: 1}, missing.run(context.Background(), &out))
 }
 
+func TestSkipsWhatCouldNotLook(t *testing.T) {
+	t.Setenv("CI", "true")
+	var out bytes.Buffer
+	away := suite{name: "away", command: []string{"sh", "-c", "echo no such host; exit 1"}, unchecked: map[string]string{"no such host": "unreachable: not checked"}}
+	require.Equal(t, counts{skipped: 1}, away.run(context.Background(), &out))
+	require.Contains(t, out.String(), "unreachable: not checked")
+	away.command[2] = "echo 1 vulnerability; exit 3"
+	require.Equal(t, counts{failed: 1}, away.run(context.Background(), &out), "a finding is a failure")
+	away.command[2] = "echo no such host"
+	require.Equal(t, counts{passed: 1}, away.run(context.Background(), &out), "what passes has looked")
+}
+
 func TestChoose(t *testing.T) {
 	all := suites()
 	some, err := choose(all, all[1].name+","+all[0].name)

@@ -11,13 +11,16 @@ func suites() []suite {
 	all := []suite{
 		{name: "format", what: "gofmt has nothing to change", command: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}},
 		{name: "vet", what: "go vet, for linux, js and wasip1", command: []string{"sh", "-c", "go vet ./... && GOOS=js GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory && GOOS=wasip1 GOARCH=wasm go vet ./hash ./engine/... ./mcp ./mcp/inmemory ./wasm"}},
+	}
+	all = append(all, lints()...)
+	all = append(all,
 		goTest("go", "all packages", "./..."),
 		goTest("race", "all packages under the race detector", "-race", "-skip", "^("+strings.Join(serialTests, "|")+")$", "./..."),
 		goTest("purego", "hash and engine without assembly", append([]string{"-tags", "purego"}, enginePackages...)...),
 		gcCheck(),
 		fuzzSmoke(),
 		goTest("invariants", "the engine with its invariants checked", append([]string{"-tags", "invariants", "-gcflags=all=-d=checkptr"}, enginePackages...)...),
-	}
+	)
 	all = append(all, otherMachines()...)
 	return append(all, otherLanguages()...)
 }
@@ -73,11 +76,11 @@ func otherMachines() []suite {
 	js := goTest("js", "hash, engine and mcp as GOOS=js in Node", append([]string{"-timeout=20m"}, wasmPackages...)...)
 	js.env = []string{"GOOS=js", "GOARCH=wasm"}
 	js.needs = []string{"node"}
-	js.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm")}
+	js.path = []string{filepath.Join(goRoot(), "lib", "wasm")}
 
 	wasip1 := goTest("wasip1", "hash, engine and mcp as GOOS=wasip1 under wazero", append([]string{"-timeout=20m"}, wasmPackages...)...)
 	wasip1.env = []string{"GOOS=wasip1", "GOARCH=wasm", "GOWASIRUNTIME=wazero"}
-	wasip1.path = []string{filepath.Join(runtime.GOROOT(), "lib", "wasm"), "bin"}
+	wasip1.path = []string{filepath.Join(goRoot(), "lib", "wasm"), "bin"}
 
 	narrow := goTest("386", "hash and engine where an int has 32 bits", packages...)
 	narrow.env = []string{"GOARCH=386"}
