@@ -36,8 +36,10 @@ type HandleOptions struct {
 // process, and so that who can read the store does not learn it.
 type Handles struct {
 	options HandleOptions
-	records *Scoped // h/ID, p/PRINCIPAL/ID and n/PRINCIPAL
-	data    *Scoped // ID/KEY
+	// The braces keep what is changed as one on one node of a cluster; PRINCIPAL is
+	// that of the principal's name, hashed.
+	records *Scoped // h/{PRINCIPAL}/ID, p/{PRINCIPAL}/ID and n/{PRINCIPAL}
+	data    *Scoped // {ID}/KEY
 }
 
 // NewHandles keeps handles in the part of m that clients do not reach (System).
@@ -91,7 +93,7 @@ func (h *Handles) Mint(ctx context.Context, principal string, ttl time.Duration)
 // mint counts the principal's handles and adds one, provided that nobody else does
 // at the same time: the key n/PRINCIPAL, which every mint writes, tells.
 func (h *Handles) mint(ctx context.Context, principal, id string, ttl time.Duration) error {
-	owner := hashed(principal)
+	owner := ownerOf(principal)
 	guard, err := h.records.Get(ctx, "n/"+owner)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -106,7 +108,7 @@ func (h *Handles) mint(ctx context.Context, principal, id string, ttl time.Durat
 	_, err = h.records.Batch(ctx, []Op{
 		{Kind: OpSet, Key: "n/" + owner, TTL: h.options.TTLMax, IfVersion: guard.Version, IfAbsent: guard.Version == 0},
 		{Kind: OpSet, Key: "p/" + owner + "/" + id, TTL: ttl, IfAbsent: true},
-		{Kind: OpSet, Key: "h/" + id, Value: []byte(principal), TTL: ttl, IfAbsent: true},
+		{Kind: OpSet, Key: "h/" + owner + "/" + id, Value: []byte(principal), TTL: ttl, IfAbsent: true},
 	})
 	return err
 }
@@ -119,7 +121,7 @@ func (h *Handles) Open(ctx context.Context, principal, handle string) (Manager, 
 	if err != nil {
 		return nil, err
 	}
-	return Scope(h.data, Namespace{Prefix: id + "/", until: end})
+	return Scope(h.data, Namespace{Prefix: "{" + id + "}/", until: end})
 }
 
 // Revoke ends a handle now, with all that is kept under it. Managers that Open made
@@ -129,11 +131,12 @@ func (h *Handles) Revoke(ctx context.Context, principal, handle string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.records.Batch(ctx, []Op{{Kind: OpDelete, Key: "h/" + id}, {Kind: OpDelete, Key: "p/" + hashed(principal) + "/" + id}})
+	owner := ownerOf(principal)
+	_, err = h.records.Batch(ctx, []Op{{Kind: OpDelete, Key: "h/" + owner + "/" + id}, {Kind: OpDelete, Key: "p/" + owner + "/" + id}})
 	if err != nil {
 		return err
 	}
-	_, err = h.data.Clear(ctx, id+"/")
+	_, err = h.data.Clear(ctx, "{"+id+"}/")
 	return err
 }
 
@@ -143,12 +146,15 @@ func (h *Handles) find(ctx context.Context, principal, handle string) (id string
 		return "", 0, ErrHandle
 	}
 	id = hashed(handle)
-	record, err := h.records.Get(ctx, "h/"+id)
+	record, err := h.records.Get(ctx, "h/"+ownerOf(principal)+"/"+id)
 	if errors.Is(err, ErrNotFound) || (err == nil && subtle.ConstantTimeCompare(record.Value, []byte(principal)) != 1) {
 		return "", 0, ErrHandle
 	}
 	return id, record.ExpiresAt, err
 }
+
+// ownerOf is what stands in keys for a principal.
+func ownerOf(principal string) string { return "{" + hashed(principal) + "}" }
 
 // hashed is what stands in a key for a text that is secret, or may hold any byte.
 func hashed(text string) string {
