@@ -44,7 +44,8 @@ test("the packed package holds what it needs and runs", async (t) => {
 
 test("it has no run-time dependency, no install script, and stays small", async () => {
   const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-  for (const field of ["dependencies", "peerDependencies", "optionalDependencies"]) assert.equal(manifest[field], undefined);
+  for (const field of ["dependencies", "optionalDependencies"]) assert.equal(manifest[field], undefined);
+  for (const name of Object.keys(manifest.peerDependencies)) assert.deepEqual(manifest.peerDependenciesMeta[name], { optional: true });
   for (const name of Object.keys(manifest.scripts)) assert.doesNotMatch(name, /install|prepare/);
   const sources = new Map(); // by name: what index.js imports, directly or not
   for (const queue = ["index.js"]; queue.length > 0; ) {
