@@ -19,6 +19,8 @@ export class KeyvIngot {
   /** The store stays the caller's, to use and to close. */
   constructor(store: Store | WorkerStore);
   opts: Record<string, unknown>;
+  /** Part of what Keyv calls an adapter. This one emits nothing: errors are in the promises. */
+  on(event: string, listener: (...args: any[]) => void): this;
   /** Set by Keyv, which puts it and ":" before each key. */
   namespace?: string | undefined;
   get<Value>(key: string): Promise<Value | undefined>;
@@ -30,6 +32,7 @@ export class KeyvIngot {
   /** Whether any of the keys was there. */
   deleteMany(keys: string[]): Promise<boolean>;
   has(key: string): Promise<boolean>;
+  hasMany(keys: string[]): Promise<boolean[]>;
   clear(): Promise<void>;
   /** The keys of a namespace, with it, and their serialized values. */
   iterator(namespace?: string): AsyncGenerator<[string, string], void>;

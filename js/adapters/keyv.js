@@ -50,6 +50,15 @@ export class KeyvIngot {
     return this.#store.has(key);
   }
 
+  async hasMany(keys) {
+    return Promise.all(keys.map((key) => this.#store.has(key)));
+  }
+
+  /** Keyv wants to hear of errors; here each is in the promise of its call. */
+  on() {
+    return this;
+  }
+
   async clear() {
     await this.#store.clear(prefixOf(this.namespace));
     await acknowledged(this.#store);

@@ -1,7 +1,7 @@
 // The adapters: each with the project that it is for, and with that project's own tests
 // where it publishes them.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -13,17 +13,26 @@ import { ingotDriver } from "../adapters/unstorage.js";
 import { open, openWorker } from "../index.js";
 import { run, temporary } from "./project.mjs";
 
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const dir = await temporary(after);
 
 test("Keyv's own test suite", async () => {
-  const root = fileURLToPath(new URL(".", import.meta.url));
+  const root = here(".");
   const vitest = join(createRequire(import.meta.url).resolve("vitest/package.json"), "../vitest.mjs");
   const report = join(dir, "keyv.json");
   await run(process.execPath, [vitest, "run", "--root", root, "--reporter=json", "--outputFile", report, "keyv.spec.mjs"], { env: { ...process.env, NODE_OPTIONS: "" } })
     .catch(({ stdout, stderr }) => assert.fail(stdout + stderr));
   const { numPassedTests, numTotalTests } = JSON.parse(await readFile(report, "utf8"));
   assert.equal(numPassedTests, numTotalTests);
-  assert.ok(numTotalTests >= 30, `it has only ${numTotalTests} tests`);
+  assert.ok(numTotalTests >= 34, `it has only ${numTotalTests} tests`);
+});
+
+test("the adapters have the types of Keyv's adapters and unstorage's drivers", async () => {
+  const tsc = createRequire(import.meta.url).resolve("typescript/lib/tsc.js");
+  const compilerOptions = { noEmit: true, strict: true, skipLibCheck: true, target: "es2023", lib: ["es2023", "dom", "dom.asynciterable"], types: ["node"], typeRoots: [here("node_modules/@types")], module: "nodenext" };
+  const project = join(dir, "tsconfig.json");
+  await writeFile(project, JSON.stringify({ compilerOptions, files: [here("adapters.types.ts")] })); // unstorage names many libraries that are not there
+  await run(process.execPath, [tsc, "-p", project]).catch(({ stdout }) => assert.fail(stdout));
 });
 
 for (const [where, opening] of [["a store", open], ["a worker's store", openWorker]]) {
@@ -39,6 +48,7 @@ for (const [where, opening] of [["a store", open], ["a worker's store", openWork
     const keys = [];
     for await (const [key] of adapter.iterator()) keys.push(key);
     assert.deepEqual(keys, ["n:a", "n:b"]);
+    assert.deepEqual(await keyv.hasMany(["a", "c"]), [true, false]);
     assert.equal(await adapter.deleteMany(["n:a", "n:a"]), true);
     await keyv.clear();
     assert.equal(await keyv.get("b"), undefined);
