@@ -60,7 +60,11 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 		return nil, err
 	}
 	g.named = g.byNames()
-	g.shared = middleware.NewShared(middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup, DependsOn: g.dependsOn}, shared)
+	o := middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup, DependsOn: g.dependsOn}
+	if p.buckets != nil {
+		o.Buckets = p.buckets
+	}
+	g.shared = middleware.NewShared(o, shared)
 	for i := range c.Tools {
 		if err := g.addTool(&c.Tools[i]); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/fleet"
 	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/mcp"
@@ -62,8 +63,11 @@ type Project struct {
 	options   Options
 	path      string
 	opened    *config.Config // whose state, name and address are in force
-	state     *state.Embedded
+	state     state.Manager
 	handles   *state.Handles
+	key       []byte         // that seals requests; empty: one of this process alone
+	buckets   *fleet.Limiter // of rate limits; nil: this process counts alone
+	clients   *fleet.Limiter // of the requests of clients, likewise
 	server    *mcp.Server
 	metrics   *metrics.Registry
 	stop      context.CancelFunc
@@ -106,13 +110,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 			err = redacted(errors.Join(err, p.Close()), c.Secrets)
 		}
 	}()
-	if err := p.openState(c); err != nil {
+	if err := p.openState(ctx, c); err != nil {
 		return nil, err
 	}
 	watcher := p.newWatcher()
 	p.server = mcp.NewServer(mcp.Options{
 		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
-		AllowListen: watcher.AllowListen, OnListen: watcher.OnListen,
+		AllowListen: watcher.AllowListen, OnListen: watcher.OnListen, StateKey: p.key,
 	})
 	watcher.Serve(p.server)
 	p.reloading.Lock()
@@ -137,30 +141,54 @@ func unbuilt(c *config.Config) error {
 	return errors.Join(errs...)
 }
 
-// openState opens the store of the file, or one in memory.
-func (p *Project) openState(c *config.Config) (err error) {
-	p.state, err = OpenState(c, p.options.StateInMemory, func(text string) { p.options.Logger.Warn(text) })
+// openState opens the store of the file, or one in memory, and what servers share that
+// stand on the same one.
+func (p *Project) openState(ctx context.Context, c *config.Config) (err error) {
+	p.state, err = OpenState(ctx, c, p.options.StateInMemory, func(text string) { p.options.Logger.Warn(text) })
 	if err != nil {
 		return err
 	}
 	p.handles, err = state.NewHandles(p.state, state.HandleOptions{PerPrincipal: handlesPerPrincipal})
+	if err != nil || !p.Shared() {
+		return err
+	}
+	if p.key, err = fleet.Key(ctx, p.state); err != nil {
+		return err
+	}
+	if p.buckets, err = fleet.NewLimiter(p.state, "tools"); err != nil {
+		return err
+	}
+	p.clients, err = fleet.NewLimiter(p.state, "clients")
 	return err
 }
 
+// Shared reports whether other servers may stand on the project's state.
+func (p *Project) Shared() bool {
+	return p.opened.State.Backend == config.BackendRedis && !p.options.StateInMemory
+}
+
+// ClientBuckets count the requests of clients, whichever server they come to, where the
+// project's state is shared; else nil.
+func (p *Project) ClientBuckets() *fleet.Limiter { return p.clients }
+
 // OpenState opens the state that a file says, as [Open] does, or with its bounds one in
 // memory. log is told what a person should know. The caller closes it.
-func OpenState(c *config.Config, inMemory bool, log func(text string)) (*state.Embedded, error) {
+func OpenState(ctx context.Context, c *config.Config, inMemory bool, log func(text string)) (state.Manager, error) {
 	s := c.State
 	if inMemory {
 		s.Backend, s.Path, s.Sync = config.BackendMemory, "", ""
 	}
-	m, err := state.Open(state.Options{
-		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log,
-	})
+	m, err := openBackend(ctx, s, log)
 	if err != nil {
 		return nil, fmt.Errorf("opening the state: %w", err)
 	}
 	return m, nil
+}
+
+func openBackend(_ context.Context, s config.State, log func(text string)) (state.Manager, error) {
+	return state.Open(state.Options{
+		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log,
+	})
 }
 
 func (p *Project) note(doing string, err error) {
@@ -181,19 +209,24 @@ func (p *Project) access(t mcp.Tool, h mcp.Handler) mcp.Handler {
 func (p *Project) run() {
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
-	p.running.Go(func() {
-		ticker := time.NewTicker(tickInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				p.state.Tick(0)
-			}
-		}
-	})
+	if m, ok := p.state.(interface{ Tick(max int) int }); ok { // the others end entries themselves
+		p.running.Go(func() { tick(ctx, m.Tick) })
+	}
 	p.running.Go(func() { p.watch(ctx, p.options.WatchInterval) })
+}
+
+// tick removes what is over its time until ctx ends.
+func tick(ctx context.Context, remove func(max int) int) {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			remove(0)
+		}
+	}
 }
 
 // sandbox is the host of all modules, made when there is the first one.

@@ -59,7 +59,7 @@ func (f *keeperFlags) openOne(ctx context.Context, out streams, writes bool) (ke
 		}
 		return &remote{client}, nil
 	case f.Config != "":
-		return f.openFile(out)
+		return f.openFile(ctx, out)
 	default:
 		return f.openDirectory(out, writes)
 	}
@@ -82,7 +82,7 @@ func hasStateTools(ctx context.Context, client *mcpclient.Client) error {
 }
 
 // openFile opens the state that a forge.yaml says.
-func (f *keeperFlags) openFile(out streams) (keeper, error) {
+func (f *keeperFlags) openFile(ctx context.Context, out streams) (keeper, error) {
 	c, err := config.Load(f.Config, config.Options{})
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (f *keeperFlags) openFile(out streams) (keeper, error) {
 	if c.State.Backend == config.BackendMemory {
 		return nil, fmt.Errorf("the state of %s is in memory, and ends with the process that serves it: ask that one with --url, or give the file a state with backend: file", f.Config)
 	}
-	m, err := forge.OpenState(c, false, func(text string) { fmt.Fprintln(out.stderr, text) })
+	m, err := forge.OpenState(ctx, c, false, func(text string) { fmt.Fprintln(out.stderr, text) })
 	if err != nil {
 		return nil, err
 	}
