@@ -217,6 +217,25 @@ func (g *templateGroup) readQuery(query string, values map[string]string) bool {
 	return true
 }
 
+// PercentEncode encodes each byte of a text that is neither unreserved nor one of keep
+// (RFC 3986 sections 2.1 and 2.3), so that it may stand in a URI: with "/" to keep a path
+// stays one, and with nothing to keep it is one value wherever it stands.
+func PercentEncode(text, keep string) string {
+	const digits = "0123456789ABCDEF"
+	var out strings.Builder
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~", c) >= 0, strings.IndexByte(keep, c) >= 0:
+			out.WriteByte(c)
+		default:
+			out.WriteByte('%')
+			out.WriteByte(digits[c>>4])
+			out.WriteByte(digits[c&15])
+		}
+	}
+	return out.String()
+}
+
 // percentDecoded undoes percent-encoding (RFC 3986 section 2.1).
 func percentDecoded(text string) (string, bool) {
 	if strings.IndexByte(text, '%') < 0 {

@@ -53,7 +53,6 @@ var ladder = map[string][]string{
 	"internal/guesttest":    {"internal/sandbox", "internal/schema", "state"},
 	"internal/health":       {},
 	"internal/access":       {"mcp", "mcp/httpguard", "mcp/oauth", "state"},
-	"internal/audit":        {"internal/access", "mcp"},
 	"internal/metrics":      {"engine", "engine/storage", "engine/storage/timed", "internal/command", "internal/health", "mcp", "state", "forge/fault", "forge/middleware", "internal/sandbox"},
 	"internal/wasmtools":    {"mcp", "internal/grants", "internal/sandbox", "internal/sandbox/signature", "internal/schema"},
 	"forge/config":          {"forge/expression", "forge/template", "mcp", "internal/grants", "internal/netguard", "internal/schema", "internal/yamlfile"},
