@@ -103,3 +103,22 @@ func FuzzTemplates(f *testing.F) {
 		}
 	})
 }
+
+// What is encoded is decoded again, and has no character that a URI cannot have.
+func TestPercentEncode(t *testing.T) {
+	var all []byte
+	for b := range 256 {
+		all = append(all, byte(b))
+	}
+	for _, keep := range []string{"", "/", ":/?#[]@!$&'()*+,;="} {
+		encoded := PercentEncode(string(all), keep)
+		decoded, ok := percentDecoded(encoded)
+		require.True(t, ok)
+		require.Equal(t, string(all), decoded)
+		for _, c := range []byte(encoded) {
+			require.True(t, c > ' ' && c < 0x7f, "%q of %q", c, encoded)
+		}
+		require.Equal(t, keep, PercentEncode(keep, keep))
+	}
+	require.Equal(t, "a%2Fb%20%C3%A4~", PercentEncode("a/b ä~", ""))
+}

@@ -3,6 +3,8 @@ package resource
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ingot-run/ingot/mcp"
 )
 
 // uriBytesMax is the longest URI that is listed.
@@ -17,7 +19,7 @@ const reserved = ":/?#[]@!$&'()*+,;="
 func (e *entry) spelled(value string) []string {
 	before, rest, _ := strings.Cut(e.config.URITemplate, "{")
 	name, after, _ := strings.Cut(rest, "}")
-	strict := before + escaped(value, "") + after
+	strict := before + mcp.PercentEncode(value, "") + after
 	if !strings.HasPrefix(name, "+") {
 		return []string{strict}
 	}
@@ -27,8 +29,8 @@ func (e *entry) spelled(value string) []string {
 			keep = strings.ReplaceAll(reserved, "/", "")
 		}
 	}
-	all := []string{before + escaped(value, keep) + after}
-	for _, other := range []string{before + escaped(value, reserved) + after, strict} {
+	all := []string{before + mcp.PercentEncode(value, keep) + after}
+	for _, other := range []string{before + mcp.PercentEncode(value, reserved) + after, strict} {
 		if other != all[0] {
 			all = append(all, other)
 		}
@@ -49,24 +51,7 @@ func (e *entry) variable(at *place) string {
 
 // Escape percent-encodes all of a text that is not unreserved (RFC 3986 section 2.3): it
 // is one value, wherever in a URI it stands.
-func Escape(text string) string { return escaped(text, "") }
-
-// escaped percent-encodes what is neither unreserved nor in keep.
-func escaped(text, keep string) string {
-	const digits = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~", c) >= 0, strings.IndexByte(keep, c) >= 0:
-			out.WriteByte(c)
-		default:
-			out.WriteByte('%')
-			out.WriteByte(digits[c>>4])
-			out.WriteByte(digits[c&15])
-		}
-	}
-	return out.String()
-}
+func Escape(text string) string { return mcp.PercentEncode(text, "") }
 
 // shown is a name for a list; uri where the name is no text.
 func shown(name, uri string) string {

@@ -204,10 +204,10 @@ func (r *resources) tell(event state.Event) {
 	}
 	uri := uriOf(event.Key)
 	r.server.ResourceUpdated(uri)
-	if expanded := uriStart + escaped(event.Key, reserved); expanded != uri {
+	if expanded := uriStart + mcp.PercentEncode(event.Key, reserved); expanded != uri {
 		r.server.ResourceUpdated(expanded)
 	}
-	if strict := uriStart + escaped(event.Key, ""); strict != uri {
+	if strict := uriStart + mcp.PercentEncode(event.Key, ""); strict != uri {
 		r.server.ResourceUpdated(strict)
 	}
 }
@@ -225,26 +225,8 @@ func URI(key string) string { return uriOf(key) }
 func uriOf(key string) string {
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {
-			return uriStart + escaped(key, strings.ReplaceAll(reserved, "/", ""))
+			return uriStart + mcp.PercentEncode(key, strings.ReplaceAll(reserved, "/", ""))
 		}
 	}
-	return uriStart + escaped(key, reserved)
-}
-
-// escaped percent-encodes what is neither unreserved nor in keep.
-func escaped(key, keep string) string {
-	const digits = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(key) {
-		c := key[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-._~", c) >= 0, strings.IndexByte(keep, c) >= 0:
-			out.WriteByte(c)
-		default:
-			out.WriteByte('%')
-			out.WriteByte(digits[c>>4])
-			out.WriteByte(digits[c&15])
-		}
-	}
-	return out.String()
+	return uriStart + mcp.PercentEncode(key, reserved)
 }
