@@ -22,6 +22,7 @@ const tabTexts = {
   about: "The ingot engine as WebAssembly, in memory. It ends with the tab.",
   empty: "This tab holds nothing yet. Set a key above, or start with some examples.",
   copy: (key) => `Send ${key} to the server`,
+  copyOpen: "Send to the server",
   copied: (key, version) => `Sent ${key} to the server, where it is version ${version}.`,
   twin: { same: "same on server", differs: "differs on server" },
 };
@@ -31,6 +32,7 @@ const serverTexts = {
   about: "The same engine in the ingot process, over MCP.",
   empty: "The server holds nothing yet. Set a key above, or send one from this tab.",
   copy: (key) => `Bring ${key} to this tab`,
+  copyOpen: "Bring to this tab",
   copied: (key, version) => `Brought ${key} to this tab, where it is version ${version}.`,
   twin: { same: "same in tab", differs: "differs in tab" },
 };
@@ -57,7 +59,7 @@ async function startTab(info) {
       problem = error;
     }
   }
-  const pane = new Pane("tab", tab?.source, tabTexts);
+  const pane = new Pane("tab", tab?.source, tabTexts, { told: true });
   document.getElementById("panes").prepend(pane.element);
   if (!tab) {
     pane.setState("lost", "not available");
@@ -90,7 +92,10 @@ async function keepTab(tab, pane) {
       fail(error);
     }
   }, tickMillis);
-  tab.watch(() => show().catch(fail)).catch(fail);
+  tab.watch((changes) => {
+    pane.noticed(changes);
+    show().catch(fail);
+  }).catch(fail);
   await show();
 }
 

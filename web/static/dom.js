@@ -19,6 +19,13 @@ export function draw(name, attributes = {}, ...children) {
   return element;
 }
 
+/** Has the browser save a blob as a file. */
+export function save(blob, name) {
+  const href = URL.createObjectURL(blob);
+  make("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser reads it soon after
+}
+
 /** Asks for a token in a form of the login template; given(token) is called with what is entered. */
 export function loginForm(given) {
   const form = document.getElementById("login-template").content.firstElementChild.cloneNode(true);

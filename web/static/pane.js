@@ -2,23 +2,37 @@
 // page are this, over another source (source_tab.js, source_server.js):
 //
 //   page({ prefix, cursor, limit }) -> { entries, next }
+//   keys({ prefix, max }) -> { entries, complete }, without values
 //   get(key) -> { value, version, deadline } or null
+//   getMany(keys) -> [{ key, value, version, deadline } or null, …]
 //   set(key, value, { ttlSeconds, ifVersion, ifAbsent }) -> version
+//   setMany([{ key, value, ttlSeconds }, …])
+//   expire(key, ttlSeconds or undefined for ever) -> version
 //   remove(key, { ifVersion }) -> whether it was there
 //
 // All return promises. Values are bytes; a deadline is in Unix milliseconds or
 // null; an entry of a page is { key, version, size, deadline, value or null },
-// and readOnly with the key in hex when the key is no text. set and remove throw
-// a ConflictError when their condition does not hold.
+// and readOnly with the key in hex when the key is no text. set, expire and remove
+// throw a ConflictError when their condition does not hold.
 
 import { loginForm } from "./dom.js";
 import { Editor } from "./editor.js";
+import { History, changesBetween } from "./history.js";
 import { EntryList } from "./list.js";
 import { InputError, problemText, shortKey } from "./problems.js";
+import { Transfer } from "./transfer.js";
+import { KeyTree } from "./tree.js";
 import { bytesOfText, editBytesMax, sizeText, ttlSecondsOf } from "./value.js";
 
 const pageLength = 20;
 const filterDelayMillis = 150;
+const keysStep = 4000; // that the tree reads at first, and by each "read more"
+const searchMax = 1000; // keys that a search finds beyond those
+
+const filters = {
+  tree: { label: "Show keys with", placeholder: "Search" },
+  list: { label: "Show keys that begin with", placeholder: "Filter by prefix" },
+};
 
 const examples = [
   ["greeting", "Hello from ingot", {}],
@@ -32,6 +46,12 @@ export class Pane {
   #texts;
   #editor;
   #list;
+  #tree;
+  #history;
+  #told; // whether the source's own changes are told by noticed()
+  #mode = "tree"; // or "list"
+  #keysMax = keysStep;
+  #seen = null; // the latest reading of the keys
   #prefix = "";
   #cursors = [null]; // of the pages up to the one shown; the last is the one shown
   #next = null;
@@ -43,8 +63,11 @@ export class Pane {
   /** Called after the list was shown anew. */
   onShown = () => {};
 
-  /** texts: name, about, empty, copy(key), copied(key, version), twin: { same, differs }. */
-  constructor(id, source, texts) {
+  /**
+   * texts: name, about, empty, copy(key), copied(key, version), twin: { same, differs },
+   * and copyOpen, the words of the button. told says that noticed() is called with changes.
+   */
+  constructor(id, source, texts, { told = false } = {}) {
     const root = document.getElementById("pane-template").content.firstElementChild.cloneNode(true);
     root.id = id;
     this.#root = root;
@@ -56,7 +79,15 @@ export class Pane {
     this.#part(".about").textContent = texts.about;
     this.#part(".pager").setAttribute("aria-label", `Pages of ${texts.name}`);
     this.#list = new EntryList(this.#part(".entries"), texts);
+    this.#tree = new KeyTree(this.#part(".tree"), this.#part(".tree-note"), texts.name);
+    this.#history = new History(this.#part(".history"), texts.name);
+    this.#told = told;
     this.#editor = new Editor(this.#part(".editor"));
+    this.#part(".copy-open").textContent = texts.copyOpen ?? "";
+    this.#part(".copy-open").hidden = !texts.copyOpen;
+    const transfer = new Transfer(this.#part(".transfer"), source, id);
+    transfer.onStored = () => this.act(async () => {});
+    this.#setMode("tree");
     this.#listen();
   }
 
@@ -123,26 +154,67 @@ export class Pane {
     });
   }
 
-  /** Asks the source for the page that is shown and shows it. Its errors go to the caller. */
+  /** Asks the source for what is shown and shows it. Its errors go to the caller. */
   async refresh() {
     const generation = ++this.#generation;
+    const current = () => generation === this.#generation;
+    const seen = await this.#source.keys({ max: this.#keysMax });
+    if (!current()) return;
+    this.#note(seen);
+    if (await (this.#mode === "tree" ? this.#showTree(seen, current) : this.#showPage(current))) this.onShown();
+  }
+
+  /** Takes a reading of the keys: what changed since the one before, and what is open. */
+  #note(seen) {
+    if (!this.#told && this.#seen !== null) this.#history.add(changesBetween(this.#seen, seen));
+    this.#seen = seen;
+    const key = this.#editor.openedKey;
+    if (key === null) return;
+    const entry = seen.entries.find((e) => e.key === key && !e.readOnly);
+    if (entry || seen.complete) this.#editor.heard(entry ?? null);
+  }
+
+  async #showTree(seen, current) {
+    let { entries } = seen;
+    if (this.#prefix !== "" && !seen.complete) { // what was not read may begin with it
+      const found = await this.#source.keys({ prefix: this.#prefix, max: searchMax });
+      if (!current()) return false;
+      const known = new Set(entries.map((e) => e.key));
+      entries = entries.concat(found.entries.filter((e) => !known.has(e.key)));
+    }
+    this.#tree.show({ entries, complete: seen.complete });
+    this.#tree.select(this.#editor.openedKey);
+    this.#part(".tree").hidden = this.#tree.isEmpty;
+    this.#part(".tree-note").hidden = entries.length === 0;
+    this.#showNone(this.#tree.isEmpty);
+    return true;
+  }
+
+  async #showPage(current) {
     const cursor = this.#cursors.at(-1);
     const { entries, next } = await this.#source.page({ prefix: this.#prefix, cursor, limit: pageLength });
-    if (generation !== this.#generation) return;
+    if (!current()) return false;
     if (entries.length === 0 && this.#cursors.length > 1) {
       this.#cursors.pop(); // the page's last entry is gone: the one before is the last page now
-      return this.refresh();
+      return this.#showPage(current);
     }
     this.#next = next;
     this.#list.show(entries);
     this.#list.markOpened(this.#editor.openedKey);
     this.#showEnds(entries.length);
-    this.onShown();
+    return true;
+  }
+
+  /** Takes changes that the source told of, the oldest first. */
+  noticed(changes) {
+    this.#history.add(changes);
   }
 
   /** Brings the countdowns up to date. */
   tick() {
     this.#list.tick();
+    this.#tree.tick();
+    this.#editor.tick();
   }
 
   markTwins(other) {
@@ -180,12 +252,25 @@ export class Pane {
   }
 
   #listen() {
-    const acts = { get: () => this.#open(this.#editor.key), set: () => this.#set() };
-    this.#editor.onSubmit = (name) => this.act(acts[name]);
+    const acts = {
+      get: () => this.#open(this.#editor.key),
+      set: () => this.#set(),
+      time: () => this.#expire(this.#editor.ttlSeconds),
+      forever: () => this.#expire(undefined),
+      remove: () => this.#remove(this.#editor.entry),
+    };
+    this.#editor.onSubmit = (name) => (name === "copy" ? this.onCopy(this.#editor.entry.key) : this.act(acts[name]));
     this.#editor.onProblem = (problem) => this.#say("", problem);
     this.#list.onOpen = ({ key, size }) => this.act(() => this.#open(key, size));
     this.#list.onDelete = (entry) => this.act(() => this.#remove(entry));
     this.#list.onCopy = ({ key }) => this.onCopy(key);
+    this.#tree.onOpen = this.#list.onOpen;
+    this.#tree.onDelete = this.#list.onDelete;
+    this.#tree.onMore = () => this.#turn(() => (this.#keysMax += keysStep));
+    this.#history.onOpen = (key) => this.act(() => this.#open(key)).then(() => this.#tree.select(key, true));
+    for (const button of this.#root.querySelectorAll(".switch button")) {
+      button.addEventListener("click", () => this.#turn(() => this.#setMode(button.value)));
+    }
     this.#part(".previous").addEventListener("click", () => this.#turn(() => this.#cursors.pop()));
     this.#part(".next").addEventListener("click", () => this.#turn(() => this.#forward()));
     this.#part(".empty button").addEventListener("click", () => this.act(() => this.#addExamples()));
@@ -193,9 +278,21 @@ export class Pane {
       clearTimeout(this.#filterTimer);
       this.#filterTimer = setTimeout(() => this.#turn(() => {
         this.#prefix = event.target.value;
+        this.#tree.search(this.#prefix);
         this.#cursors = [null];
       }), filterDelayMillis);
     });
+  }
+
+  /** Shows the entries as a tree of all, or as a list page by page. */
+  #setMode(mode) {
+    this.#mode = mode;
+    for (const button of this.#root.querySelectorAll(".switch button")) button.setAttribute("aria-pressed", button.value === mode);
+    this.#part(".filter span").textContent = filters[mode].label;
+    this.#part("[name=prefix]").placeholder = filters[mode].placeholder;
+    this.#part(".entries").hidden = mode === "tree";
+    this.#part(".tree").hidden = this.#part(".tree-note").hidden = mode === "list";
+    this.#part(".pager").hidden = true;
   }
 
   /** A second click before the page has come does nothing. */
@@ -223,8 +320,16 @@ export class Pane {
   async #set() {
     const { key, value, ttlSeconds, ifVersion } = this.#editor;
     const version = await this.#source.set(key, value, { ttlSeconds, ifVersion });
-    this.#editor.opened(key, version);
+    this.#editor.opened(key, { version, size: value.length, deadline: deadlineIn(ttlSeconds) });
     return { note: `Set ${shortKey(key)}, version ${version}.` };
+  }
+
+  /** Gives the entry that is open another time to live, and leaves its value. */
+  async #expire(ttlSeconds) {
+    const { key, size } = this.#editor.entry;
+    const version = await this.#source.expire(key, ttlSeconds);
+    this.#editor.opened(key, { version, size, deadline: deadlineIn(ttlSeconds) });
+    return { note: ttlSeconds === undefined ? `${shortKey(key)} stays for ever now.` : `${shortKey(key)} ends in ${ttlSeconds} s now.` };
   }
 
   /** Deletes the version that the list shows, and offers to put it back. */
@@ -249,17 +354,22 @@ export class Pane {
   #showEnds(count) {
     const page = this.#cursors.length;
     const first = (page - 1) * pageLength + 1;
-    this.#part(".empty").hidden = count > 0;
-    this.#part(".empty p").textContent = this.#prefix ? `No key begins with “${shortKey(this.#prefix)}”.` : this.#texts.empty;
-    this.#part(".empty button").hidden = this.#prefix !== "";
+    this.#showNone(count === 0);
     this.#part(".pager").hidden = page === 1 && !this.#next;
     this.#part(".previous").disabled = page === 1;
     this.#part(".next").disabled = !this.#next;
     this.#part(".range").textContent = `${first} to ${first + count - 1}`;
   }
 
+  #showNone(none) {
+    const searched = `“${shortKey(this.#prefix)}”`;
+    this.#part(".empty").hidden = !none;
+    this.#part(".empty p").textContent = this.#prefix === "" ? this.#texts.empty : this.#mode === "tree" ? `No key has ${searched} in it.` : `No key begins with ${searched}.`;
+    this.#part(".empty button").hidden = this.#prefix !== "";
+  }
+
   #say(note, error, undo) {
-    const line = this.#part(".note");
+    const line = this.#part(".body > .note");
     line.replaceChildren(note);
     if (undo) {
       const button = document.createElement("button");
@@ -269,6 +379,8 @@ export class Pane {
       button.addEventListener("click", undo, { once: true });
       line.append(" ", button);
     }
-    this.#part(".problem").textContent = error ? problemText(error) : "";
+    this.#part(".body > .problem").textContent = error ? problemText(error) : "";
   }
 }
+
+const deadlineIn = (seconds) => (seconds === undefined ? null : Date.now() + seconds * 1000);

@@ -4,6 +4,8 @@ import { McpError } from "./mcp.js";
 import { ConflictError } from "./problems.js";
 import { base64Of, bytesOfBase64, bytesOfText, hexOf, previewBytesMax, textOf } from "./value.js";
 
+const listLimitMax = 1000; // the tool's own
+
 export class ServerSource {
   #client;
   #previews = new Map(); // key -> { version, value } of the page shown last
@@ -22,6 +24,40 @@ export class ServerSource {
     return { entries: rows, next: next ?? null };
   }
 
+  /** Keys with what is known of them without their values; max of them, about. */
+  async keys({ prefix = "", max }) {
+    const rows = [];
+    let next;
+    do {
+      const args = { limit: Math.min(max - rows.length, listLimitMax) };
+      if (prefix) args.prefix = prefix;
+      if (next) args.cursor = next;
+      const page = await this.#client.call("state_list", args);
+      rows.push(...page.entries.map(rowOf));
+      next = page.next_cursor;
+    } while (next && rows.length < max);
+    return { entries: rows, complete: !next };
+  }
+
+  async getMany(keys) {
+    if (keys.length === 0) return [];
+    const { entries } = await this.#client.call("state_batch_get", { keys });
+    return entries.map((e) => (e.found ? { key: e.key, value: valueOf(e), version: e.version, deadline: deadlineOf(e.ttl_seconds) } : null));
+  }
+
+  async setMany(entries) {
+    await this.#client.call("state_batch_set", {
+      entries: entries.map(({ key, value, ttlSeconds }) => ({ key, ...valueArguments(value), ...(ttlSeconds ? { ttl_seconds: ttlSeconds } : {}) })),
+    });
+  }
+
+  /** There is no tool for it: the same value is stored anew, unless it changed meanwhile. */
+  async expire(key, ttlSeconds) {
+    const found = await this.get(key);
+    if (found === null) throw new ConflictError(key, 0);
+    return this.set(key, found.value, { ttlSeconds, ifVersion: found.version });
+  }
+
   async get(key) {
     const found = await this.#client.call("state_get", { key });
     if (!found.found) return null;
@@ -29,8 +65,7 @@ export class ServerSource {
   }
 
   async set(key, value, { ttlSeconds, ifVersion, ifAbsent } = {}) {
-    const text = textOf(value);
-    const args = text === null ? { key, value_base64: base64Of(value) } : { key, value: text };
+    const args = { key, ...valueArguments(value) };
     if (ttlSeconds) args.ttl_seconds = ttlSeconds;
     if (ifVersion) args.if_version = ifVersion;
     if (ifAbsent) args.if_absent = true;
@@ -71,6 +106,11 @@ export class ServerSource {
 function rowOf({ key, key_base64: bytes, version, size, ttl_seconds: ttlSeconds }) {
   const name = bytes === undefined ? { key } : { key: hexOf(bytesOfBase64(bytes)), readOnly: true };
   return { ...name, version, size, deadline: deadlineOf(ttlSeconds), value: null };
+}
+
+function valueArguments(value) {
+  const text = textOf(value);
+  return text === null ? { value_base64: base64Of(value) } : { value: text };
 }
 
 const deadlineOf = (ttlSeconds) => (ttlSeconds === undefined ? null : Date.now() + ttlSeconds * 1000);

@@ -1,5 +1,6 @@
 // Values are bytes. This file turns them into what people read and type, and back.
 
+import { faultOf } from "./json.js";
 import { InputError } from "./problems.js";
 
 const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -37,12 +38,13 @@ export function bytesOfHex(text) {
 }
 
 /**
- * How a value is put into the editor. A text field turns every line end into
- * "\n", so a text with "\r" in it is edited as hex and comes back unchanged.
+ * How a value is put into the editor: { format, text }. A text field turns every line
+ * end into "\n", so a text with "\r" in it is edited as hex and comes back unchanged.
  */
 export function editable(bytes) {
   const text = textOf(bytes);
-  return text === null || text.includes("\r") ? { format: "hex", text: hexOf(bytes) } : { format: "text", text };
+  if (text === null || text.includes("\r")) return { format: "hex", text: hexOf(bytes) };
+  return { format: /^\s*[[{]/.test(text) && faultOf(text) === null ? "json" : "text", text };
 }
 
 /** The start of a value, for a list: { text, isHex }. */

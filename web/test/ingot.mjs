@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const binary = process.env.INGOT ?? fileURLToPath(new URL("../../bin/ingot", import.meta.url));
+export const binary = process.env.INGOT ?? fileURLToPath(new URL("../../bin/ingot", import.meta.url));
 const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const chromiumFlags = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -70,11 +70,16 @@ export class PaneDriver {
     this.key = this.root.getByLabel("Key", { exact: true });
     this.value = this.root.getByLabel("Value", { exact: true });
     this.ttl = this.root.getByLabel("Expires after");
-    this.filter = this.root.getByLabel("Show keys that begin with");
+    this.filter = this.root.getByLabel(/^Show keys/);
     this.guard = this.root.getByLabel(/^Only if still version/);
-    this.entries = this.root.getByRole("listitem");
-    this.note = this.root.getByRole("status");
-    this.problem = this.root.locator(".problem");
+    this.entries = this.root.locator(".entries").getByRole("listitem");
+    this.note = this.root.locator(".body > .note");
+    this.problem = this.root.locator(".body > .problem");
+    this.tree = this.root.getByRole("tree");
+    this.moved = this.root.locator(".moved");
+    this.opened = this.root.locator(".opened p");
+    this.history = this.root.locator(".history");
+    this.transfer = this.root.locator(".transfer");
     this.outage = this.root.locator(".outage");
     this.facts = this.root.locator(".facts");
   }
@@ -85,6 +90,12 @@ export class PaneDriver {
 
   format(name) {
     return this.root.getByLabel(name, { exact: true });
+  }
+
+  /** A row of the tree, by its own part of the key. */
+  branch(label) {
+    const escaped = label.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return this.tree.getByRole("treeitem").filter({ has: this.root.page().locator(".branch-label", { hasText: new RegExp(`^${escaped}$`) }) });
   }
 
   /** The row of a key. */

@@ -39,6 +39,7 @@ async function withPage({ args, allowed = /^$/, prepare, ...context }, body) {
     await prepare?.(page);
     await page.goto(server.origin);
     await page.locator("html[data-ready]").waitFor();
+    for (const button of await page.getByRole("button", { name: "List", exact: true }).all()) await button.click();
     await body({ page, server, tab: new PaneDriver(page, "tab"), remote: new PaneDriver(page, "server") });
     assert.deepEqual(complaints.filter((c) => !allowed.test(c)), []);
   } finally {

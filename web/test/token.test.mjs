@@ -67,11 +67,11 @@ test("a wrong token is told, the right one opens the state and lasts for the tab
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
   await connect(remote, token);
   await remote.set("k", "v");
-  await remote.entry("k").waitFor();
+  await remote.branch("k").waitFor();
   assert.equal(await remote.outage.textContent(), "");
   assert.equal(requests.at(-1), `Bearer ${token}`);
   await page.reload();
-  await remote.entry("k").waitFor();
+  await remote.branch("k").waitFor();
   assert.equal(await remote.root.getByLabel("Token").count(), 0);
   assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length), 0);
   assert.match(await page.locator("#config").textContent(), /"Authorization": "Bearer \$\{INGOT_TOKEN\}"/);

@@ -181,7 +181,7 @@ test("the store's tools and traffic, too", async () => {
       await callButton(page).click();
       await noteIs(page, "Done in");
       await goTo(page, "state");
-      await new PaneDriver(page, "server").entry("from:tools").waitFor();
+      await new PaneDriver(page, "server").branch("from:tools").waitFor();
       await goTo(page, "traffic");
       await page.locator(".card h3").filter({ hasText: "state_set" }).waitFor();
     });
