@@ -5,6 +5,9 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/engine/storage/timed"
 	"github.com/ingot-run/ingot/forge/middleware"
 	"github.com/ingot-run/ingot/internal/health"
 	"github.com/ingot-run/ingot/internal/metrics"
@@ -49,10 +52,28 @@ func (p *Project) sources() metrics.Sources {
 		},
 		Middleware: func() []middleware.State { return p.current().shared.State() },
 		State:      func(ctx context.Context) (state.Stats, error) { return p.state.Stats(ctx) },
+		Engine:     EngineOf(func() state.Manager { return p.state }),
 		Modules:    p.moduleStats,
 		Guests:     p.guests,
 	}
 }
+
+// EngineOf asks a state for the store of this process below it, for metrics.
+func EngineOf(of func() state.Manager) func() (metrics.Engine, bool) {
+	return func() (metrics.Engine, bool) {
+		m, ok := of().(interface {
+			Engine() (engine.Stats, engine.LogStats, storage.Dir)
+		})
+		if !ok {
+			return metrics.Engine{}, false
+		}
+		stats, log, dir := m.Engine()
+		return metrics.Engine{Stats: stats, Log: log, Dir: dir}, true
+	}
+}
+
+// timedDir measures a directory, for [EngineOf].
+func timedDir(d storage.Dir) storage.Dir { return timed.Wrap(d) }
 
 // moduleStats are those of the modules that serve.
 func (p *Project) moduleStats() map[string]sandbox.Stats {

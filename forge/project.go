@@ -187,7 +187,7 @@ func OpenState(ctx context.Context, c *config.Config, inMemory bool, log func(te
 
 func openBackend(_ context.Context, s config.State, log func(text string)) (state.Manager, error) {
 	return state.Open(state.Options{
-		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log,
+		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log, WrapDir: timedDir,
 	})
 }
 

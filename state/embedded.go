@@ -17,6 +17,7 @@ type Embedded struct {
 	store   *engine.Store
 	backend string
 	ttl     time.Duration // of what is written without one; 0 is none
+	dir     storage.Dir   // that Open opened; nil: none
 	close   func() error
 
 	budgets sync.Mutex // held while one is changed

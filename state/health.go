@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
 )
 
 // Health says whether the state can be written: ErrReadOnly or ErrDegraded with what is
@@ -24,3 +25,8 @@ func (e *Embedded) Health(context.Context) error {
 
 // Folder is the directory that the state is kept in; empty where it is in memory.
 func (e *Embedded) Folder() string { return e.store.LogStats().Dir }
+
+// Engine tells of the store below, and of the directory that Open opened for it; nil: none.
+func (e *Embedded) Engine() (engine.Stats, engine.LogStats, storage.Dir) {
+	return e.store.Stats(), e.store.LogStats(), e.dir
+}

@@ -39,6 +39,9 @@ type Options struct {
 	Sync string
 	// Encryption seals the files; see the package engine/seal. Nil means none.
 	Encryption engine.Encryption
+	// WrapDir, when not nil, stands around the directory of the file backend: to measure
+	// it.
+	WrapDir func(storage.Dir) storage.Dir
 	// Now returns the time in Unix milliseconds. Nil means the system clock.
 	Now func() int64
 	// Log is told, in a line of text, what a person who runs the store should know.
@@ -80,11 +83,14 @@ func openFile(o Options, eo engine.Options) (*Embedded, error) {
 		return nil, err
 	}
 	eo.Dir, eo.Sync, eo.Encryption, eo.Log = dir, policy, o.Encryption, o.Log
+	if o.WrapDir != nil {
+		eo.Dir = o.WrapDir(dir)
+	}
 	store, err := engine.Open(eo)
 	if err != nil {
 		return nil, errors.Join(translate(err), dir.Close())
 	}
-	return &Embedded{store: store, backend: BackendFile, ttl: o.TTL, close: sync.OnceValue(func() error { return errors.Join(store.Close(), dir.Close()) })}, nil
+	return &Embedded{store: store, backend: BackendFile, ttl: o.TTL, dir: eo.Dir, close: sync.OnceValue(func() error { return errors.Join(store.Close(), dir.Close()) })}, nil
 }
 
 // backend is the backend that o means, checked against what it needs.

@@ -103,7 +103,7 @@ func newTestHandler(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { door.Close() })
-	server, _, err := newServer(store, flags, logger)
+	server, _, err := newServer(store, nil, flags, logger)
 	if err != nil {
 		t.Fatal(err)
 	}

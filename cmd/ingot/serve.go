@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/ingot-run/ingot/engine"
+	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/hash"
 	"github.com/ingot-run/ingot/internal/command"
@@ -66,11 +67,11 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeStore()) }()
-	server, counts, err := newServer(store, &c.Flags, logger)
+	server, counts, err := newServer(store, c.Disk, &c.Flags, logger)
 	if err != nil {
 		return err
 	}
-	door.Tell(counts.Handlers())
+	door.Observe(counts)
 	forge.CheckState(door.Checks, state.Embed(store))
 	page, err := newPage(door, c.AllowHost)
 	if err != nil {
@@ -84,13 +85,17 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	return door.Serve(ctx, server, page)
 }
 
-// newServer puts MCP on the store, and counts the calls of its tools.
-func newServer(store *engine.Store, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
+// newServer puts MCP on the store, and counts the calls of its tools. disk is what the
+// store was opened in, for its figures.
+func newServer(store *engine.Store, disk storage.Dir, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
 	var tools []string
 	var counted []*metrics.Tool
 	m := state.Embed(store)
 	counts := metrics.New(metrics.Sources{
 		Server: func() metrics.Server { return metrics.Server{Name: "ingot", Version: command.Version()} }, State: m.Stats,
+		Engine: func() (metrics.Engine, bool) {
+			return metrics.Engine{Stats: store.Stats(), Log: store.LogStats(), Dir: disk}, true
+		},
 	}, logger)
 	server := mcp.NewServer(mcp.Options{
 		Tasks:        statetools.NewTasks(m),

@@ -92,10 +92,10 @@ func (c *serveCommand) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	if door == nil {
 		return server.ServeStdio(ctx, stdin, stdout)
 	}
-	door.Tell(metrics.New(metrics.Sources{
+	door.Observe(metrics.New(metrics.Sources{
 		Server:  func() metrics.Server { return metrics.Server{Name: "wasm-host", Version: command.Version()} },
 		Modules: func() map[string]sandbox.Stats { return metrics.ByName("", nil, host.Stats()) },
-	}, logger).Handlers())
+	}, logger))
 	if _, err := fmt.Fprintf(stdout, "wasm-host %s\n\n  MCP   %s%s\n", command.Version(), door.Origin, httpserve.PathMCP); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
 	}

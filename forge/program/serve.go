@@ -64,7 +64,7 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 		return err
 	}
 	defer door.Close()
-	door.Tell(project.Metrics().Handlers())
+	door.Observe(project.Metrics())
 	project.Check(door.Checks)
 	var page http.Handler
 	shown := ""

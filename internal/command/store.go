@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/engine/seal"
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/engine/storage/timed"
 )
 
 // KeyFlag is the flag that names the keys of an encrypted store.
@@ -24,10 +25,12 @@ type KeyFlag struct {
 // StoreFlags are the flags of a command that serves a store.
 type StoreFlags struct {
 	KeyFlag
-	Data     string   `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. (default: one of the command's own below ingot in the user's data directory)"`
-	Memory   bool     `env:"INGOT_MEMORY" help:"Keep the state in memory only: it ends with the process."`
-	Sync     string   `enum:"always,interval,never" default:"always" help:"When a write is on the disk: always (before it is answered), interval (a second later) or never (when the system likes). (${default})"`
-	MaxBytes ByteSize `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
+	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. (default: one of the command's own below ingot in the user's data directory)"`
+	Memory bool   `env:"INGOT_MEMORY" help:"Keep the state in memory only: it ends with the process."`
+	Sync   string `enum:"always,interval,never" default:"always" help:"When a write is on the disk: always (before it is answered), interval (a second later) or never (when the system likes). (${default})"`
+	// Disk measures the directory's syncs once the store is open; nil: it has none.
+	Disk     *timed.Dir `kong:"-"`
+	MaxBytes ByteSize   `default:"1GiB" placeholder:"SIZE" help:"Byte budget of the state; a write beyond it is refused. (${default})"`
 }
 
 // maxBytesDefault is the tag's, which cannot name a constant.
@@ -39,6 +42,10 @@ func (f *StoreFlags) Given() bool {
 	return f.Data != os.Getenv("INGOT_DATA") || f.Memory && os.Getenv("INGOT_MEMORY") == "" ||
 		f.Sync != "always" || f.MaxBytes != maxBytesDefault || len(f.Key) > 0
 }
+
+// IsURL reports whether what names a state is the URL of servers that keep it, and no
+// directory.
+func IsURL(place string) bool { return strings.Contains(place, "://") }
 
 // keyVariable is the environment variable with the key, where no file is given.
 const keyVariable = "INGOT_KEY"
@@ -94,6 +101,8 @@ func (f *StoreFlags) Open(ctx context.Context, name string, logger *slog.Logger)
 	if err != nil {
 		return nil, nil, err
 	}
+	f.Disk = timed.Wrap(dir)
+	o.Dir = f.Disk
 	o.Sync = map[string]engine.SyncPolicy{"interval": engine.SyncInterval, "never": engine.SyncNever}[f.Sync]
 	o.Log = func(text string) { logger.Warn(text, "data", dir.String()) }
 	o.Progress = tellProgress(logger, dir.String())

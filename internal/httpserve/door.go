@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/ingot-run/ingot/internal/health"
@@ -36,6 +37,9 @@ type Door struct {
 	Guard httpguard.Authenticator
 	// Checks are what /readyz asks. It begins without any.
 	Checks *health.Checks
+	// Around, when not nil, stands around all that is served at a path, or at "other" for
+	// whatever else is asked for: to count it. Set it before Serve or Handler.
+	Around func(path string, next http.Handler) http.Handler
 
 	flags    *Flags
 	logger   *slog.Logger
@@ -44,6 +48,18 @@ type Door struct {
 	proxies  httpguard.Proxies
 	limited  bool // clients are others than this machine's
 	beside   map[string]http.Handler
+	buckets  httpguard.Buckets         // that others count in too; nil: none
+	serving  atomic.Pointer[endpoints] // by Serve; nil before
+}
+
+// Sessions are the clients that are there now, by the transports: legacy sessions of
+// streamable HTTP, and the connections of the others.
+func (d *Door) Sessions() map[string]int {
+	e := d.serving.Load()
+	if e == nil {
+		return nil
+	}
+	return map[string]int{"streamable": e.main.Sessions(), "sse": e.sse.Sessions(), "websocket": e.socket.Sessions()}
 }
 
 // Open listens on an address, if the flags let in those who can reach it. flag is the
@@ -92,6 +108,10 @@ func (d *Door) Tell(handlers map[string]http.Handler) {
 		d.beside = handlers
 	}
 }
+
+// Share has the requests of each client (--rate) counted in buckets that other servers
+// count in too. Call it before Serve or Handler.
+func (d *Door) Share(b httpguard.Buckets) { d.buckets = b }
 
 // Auth says in a word what clients have to bring: nothing (""), a "token", or one of
 // "oauth".
@@ -150,6 +170,12 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 			routes[path] = access.Metadata()
 		}
 	}
+	if around := d.Around; around != nil {
+		for path, h := range routes {
+			routes[path] = around(path, h)
+		}
+		rest = around("other", rest)
+	}
 	// http.ServeMux would answer some paths itself, without the headers of rest.
 	e.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := routes[r.URL.Path]; h != nil {
@@ -159,7 +185,7 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 		rest.ServeHTTP(w, r)
 	})
 	if d.limited {
-		e.Handler = httpguard.LimitRate(e.Handler, httpguard.Rate{PerSecond: f.Rate, Burst: int(f.Rate*burstSeconds) + 1, Proxies: d.proxies})
+		e.Handler = httpguard.LimitRate(e.Handler, httpguard.Rate{PerSecond: f.Rate, Burst: int(f.Rate*burstSeconds) + 1, Proxies: d.proxies, Shared: d.buckets})
 	}
 	return e
 }
@@ -173,6 +199,7 @@ func nothingHere(w http.ResponseWriter, _ *http.Request) {
 // returns nil. It fails when they do not end within --drain-timeout.
 func (d *Door) Serve(ctx context.Context, server *mcp.Server, rest http.Handler) error {
 	e := d.endpoints(server, rest)
+	d.serving.Store(e)
 	over := httpguard.NewServer(e, d.logger)
 	failed := make(chan error, 1)
 	go func() { failed <- over.Serve(d.secured) }() // ends with Shutdown or Close below

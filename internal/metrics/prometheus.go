@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/sandbox"
 )
 
@@ -25,7 +27,7 @@ const (
 
 // Metrics answers in the text format of Prometheus.
 func (r *Registry) Metrics() http.Handler {
-	return readOnly(promhttp.HandlerFor(r.gather, promhttp.HandlerOpts{
+	return readOnly(promhttp.HandlerFor(r.register, promhttp.HandlerOpts{
 		ErrorLog: scrapeLog{r.logger}, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: scrapesMax,
 	}))
 }
@@ -52,7 +54,7 @@ func (l scrapeLog) Println(v ...any) {
 	l.logger.Warn("collecting the metrics", "error", fmt.Sprint(v...))
 }
 
-func newGatherer(r *Registry) prometheus.Gatherer {
+func newRegister(r *Registry) *prometheus.Registry {
 	g := prometheus.NewRegistry()
 	g.MustRegister(collector{r}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return g
@@ -108,7 +110,7 @@ var breakerStates = []string{"closed", "half_open", "open"}
 
 // Describe implements prometheus.Collector.
 func (collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range descriptions {
+	for _, d := range slices.Concat(descriptions, engineDescriptions) {
 		out <- d
 	}
 }
@@ -139,6 +141,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		who := from.Server()
 		s.gauge(descInfo, 1, label(who.Name), label(who.Version))
 	}
+	s.build(command.Version())
 	for _, t := range c.r.all() {
 		s.tool(t)
 	}
@@ -150,12 +153,18 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			s.module(label(name), stats)
 		}
 	}
+	if from.Engine != nil {
+		if e, ok := from.Engine(); ok {
+			s.engine(e)
+		}
+	}
 	if from.State == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
 	stats, err := from.State(ctx)
+	s.gauge(descStateUp, number(err == nil))
 	if err != nil {
 		c.r.logger.Warn("the state says nothing of itself", "error", err)
 		return

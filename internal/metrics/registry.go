@@ -26,6 +26,8 @@ type Sources struct {
 	Server     func() Server
 	Middleware func() []middleware.State
 	State      func(context.Context) (state.Stats, error)
+	// Engine is the store of this process, if the state is one.
+	Engine func() (Engine, bool)
 	// Modules are the WebAssembly modules by what they are called.
 	Modules func() map[string]sandbox.Stats
 	// Guests are the tools of modules, by the names of the tools.
@@ -79,7 +81,8 @@ type Registry struct {
 	sources Sources
 	logger  *slog.Logger
 	started time.Time
-	gather  prometheus.Gatherer
+	// register is where families are added.
+	register *prometheus.Registry
 
 	mu    sync.Mutex
 	tools map[string]*Tool
@@ -92,7 +95,7 @@ func New(s Sources, logger *slog.Logger) *Registry {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Registry{sources: s, logger: logger, started: time.Now(), tools: map[string]*Tool{}}
-	r.gather = newGatherer(r)
+	r.register = newRegister(r)
 	return r
 }
 

@@ -21,10 +21,11 @@ const module = "github.com/ingot-run/ingot"
 var ladder = map[string][]string{
 	"hash":                  {},
 	"internal/invariant":    {},
-	"engine":                {"hash", "internal/invariant", "engine/storage"},
+	"internal/message":      {},
+	"engine":                {"hash", "internal/invariant", "internal/message", "engine/storage"},
 	"engine/enginetest":     {"engine"},
 	"engine/crashtest":      {"engine", "engine/storage", "engine/storage/simdir"},
-	"engine/storage":        {},
+	"engine/storage":        {"internal/message"},
 	"engine/storage/simdir": {"engine/storage"},
 	"engine/storage/timed":  {"engine/storage"},
 	"engine/seal":           {"engine"},

@@ -1,0 +1,8 @@
+package websocket
+
+// Sessions is how many clients are connected now.
+func (h *Handler) Sessions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open
+}
