@@ -36,7 +36,7 @@ build: wasm ## build the commands into bin/, with the page's engine.wasm inside
 
 wasm: $(WASM) $(MCP) ## build js/dist/engine.wasm and mcp.wasm: the engine and the MCP core as wasip1 reactors
 
-$(WASM): go.mod $(wildcard wasm/*.go engine/*.go hash/*.go internal/invariant/*.go)
+$(WASM): go.mod $(wildcard wasm/*.go wasm/*.s engine/*.go engine/storage/*.go hash/*.go internal/invariant/*.go internal/message/*.go)
 	@echo "== building $(WASM)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
 

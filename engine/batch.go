@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"fmt"
 	"math/bits"
 	"time"
 
 	"github.com/ingot-run/ingot/hash"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // OpKind says what an Op does.
@@ -146,11 +146,11 @@ func (s *Store) checkBatch(ops []Op) (set shardSet, hashes []uint64, err error) 
 		return set, nil, ErrClosed
 	}
 	if len(ops) > BatchOpsMax {
-		return set, nil, fmt.Errorf("%w, not %d", ErrBatchSize, len(ops))
+		return set, nil, message.Errorf("%w, not %d", ErrBatchSize, len(ops))
 	}
 	for i := range ops {
 		if err := s.checkOp(&ops[i]); err != nil {
-			return set, nil, fmt.Errorf("operation %d of the batch: %w", i, err)
+			return set, nil, message.Errorf("operation %d of the batch: %w", i, err)
 		}
 	}
 	hashes = s.hashOps(ops)
@@ -158,7 +158,7 @@ func (s *Store) checkBatch(ops []Op) (set shardSet, hashes []uint64, err error) 
 		set.add(s.shardIndex(h))
 	}
 	if i := duplicate(ops, hashes); i >= 0 {
-		return set, nil, fmt.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(ops[i].Key), i)
+		return set, nil, message.Errorf("%w: %q stands again at operation %d", ErrDuplicateKey, clip(ops[i].Key), i)
 	}
 	return set, hashes, nil
 }
@@ -212,7 +212,7 @@ func (s *Store) planBatchLocked(ops []Op, hashes []uint64) ([]outcome, error) {
 			return nil, conflict
 		}
 		if err != nil {
-			return nil, fmt.Errorf("operation %d of the batch: %w", i, err)
+			return nil, message.Errorf("operation %d of the batch: %w", i, err)
 		}
 		changes[i] = plans[i].budgetChange(s.rate(), op.Key, &cur)
 	}

@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ingot-run/ingot/internal/invariant"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // budget counts the resident bytes of the store and of each namespace, and
@@ -55,11 +55,11 @@ func (s *Store) SetBudget(prefix string, bytesMax int64) error {
 		return ErrClosed
 	}
 	if bytesMax < 0 || len(prefix) > KeyBytesMax {
-		return fmt.Errorf("%w: a budget is 0 or more bytes on a prefix of at most %d bytes", ErrOptions, KeyBytesMax)
+		return message.Errorf("%w: a budget is 0 or more bytes on a prefix of at most %d bytes", ErrOptions, KeyBytesMax)
 	}
 	if prefix == "" {
 		if s.evict && bytesMax == 0 {
-			return fmt.Errorf("%w: a store that evicts needs a budget", ErrOptions)
+			return message.Errorf("%w: a store that evicts needs a budget", ErrOptions)
 		}
 		s.budget.bytesMax.Store(bytesMax)
 		if s.evict {
@@ -136,7 +136,7 @@ func (b *budget) reserveAll(changes []budgetChange) error {
 		holds += c.after
 	}
 	if !book(&b.used, b.bytesMax.Load(), net) {
-		text := fmt.Sprintf("%d of the store's %d bytes are in use", b.used.Load(), b.bytesMax.Load())
+		text := message.Sprintf("%d of the store's %d bytes are in use", b.used.Load(), b.bytesMax.Load())
 		return &fullError{text: text, need: net, holds: holds}
 	}
 	list := b.namespaces.Load()
@@ -151,7 +151,7 @@ func (b *budget) reserveAll(changes []budgetChange) error {
 		for _, done := range (*list)[:i] {
 			done.used.Add(-done.net(changes))
 		}
-		return fmt.Errorf("%w: %d of the %d bytes of prefix %q are in use", ErrFull, ns.used.Load(), ns.bytesMax, clip(ns.prefix))
+		return message.Errorf("%w: %d of the %d bytes of prefix %q are in use", ErrFull, ns.used.Load(), ns.bytesMax, clip(ns.prefix))
 	}
 	return nil
 }
@@ -178,12 +178,12 @@ func (b *budget) fits(rate rate, records []record) error {
 		net += changes[i].delta
 	}
 	if limit := b.bytesMax.Load(); limit > 0 && net > limit {
-		return fmt.Errorf("%w: the contents need %d bytes and the store may hold %d", ErrFull, net, limit)
+		return message.Errorf("%w: the contents need %d bytes and the store may hold %d", ErrFull, net, limit)
 	}
 	if list := b.namespaces.Load(); list != nil {
 		for _, ns := range *list {
 			if net := ns.net(changes); net > ns.bytesMax {
-				return fmt.Errorf("%w: the contents need %d bytes under prefix %q, which may hold %d", ErrFull, net, clip(ns.prefix), ns.bytesMax)
+				return message.Errorf("%w: the contents need %d bytes under prefix %q, which may hold %d", ErrFull, net, clip(ns.prefix), ns.bytesMax)
 			}
 		}
 	}

@@ -10,11 +10,11 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 const (
@@ -83,7 +83,7 @@ func (c *compaction) failed(err error) error {
 	if errors.Is(err, errStopped) {
 		return ErrClosed
 	}
-	return fmt.Errorf("engine: compacting: %w", err)
+	return message.Errorf("engine: compacting: %w", err)
 }
 
 // beginCompaction goes on to a new segment and begins its snapshot. The caller
@@ -106,7 +106,7 @@ func (s *Store) beginCompaction() (*compaction, error) {
 	}
 	w, err := l.newSnapshotFile(l.active.header.number)
 	if err != nil {
-		return nil, fmt.Errorf("engine: compacting: %w", err)
+		return nil, message.Errorf("engine: compacting: %w", err)
 	}
 	return &compaction{s: s, w: w}, nil
 }
@@ -202,7 +202,7 @@ func (l *wal) syncAhead() error {
 		var failure error
 		for _, s := range loose {
 			if err := s.file.Sync(); err != nil && failure == nil {
-				failure = fmt.Errorf("%w: %w", errSyncFailed, err)
+				failure = message.Errorf("%w: %w", errSyncFailed, err)
 			}
 		}
 		if err := l.take(); err != nil {

@@ -2,7 +2,8 @@ package engine
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // Returned by every operation.
@@ -14,7 +15,7 @@ var (
 // Returned by operations that name a key.
 var (
 	// ErrKeySize says that a key is empty or longer than KeyBytesMax.
-	ErrKeySize = fmt.Errorf("engine: a key must have 1 to %d bytes", KeyBytesMax)
+	ErrKeySize = message.Errorf("engine: a key must have 1 to %d bytes", KeyBytesMax)
 )
 
 // Returned by operations that write.
@@ -38,7 +39,7 @@ var (
 	// ErrDuplicateKey says that a batch names one key twice.
 	ErrDuplicateKey = errors.New("engine: a batch may name each key once")
 	// ErrBatchSize says that a batch has more than BatchOpsMax operations.
-	ErrBatchSize = fmt.Errorf("engine: a batch may have at most %d operations", BatchOpsMax)
+	ErrBatchSize = message.Errorf("engine: a batch may have at most %d operations", BatchOpsMax)
 )
 
 // Returned by Open with Options.Dir, and by what reads such a directory.
@@ -87,9 +88,9 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	if e.Version == 0 {
-		return fmt.Sprintf("engine: the precondition on key %q does not hold: the key is absent", clip(e.Key))
+		return message.Sprintf("engine: the precondition on key %q does not hold: the key is absent", clip(e.Key))
 	}
-	return fmt.Sprintf("engine: the precondition on key %q does not hold: it is at version %d", clip(e.Key), e.Version)
+	return message.Sprintf("engine: the precondition on key %q does not hold: it is at version %d", clip(e.Key), e.Version)
 }
 
 // Unwrap makes errors.Is(err, ErrConflict) true.
@@ -103,7 +104,7 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("engine: %s is damaged at byte %d: %s: see what \"ingot state verify\" says, and what \"ingot state repair\" would keep", e.File, e.Offset, e.Reason)
+	return message.Sprintf("engine: %s is damaged at byte %d: %s: see what \"ingot state verify\" says, and what \"ingot state repair\" would keep", e.File, e.Offset, e.Reason)
 }
 
 // Unwrap makes errors.Is(err, ErrCorrupt) true.

@@ -1,10 +1,11 @@
 package engine
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // ListLimitMax is the longest page of List, in entries.
@@ -57,7 +58,7 @@ func (s *Store) List(o ListOptions) (Page, error) {
 		return Page{}, ErrClosed
 	}
 	if o.Limit < 0 || o.Limit > ListLimitMax || len(o.Prefix) > KeyBytesMax || len(o.After) > KeyBytesMax {
-		return Page{}, fmt.Errorf("%w: a limit is 0 to %d, a prefix and a cursor have at most %d bytes", ErrOptions, ListLimitMax, KeyBytesMax)
+		return Page{}, message.Errorf("%w: a limit is 0 to %d, a prefix and a cursor have at most %d bytes", ErrOptions, ListLimitMax, KeyBytesMax)
 	}
 	if o.Limit == 0 {
 		o.Limit = listLimitDefault
@@ -162,7 +163,7 @@ func (m *smallest) page(limit int) Page {
 // for each of them.
 func (s *Store) Clear(prefix string) (deleted int, err error) {
 	if len(prefix) > KeyBytesMax {
-		return 0, fmt.Errorf("%w: a prefix has at most %d bytes", ErrOptions, KeyBytesMax)
+		return 0, message.Errorf("%w: a prefix has at most %d bytes", ErrOptions, KeyBytesMax)
 	}
 	if s.log == nil {
 		deleted, _, err = s.clearOnce(prefix)

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/golang/snappy"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // Encryption gives the files of a store their ciphers. The package engine/seal
@@ -103,15 +103,15 @@ func (c *coder) decode(k logBlock, header, stored []byte, at int64) (payload []b
 	case codecSnappy:
 		n, err := snappy.DecodedLen(payload)
 		if err != nil || n > logBlockBytesMax || n > snappyRatioMax*len(payload) {
-			return nil, fmt.Sprintf("a compressed block claims %d bytes (%v)", n, err)
+			return nil, message.Sprintf("a compressed block claims %d bytes (%v)", n, err)
 		}
 		if payload, err = snappy.Decode(c.plain[:cap(c.plain)], payload); err != nil {
-			return nil, fmt.Sprintf("a block does not decompress: %v", err)
+			return nil, message.Sprintf("a block does not decompress: %v", err)
 		}
 		c.plain = payload
 		return payload, ""
 	}
-	return nil, fmt.Sprintf("a block has the codec %d, which this build does not know", k.codec)
+	return nil, message.Sprintf("a block has the codec %d, which this build does not know", k.codec)
 }
 
 // coded reports whether blocks are anything but their payload.

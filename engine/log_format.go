@@ -38,9 +38,9 @@ package engine
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/ingot-run/ingot/hash"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 const (
@@ -121,15 +121,15 @@ func (h *fileHeader) encode() []byte {
 func parseFileHeader(name, magic string, format uint16, b []byte) (h fileHeader, err error) {
 	le := binary.LittleEndian
 	if len(b) < fileHeaderBytes {
-		return h, &CorruptError{File: name, Reason: fmt.Sprintf("it has %d bytes, less than a header", len(b))}
+		return h, &CorruptError{File: name, Reason: message.Sprintf("it has %d bytes, less than a header", len(b))}
 	}
 	if string(b[:8]) != magic {
-		return h, &CorruptError{File: name, Reason: fmt.Sprintf("it does not begin with %q", magic)}
+		return h, &CorruptError{File: name, Reason: message.Sprintf("it does not begin with %q", magic)}
 	}
 	if v := le.Uint16(b[8:]); v > format {
 		// The layout behind the version may be another: not even the checksum can be
 		// looked at.
-		return h, fmt.Errorf("%w: %s has version %d and this build reads up to %d: use a newer build", ErrFormatVersion, name, v, format)
+		return h, message.Errorf("%w: %s has version %d and this build reads up to %d: use a newer build", ErrFormatVersion, name, v, format)
 	}
 	if headerSum(b) != le.Uint64(b[88:]) {
 		return h, &CorruptError{File: name, Reason: "the header's checksum is wrong"}
@@ -137,11 +137,11 @@ func parseFileHeader(name, magic string, format uint16, b []byte) (h fileHeader,
 	h = rawHeader(b)
 	switch {
 	case h.format != format:
-		err = &CorruptError{File: name, Reason: fmt.Sprintf("its version is %d, which no build wrote", h.format)}
+		err = &CorruptError{File: name, Reason: message.Sprintf("its version is %d, which no build wrote", h.format)}
 	case le.Uint32(b[12:]) != fileHeaderBytes:
 		err = &CorruptError{File: name, Reason: "the header's length is wrong"}
 	case h.flags&^(flagEncrypted|flagWithLog|flagSince) != 0:
-		err = fmt.Errorf("%w: %s uses features (flags %#x) that this build does not know: use a newer build", ErrFormatVersion, name, h.flags)
+		err = message.Errorf("%w: %s uses features (flags %#x) that this build does not know: use a newer build", ErrFormatVersion, name, h.flags)
 	case h.version > versionMax || h.time < 0 || h.since > versionMax:
 		err = &CorruptError{File: name, Reason: "the header holds a number out of range"}
 	}
@@ -280,7 +280,7 @@ func (r *logRecord) append(b []byte) []byte {
 func parseRecord(b []byte) (r logRecord, key []byte, rest []byte, reason string) {
 	r.kind, b = b[0], b[1:]
 	if r.kind < recordSet || r.kind > recordVersion {
-		return r, nil, nil, fmt.Sprintf("a record has the unknown kind %d", r.kind)
+		return r, nil, nil, message.Sprintf("a record has the unknown kind %d", r.kind)
 	}
 	var keyLen, valueLen, version, end uint64
 	ok := true
@@ -311,9 +311,9 @@ func parseRecord(b []byte) (r logRecord, key []byte, rest []byte, reason string)
 	case !ok:
 		return r, nil, nil, "a record's head is broken"
 	case keyLen < keyMin || keyLen > KeyBytesMax || valueLen > ValueBytesMax:
-		return r, nil, nil, fmt.Sprintf("a record with a key of %d bytes and a value of %d exceeds the limits", keyLen, valueLen)
+		return r, nil, nil, message.Sprintf("a record with a key of %d bytes and a value of %d exceeds the limits", keyLen, valueLen)
 	case version == 0 || version > versionMax || end > versionMax:
-		return r, nil, nil, fmt.Sprintf("a record has the version %d and the end %d, which cannot be", version, end)
+		return r, nil, nil, message.Sprintf("a record has the version %d and the end %d, which cannot be", version, end)
 	case r.kind == recordSetEnds && end == 0:
 		return r, nil, nil, "a record of an entry that ends has no end"
 	case keyLen+valueLen > uint64(len(b)):

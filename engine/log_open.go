@@ -2,11 +2,11 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // lockLog takes the directory of o for a store, and reads which seed its keys were
@@ -14,7 +14,7 @@ import (
 // in memory. The caller goes on with recover, or calls l.release.Close.
 func lockLog(o *Options) (*wal, logFiles, error) {
 	if o.SyncInterval < 0 || o.SegmentBytes < 0 || o.SegmentBytes > segmentBytesLimit/2 || o.CompressBytesMin < 0 || o.Sync > SyncNever {
-		return nil, logFiles{}, fmt.Errorf("%w: Sync is one of the three policies, SyncInterval and CompressBytesMin are 0 or more, SegmentBytes is 0 to %d", ErrOptions, int64(segmentBytesLimit/2))
+		return nil, logFiles{}, message.Errorf("%w: Sync is one of the three policies, SyncInterval and CompressBytesMin are 0 or more, SegmentBytes is 0 to %d", ErrOptions, int64(segmentBytesLimit/2))
 	}
 	l := &wal{
 		dir: o.Dir, token: make(chan struct{}, 1), ended: make(chan struct{}), group: newCommitGroup(),
@@ -26,7 +26,7 @@ func lockLog(o *Options) (*wal, logFiles, error) {
 	}
 	var err error
 	if l.release, err = o.Dir.Lock(); err != nil {
-		return nil, logFiles{}, fmt.Errorf("engine: %w", err)
+		return nil, logFiles{}, message.Errorf("engine: %w", err)
 	}
 	files, err := listFiles(o.Dir)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Store) recover(l *wal, files logFiles, o *Options) (err error) {
 		r.version += versionsSkipped
 	}
 	if r.version > versionMax {
-		return fmt.Errorf("engine: %s: the versions are used up at %d", l.dir, r.version)
+		return message.Errorf("engine: %s: the versions are used up at %d", l.dir.String(), r.version)
 	}
 	s.version.Store(r.version)
 	s.lastTime.Store(max(s.lastTime.Load(), r.time))
@@ -122,11 +122,11 @@ func (l *wal) start(r *recovery) error {
 	// A process that was killed may have left a snapshot whose new name is not
 	// durable: it is to be so before what it stands for is removed.
 	if err := l.dir.Sync(); err != nil {
-		return fmt.Errorf("engine: %w", err)
+		return message.Errorf("engine: %w", err)
 	}
 	for _, loose := range r.loose {
 		if err := l.settle(loose); err != nil {
-			return fmt.Errorf("engine: ending %s at byte %d: %w", loose.name, loose.end, err)
+			return message.Errorf("engine: ending %s at byte %d: %w", loose.name, loose.end, err)
 		}
 	}
 	keep := r.tail + 1 // segments
@@ -142,21 +142,21 @@ func (l *wal) start(r *recovery) error {
 	// front of it, durably, so that a crash leaves no gap.
 	for _, n := range slices.Backward(r.files.segments[min(keep+1, int64(len(r.files.segments))):]) {
 		if err := errors.Join(l.dir.Remove(logName(n)), l.dir.Sync()); err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return message.Errorf("engine: %w", err)
 		}
 	}
 	for _, name := range r.files.leftovers {
 		if err := l.dir.Remove(name); err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return message.Errorf("engine: %w", err)
 		}
 	}
 	if err := l.dir.Sync(); err != nil {
-		return fmt.Errorf("engine: %w", err)
+		return message.Errorf("engine: %w", err)
 	}
 	for _, n := range r.files.segments[:keep] {
 		s, err := l.oldSegment(n)
 		if err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return message.Errorf("engine: %w", err)
 		}
 		l.segments = append(l.segments, s)
 		l.counts.logBytes.Add(s.end)
@@ -170,7 +170,7 @@ func (l *wal) start(r *recovery) error {
 // unused one would say that the store was closed before.
 func (l *wal) startSegment(number uint64, before int64) (err error) {
 	if l.active, err = l.makeSegment(number, 0, &segmentBegin{before: before, durable: true}); err != nil {
-		return fmt.Errorf("engine: starting the log in %s: %w", l.dir, err)
+		return message.Errorf("engine: starting the log in %s: %w", l.dir.String(), err)
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (l *wal) settle(loose looseSegment) (err error) {
 		b = b[:min(int64(len(b)), loose.end-at)]
 		there := b[:min(int64(len(b)), max(size-at, 0))] // it may end within its last padding
 		if n, err := f.ReadAt(there, at); n < len(there) {
-			return fmt.Errorf("reading %s at byte %d: %w", loose.name, at, err)
+			return message.Errorf("reading %s at byte %d: %w", loose.name, at, err)
 		}
 		clear(b[len(there):])
 		if _, err := f.WriteAt(b, at); err != nil {

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // readWindowBytes is how much of a file is read at a time.
@@ -67,10 +67,10 @@ func (r *blockReader) unlock(e Encryption) (err error) {
 		return nil
 	}
 	if e == nil {
-		return fmt.Errorf("%w: %s is encrypted with key %d and no key was given", ErrKey, r.name, r.header.keyID)
+		return message.Errorf("%w: %s is encrypted with key %d and no key was given", ErrKey, r.name, r.header.keyID)
 	}
 	if r.coder.cipher, err = e.Open(r.header.keyID, r.header.salt[:]); err != nil {
-		return fmt.Errorf("%w: %s is encrypted with key %d: %w", ErrKey, r.name, r.header.keyID, err)
+		return message.Errorf("%w: %s is encrypted with key %d: %w", ErrKey, r.name, r.header.keyID, err)
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (r *blockReader) bytes(at int64, n int) ([]byte, error) {
 			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF // it became shorter, or the disk gave less
 			}
-			return nil, fmt.Errorf("engine: reading %s at byte %d: %w", r.name, at, err)
+			return nil, message.Errorf("engine: reading %s at byte %d: %w", r.name, at, err)
 		}
 	}
 	return r.window[at-r.windowAt:][:n], nil
@@ -144,7 +144,7 @@ func (r *blockReader) next() (b block, what string, err error) {
 
 // corrupt is a *CorruptError at an offset.
 func (r *blockReader) corrupt(at int64, format string, args ...any) error {
-	return &CorruptError{File: r.name, Offset: at, Reason: fmt.Sprintf(format, args...)}
+	return &CorruptError{File: r.name, Offset: at, Reason: message.Sprintf(format, args...)}
 }
 
 // provesDurable looks for a whole block from an offset on that was written when

@@ -3,12 +3,12 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unsafe"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // versionsSkipped is by how much the version grows when a store is opened that was
@@ -48,7 +48,7 @@ type logFiles struct {
 func listFiles(dir storage.Dir) (f logFiles, err error) {
 	names, err := dir.List()
 	if err != nil {
-		return f, fmt.Errorf("engine: listing %s: %w", dir, err)
+		return f, message.Errorf("engine: listing %s: %w", dir.String(), err)
 	}
 	var segments, snapshots []uint64
 	for _, name := range names {
@@ -174,7 +174,7 @@ func (r *recovery) reached() error {
 	}
 	number := r.files.segments[r.tail]
 	if number < r.needs.segment || number == r.needs.segment && r.end < r.needs.offset {
-		return &CorruptError{File: logName(number), Offset: r.end, Reason: fmt.Sprintf("the log ends here, though the snapshot %x needs it up to %s, byte %d",
+		return &CorruptError{File: logName(number), Offset: r.end, Reason: message.Sprintf("the log ends here, though the snapshot %x needs it up to %s, byte %d",
 			r.files.snapshot, logName(r.needs.segment), r.needs.offset)}
 	}
 	return nil
@@ -374,7 +374,7 @@ func (r *recovery) endsEarly(b *blockReader, before int64, durable bool) error {
 		durable = proof != 0
 	}
 	if durable {
-		return &CorruptError{File: name, Offset: r.end, Reason: fmt.Sprintf("no whole block is here, though %s says that the file was durable up to %d", b.name, before)}
+		return &CorruptError{File: name, Offset: r.end, Reason: message.Sprintf("no whole block is here, though %s says that the file was durable up to %d", b.name, before)}
 	}
 	return r.dropFrom(b, int(r.tail)+1)
 }
@@ -412,7 +412,7 @@ func (r *recovery) dropFrom(b *blockReader, i int) error {
 		}
 		_, durable, _, _ := parseBegin(begin)
 		if proof != 0 || what == "" && durable {
-			return &CorruptError{File: b.name, Offset: fileHeaderBytes, Reason: fmt.Sprintf("its beginning is not whole, though %s was written after it was durable", later.name)}
+			return &CorruptError{File: b.name, Offset: fileHeaderBytes, Reason: message.Sprintf("its beginning is not whole, though %s was written after it was durable", later.name)}
 		}
 		used += more
 	}
@@ -426,7 +426,7 @@ func (r *recovery) dropFrom(b *blockReader, i int) error {
 
 func (r *recovery) logf(format string, args ...any) {
 	if r.o.Log != nil {
-		r.o.Log(fmt.Sprintf(format, args...))
+		r.o.Log(message.Sprintf(format, args...))
 	}
 }
 

@@ -1,13 +1,8 @@
 package engine
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"unicode/utf8"
 )
 
 // damagedSuffix marks the files that Repair replaced: nobody reads them any more.
@@ -76,51 +71,4 @@ func (l *wal) replaceBy(r *recovery) error {
 		err = l.dir.Sync()
 	}
 	return errors.Join(err, l.closeFiles())
-}
-
-// dumpedEntry is a line of Dump.
-type dumpedEntry struct {
-	Key       string `json:"key,omitempty"`
-	KeyBytes  []byte `json:"key_base64,omitempty"`
-	Value     string `json:"value,omitempty"`
-	Bytes     []byte `json:"value_base64,omitempty"`
-	Version   uint64 `json:"version"`
-	ExpiresAt int64  `json:"expires_at,omitempty"`
-}
-
-// Dump writes the entries of the store in o.Dir to w, in key order, a JSON object a
-// line: key or key_base64 (where it is not UTF-8), value or value_base64, version,
-// and expires_at in Unix milliseconds where the entry ends. An empty value has
-// neither. It changes nothing. Errors are those of Open, and w's.
-func Dump(o Options, w io.Writer) error {
-	return offline(o, func(_ *wal, r *recovery) error {
-		if err := r.run(); err != nil {
-			return err
-		}
-		r.s.lastTime.Store(max(r.s.lastTime.Load(), r.time))
-		out := bufio.NewWriter(w)
-		lines := json.NewEncoder(out)
-		lines.SetEscapeHTML(false)
-		for after := ""; ; {
-			page, err := r.s.List(ListOptions{After: after, Limit: 1000, Values: true})
-			if err != nil {
-				return err
-			}
-			for _, e := range page.Entries {
-				line := dumpedEntry{Version: e.Version, ExpiresAt: e.ExpiresAt}
-				if line.Key = e.Key; !utf8.ValidString(e.Key) {
-					line.Key, line.KeyBytes = "", []byte(e.Key)
-				}
-				if line.Value = string(e.Value); !utf8.Valid(e.Value) {
-					line.Value, line.Bytes = "", e.Value
-				}
-				if err := lines.Encode(&line); err != nil {
-					return fmt.Errorf("engine: writing the dump: %w", err)
-				}
-			}
-			if after = page.Next; after == "" {
-				return out.Flush()
-			}
-		}
-	})
 }

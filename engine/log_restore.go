@@ -1,6 +1,6 @@
 package engine
 
-import "fmt"
+import "github.com/ingot-run/ingot/internal/message"
 
 // replaceLogged is replaceContents for a store in a directory: the contents become
 // a snapshot, which is shown between the last change before them and the first one
@@ -19,18 +19,18 @@ func (s *Store) replaceLogged(staged []shard, records []record, version uint64) 
 	}
 	w, err := l.newSnapshotFile(l.active.header.number + 1)
 	if err != nil {
-		return fmt.Errorf("engine: restoring: %w", err)
+		return message.Errorf("engine: restoring: %w", err)
 	}
 	for i := range staged {
 		if err := w.addShard(&staged[i], s.now()); err != nil {
 			w.drop()
-			return fmt.Errorf("engine: restoring: %w", err)
+			return message.Errorf("engine: restoring: %w", err)
 		}
 	}
 	needs := logPosition{w.header.number, fileHeaderBytes}
 	if err := w.finish(snapshotEnd{version: version, needs: needs}); err != nil {
 		w.drop()
-		return fmt.Errorf("engine: restoring: %w", err)
+		return message.Errorf("engine: restoring: %w", err)
 	}
 	if err := s.swapLogged(w, staged, records, version); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (s *Store) swapLogged(w *snapshotFile, staged []shard, records []record, ve
 	}
 	if err := w.show(); err != nil {
 		// It may be there or not: only reading the directory tells.
-		return l.judge(fmt.Errorf("%w: %w", errSyncFailed, err))
+		return l.judge(message.Errorf("%w: %w", errSyncFailed, err))
 	}
 	s.replaceLocked(staged, version)
 	l.append(&logRecord{kind: recordVersion, Meta: Meta{Version: s.version.Load()}})

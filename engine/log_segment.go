@@ -3,13 +3,13 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 const (
@@ -37,9 +37,11 @@ type segment struct {
 	synced int64 // what is durable
 }
 
-func logName(number uint64) string { return fmt.Sprintf("%s%016x%s", logPrefix, number, fileSuffix) }
+func logName(number uint64) string {
+	return message.Sprintf("%s%016x%s", logPrefix, number, fileSuffix)
+}
 func snapshotName(number uint64) string {
-	return fmt.Sprintf("%s%016x%s", snapshotPrefix, number, fileSuffix)
+	return message.Sprintf("%s%016x%s", snapshotPrefix, number, fileSuffix)
 }
 
 // fileNumber is the number in a name that logName or snapshotName made.
@@ -141,7 +143,7 @@ func (l *wal) makeSegment(number uint64, sizeMin int64, begin *segmentBegin) (*s
 		return nil, err
 	}
 	if err := l.dir.Sync(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errSyncFailed, err)
+		return nil, message.Errorf("%w: %w", errSyncFailed, err)
 	}
 	s.file, err = l.dir.OpenWrite(s.name)
 	s.synced = s.end

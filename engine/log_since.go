@@ -9,10 +9,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // SnapshotSince writes to w what changed since a version, for RestoreSince: the
@@ -231,7 +232,7 @@ func writeSince(w io.Writer, since uint64, c *capture, records []logRecord) erro
 	e := snapshotEnd{count: uint64(len(records)), version: c.version}
 	put(blockEnd, e.encode())
 	if err := out.Flush(); err != nil { // a bufio.Writer keeps its first error
-		return fmt.Errorf("engine: writing a snapshot: %w", err)
+		return message.Errorf("engine: writing a snapshot: %w", err)
 	}
 	return nil
 }
@@ -254,14 +255,14 @@ func (s *Store) RestoreSince(r io.Reader) error {
 	}
 	all, err := io.ReadAll(in)
 	if err != nil {
-		return fmt.Errorf("engine: reading a snapshot: %w", err)
+		return message.Errorf("engine: reading a snapshot: %w", err)
 	}
 	h, records, err := readSince(all, s.valueBytesMax)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSnapshot, err)
+		return message.Errorf("%w: %w", ErrSnapshot, err)
 	}
 	if h.since > s.version.Load() {
-		return fmt.Errorf("%w: it tells what changed since version %d and this store is at %d: restore what is between first", ErrSnapshot, h.since, s.version.Load())
+		return message.Errorf("%w: it tells what changed since version %d and this store is at %d: restore what is between first", ErrSnapshot, h.since, s.version.Load())
 	}
 	if s.log != nil {
 		if err := s.log.admit(); err != nil {

@@ -3,8 +3,9 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"unsafe"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // snapshotEnd is the payload of a snapshot's end block: four uvarints.
@@ -73,7 +74,7 @@ func (r *recovery) load(b *blockReader, k block) (count uint64, err error) {
 	for p := k.payload; len(p) > 0; count++ {
 		rec, key, rest, reason := parseRecord(p)
 		if reason == "" && rec.kind != recordSet && rec.kind != recordSetEnds {
-			reason = fmt.Sprintf("a record of kind %d stands in a snapshot", rec.kind)
+			reason = message.Sprintf("a record of kind %d stands in a snapshot", rec.kind)
 		}
 		if reason != "" {
 			return 0, b.corrupt(k.at, "%s", reason)

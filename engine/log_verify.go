@@ -3,9 +3,9 @@ package engine
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // Verification is what Verify found in a directory.
@@ -43,7 +43,7 @@ func Verify(o Options) (*Verification, error) {
 // begun, into a store in memory.
 func offline(o Options, f func(l *wal, r *recovery) error) error {
 	if o.Dir == nil {
-		return fmt.Errorf("%w: Dir is missing", ErrOptions)
+		return message.Errorf("%w: Dir is missing", ErrOptions)
 	}
 	l, files, err := lockLog(&o)
 	if err != nil {

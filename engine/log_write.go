@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"sync"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ingot-run/ingot/engine/storage"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 const (
@@ -325,9 +325,9 @@ func (l *wal) judge(err error) error {
 	state := &logState{readOnly: true}
 	if errors.Is(err, storage.ErrSpace) && !errors.Is(err, errSyncFailed) {
 		state.readOnly = false
-		state.err = fmt.Errorf("%w: %w", ErrDegraded, err)
+		state.err = message.Errorf("%w: %w", ErrDegraded, err)
 	} else {
-		state.err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		state.err = message.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	if l.state.Swap(state) == nil {
 		l.tell("%v", state.err)
@@ -338,7 +338,7 @@ func (l *wal) judge(err error) error {
 // tell says something to the person who runs the store.
 func (l *wal) tell(format string, args ...any) {
 	if l.options.log != nil {
-		l.options.log(fmt.Sprintf(format, args...))
+		l.options.log(message.Sprintf(format, args...))
 	}
 }
 
@@ -378,7 +378,7 @@ func (l *wal) sync() error {
 			continue
 		}
 		if err := s.file.Sync(); err != nil {
-			return fmt.Errorf("%w: %w", errSyncFailed, err)
+			return message.Errorf("%w: %w", errSyncFailed, err)
 		}
 		s.synced = s.end
 		l.counts.syncs.Add(1)

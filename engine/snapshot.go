@@ -28,11 +28,11 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
 	"github.com/ingot-run/ingot/hash"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 const (
@@ -89,7 +89,7 @@ func (s *Store) writeSnapshot(w io.Writer) (version uint64, err error) {
 	}
 	sw.end(count, c.version)
 	if err := sw.w.Flush(); err != nil {
-		return 0, fmt.Errorf("engine: writing a snapshot: %w", err)
+		return 0, message.Errorf("engine: writing a snapshot: %w", err)
 	}
 	return c.version, nil
 }
@@ -235,7 +235,7 @@ func (s *Store) Restore(r io.Reader) error {
 	for _, rec := range records {
 		h := s.hash(rec.key)
 		if !staged[s.shardIndex(h)].stage(h, rec) {
-			return fmt.Errorf("%w: key %q stands in it twice", ErrSnapshot, clip(rec.key))
+			return message.Errorf("%w: key %q stands in it twice", ErrSnapshot, clip(rec.key))
 		}
 	}
 	return s.replaceContents(staged, records, version)
@@ -309,7 +309,7 @@ type snapshotReader struct {
 
 // fail is an ErrSnapshot that names the place.
 func (sr *snapshotReader) fail(format string, args ...any) error {
-	return fmt.Errorf("%w: %s at byte %d", ErrSnapshot, fmt.Sprintf(format, args...), sr.offset)
+	return message.Errorf("%w: %s at byte %d", ErrSnapshot, message.Sprintf(format, args...), sr.offset)
 }
 
 func (sr *snapshotReader) readAll() (records []record, version uint64, err error) {
@@ -413,7 +413,7 @@ func (sr *snapshotReader) fill(b []byte, what string) error {
 		return sr.fail("the stream ends inside %s that begins", what)
 	}
 	if err != nil {
-		return fmt.Errorf("engine: reading a snapshot at byte %d: %w", sr.offset, err)
+		return message.Errorf("engine: reading a snapshot at byte %d: %w", sr.offset, err)
 	}
 	return nil
 }
@@ -460,7 +460,7 @@ func (sr *snapshotReader) checkEnd(payload []byte, count, version uint64) error 
 	case err == nil:
 		return sr.fail("bytes follow the end block")
 	case err != io.EOF:
-		return fmt.Errorf("engine: reading a snapshot at byte %d: %w", sr.offset, err)
+		return message.Errorf("engine: reading a snapshot at byte %d: %w", sr.offset, err)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math/bits"
 	"math/rand/v2"
 	"runtime"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/hash"
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // Limits that hold for every store.
@@ -169,10 +169,10 @@ type entry struct {
 // it, ErrKey when it is encrypted with a key that was not given.
 func Open(o Options) (*Store, error) {
 	if o.BytesMax < 0 || o.ValueBytesMax < 0 || o.ValueBytesMax > ValueBytesMax {
-		return nil, fmt.Errorf("%w: BytesMax must be 0 or more and ValueBytesMax 0 to %d", ErrOptions, ValueBytesMax)
+		return nil, message.Errorf("%w: BytesMax must be 0 or more and ValueBytesMax 0 to %d", ErrOptions, ValueBytesMax)
 	}
 	if o.Evict && o.BytesMax == 0 {
-		return nil, fmt.Errorf("%w: Evict needs a budget in BytesMax", ErrOptions)
+		return nil, message.Errorf("%w: Evict needs a budget in BytesMax", ErrOptions)
 	}
 	if o.ValueBytesMax == 0 {
 		o.ValueBytesMax = ValueBytesMax
@@ -298,7 +298,7 @@ func (s *Store) checkKey(key string) error {
 		return ErrClosed
 	}
 	if len(key) == 0 || len(key) > KeyBytesMax {
-		return fmt.Errorf("%w, not %d", ErrKeySize, len(key))
+		return message.Errorf("%w, not %d", ErrKeySize, len(key))
 	}
 	return nil
 }

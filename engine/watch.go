@@ -2,11 +2,12 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // WatchBufferMax is the largest buffer of a watcher, in events.
@@ -37,7 +38,7 @@ func (k EventKind) String() string {
 	if int(k) < len(names) {
 		return names[k]
 	}
-	return fmt.Sprintf("kind %d", uint8(k))
+	return message.Sprintf("kind %d", uint8(k))
 }
 
 // Event tells of one change. Value is shared by all watchers: read it, never
@@ -88,7 +89,7 @@ type watchers struct {
 // Watch starts to hear of changes from now on. Errors: ErrOptions, ErrClosed.
 func (s *Store) Watch(o WatchOptions) (*Watcher, error) {
 	if o.Buffer < 0 || o.Buffer > WatchBufferMax || len(o.Prefix) > KeyBytesMax {
-		return nil, fmt.Errorf("%w: a watch buffer is 0 to %d events, a prefix at most %d bytes", ErrOptions, WatchBufferMax, KeyBytesMax)
+		return nil, message.Errorf("%w: a watch buffer is 0 to %d events, a prefix at most %d bytes", ErrOptions, WatchBufferMax, KeyBytesMax)
 	}
 	if o.Buffer == 0 {
 		o.Buffer = watchBufferDefault
@@ -104,7 +105,7 @@ func (s *Store) Watch(o WatchOptions) (*Watcher, error) {
 		list = slices.Clone(*old)
 	}
 	if len(list) >= watchersMax {
-		return nil, fmt.Errorf("%w: a store has at most %d watchers", ErrOptions, watchersMax)
+		return nil, message.Errorf("%w: a store has at most %d watchers", ErrOptions, watchersMax)
 	}
 	list = append(list, w)
 	s.watchers.list.Store(&list)

@@ -3,10 +3,11 @@ package engine
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // SetOptions are the conditions and the lifetime of a Set. The zero value
@@ -190,16 +191,16 @@ func (s *Store) checkOp(op *Op) error {
 		return err
 	}
 	if len(op.Value) > s.valueBytesMax {
-		return fmt.Errorf("%w: it has %d bytes and the limit is %d", ErrValueSize, len(op.Value), s.valueBytesMax)
+		return message.Errorf("%w: it has %d bytes and the limit is %d", ErrValueSize, len(op.Value), s.valueBytesMax)
 	}
 	if op.TTL < 0 || op.TTL > TTLMax {
-		return fmt.Errorf("%w, not %v", ErrTTL, op.TTL)
+		return message.Errorf("%w, not %v", ErrTTL, op.TTL.String())
 	}
 	if op.IfAbsent && op.IfVersion != 0 {
-		return fmt.Errorf("%w: IfAbsent and IfVersion", ErrOptions)
+		return message.Errorf("%w: IfAbsent and IfVersion", ErrOptions)
 	}
 	if op.KeepTTL && op.TTL != 0 {
-		return fmt.Errorf("%w: KeepTTL and TTL", ErrOptions)
+		return message.Errorf("%w: KeepTTL and TTL", ErrOptions)
 	}
 	return nil
 }
@@ -255,7 +256,7 @@ func (s *Store) plan(sh *shard, op *Op, cur *entry, out *outcome) error {
 		out.put, out.sameValue, out.expiresAt = cur.Found(), true, s.endOf(op, cur.Meta)
 	case OpCheck:
 	default:
-		return fmt.Errorf("%w: unknown kind of operation %d", ErrOptions, op.Kind)
+		return message.Errorf("%w: unknown kind of operation %d", ErrOptions, byte(op.Kind))
 	}
 	return nil
 }
@@ -268,11 +269,11 @@ func (s *Store) planIncrement(op *Op, cur *entry, out *outcome) error {
 	} else {
 		var err error
 		if n, err = strconv.ParseInt(string(cur.value), 10, 64); err != nil {
-			return fmt.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(cur.value))
+			return message.Errorf("%w: key %q holds %d bytes of something else", ErrNotNumber, clip(op.Key), len(cur.value))
 		}
 	}
 	if (op.Delta > 0 && n > math.MaxInt64-op.Delta) || (op.Delta < 0 && n < math.MinInt64-op.Delta) {
-		return fmt.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
+		return message.Errorf("%w: key %q is at %d and the step is %d", ErrOverflow, clip(op.Key), n, op.Delta)
 	}
 	n += op.Delta
 	*out = outcome{put: true, value: strconv.AppendInt(nil, n, 10), expiresAt: ends, number: n}

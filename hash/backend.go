@@ -1,7 +1,5 @@
 package hash
 
-import "os"
-
 // Backend returns the name of the implementation in use: "generic", "sse2", "avx2",
 // "avx512" or "neon". All of them give the same hashes.
 func Backend() string { return active.String() }
@@ -22,7 +20,7 @@ var backendNames = [...]string{"generic", "sse2", "avx2", "avx512", "neon"}
 func (b backend) String() string { return backendNames[b] }
 
 // active is fixed at start; only tests change it later.
-var active = choose(available(), os.Getenv("INGOT_HASH"))
+var active = choose(available(), wanted())
 
 // choose returns the backend of that name if this machine has it, and else the
 // fastest one, which is the last of present.

@@ -1,8 +1,8 @@
 package hash
 
 import (
-	"fmt"
 	"math/bits"
+	"strconv"
 	"unsafe"
 )
 
@@ -16,7 +16,8 @@ func Batch(dst []uint64, keys []string) {
 // BatchSeeded is Batch with SeededString in place of String.
 func BatchSeeded(dst []uint64, keys []string, seed uint64) {
 	if len(dst) < len(keys) {
-		panic(fmt.Sprintf("hash: Batch of %d keys into a dst of length %d: dst must have room for every key", len(keys), len(dst)))
+		panic("hash: Batch of " + strconv.Itoa(len(keys)) + " keys into a dst of length " + strconv.Itoa(len(dst)) +
+			": dst must have room for every key")
 	}
 	batch(dst[:len(keys)], keys, seed)
 }

@@ -3,14 +3,16 @@ package storage
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
+
+	"github.com/ingot-run/ingot/internal/message"
 )
 
 // This is directory.go once more, on the calls of WASI preview 1 instead of package
@@ -161,7 +163,7 @@ func (d *Directory) open(what, name string, flags int) (File, error) {
 // pathOf is how errors name a file. A wrong name may hold anything.
 func (d *Directory) pathOf(name string) string {
 	if !ValidName(name) {
-		return fmt.Sprintf("%s/%.80q", d.path, name)
+		return message.Sprintf("%s/%.80q", d.path, name)
 	}
 	return path.Join(d.path, name)
 }
@@ -169,7 +171,7 @@ func (d *Directory) pathOf(name string) string {
 // Rename implements Dir.
 func (d *Directory) Rename(from, to string) error {
 	if !ValidName(from) || !ValidName(to) {
-		return failed("renaming", d.pathOf(from), fmt.Errorf("to %.80q: %w", to, ErrName))
+		return failed("renaming", d.pathOf(from), message.Errorf("to %.80q: %w", to, ErrName))
 	}
 	errno := pathRename(int32(d.fd), unsafe.StringData(from), uint32(len(from)), int32(d.fd), unsafe.StringData(to), uint32(len(to)))
 	return failed("renaming", d.pathOf(from), errnoError(errno))
@@ -206,6 +208,14 @@ func (d *Directory) Lock() (io.Closer, error) {
 		return nil
 	})), nil
 }
+
+// thisHolder is this module as a Holder, from now on.
+func thisHolder() Holder {
+	return Holder{PID: syscall.Getpid(), Host: "wasm", Since: time.Now().UTC().Truncate(time.Second)}
+}
+
+// text is what LockedError says of a holder that is known.
+func (Holder) text() string { return "another store of this module" }
 
 // wasiFile is an open file.
 type wasiFile struct {

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 )
@@ -43,10 +42,10 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	who := "another process"
-	if h := e.Holder; h.PID != 0 {
-		who = fmt.Sprintf("process %d on %s since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
+	if e.Holder.PID != 0 {
+		who = e.Holder.text()
 	}
-	return fmt.Sprintf("storage: %s is in use by %s: stop it, or choose another directory", e.Dir, who)
+	return "storage: " + e.Dir + " is in use by " + who + ": stop it, or choose another directory"
 }
 
 // Unwrap makes errors.Is(err, ErrLocked) true.
@@ -62,9 +61,9 @@ type callError struct {
 }
 
 func (e *callError) Error() string {
-	text := fmt.Sprintf("storage: %s %s: %v", e.what, e.path, e.err)
+	text := "storage: " + e.what + " " + e.path + ": " + e.err.Error()
 	if e.kind != nil && e.kind != e.err {
-		text += fmt.Sprintf(" (%v)", e.kind)
+		text += " (" + e.kind.Error() + ")"
 	}
 	return text
 }

@@ -5,10 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Memory is a Dir in memory: empty at first, gone with the process, and durable
@@ -144,15 +142,6 @@ func (d *memoryDir) Lock() (io.Closer, error) {
 		d.locked = false
 		return nil
 	})), nil
-}
-
-// thisHolder is this process as a Holder, from now on.
-func thisHolder() Holder {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown" // the name helps people only
-	}
-	return Holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second)}
 }
 
 // closer is a function as an io.Closer.
