@@ -118,7 +118,7 @@ func otherLanguages() []suite {
 	examples.dir = "conformance/clients"
 	scripts := node("conformance", "the conformance scripts in Node and Chromium, and snapshots between all builds", "conformance")
 	scripts.needs = []string{"node", "chromium"}
-	pack := node("js-pack", "the packed npm package in Node, TypeScript, bundlers and pages; its adapters and examples; its size", "js/environments")
+	pack := node("js-pack", "the packed npm package in Node, TypeScript, bundlers and pages; its adapters, examples, size; all of Node again in Node 22", "js/environments")
 	pack.needs = []string{"node", "chromium"}
 	return []suite{
 		pack,
