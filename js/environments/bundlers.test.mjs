@@ -108,6 +108,23 @@ test("esbuild, with the engine as a file and as a classic script", async () => {
   assert.equal((await readdir(out)).filter((name) => name.endsWith(".wasm")).length, 1);
 });
 
+// The bundle looks for worker.js one folder above itself, as the modules are laid out.
+for (const [what, text, requests] of [
+  ["inside", main("ingot-state/inline"), ["/app/main.js", "/index.html", "/worker.js"]],
+  ["as a file", `import wasm from "ingot-state/engine.wasm";
+    import { IngotError, open as openFile, openWorker as openFileWorker } from "ingot-state";
+    const open = (options) => openFile({ ...options, wasm });
+    const openWorker = (options) => openFileWorker({ ...options, wasm });
+    ${main("ingot-state").slice(main("ingot-state").indexOf("\n"))}`, ["/app/main.js", "/engine.wasm", "/index.html", "/worker.js"]],
+]) {
+  test(`esbuild, openWorker() with the engine ${what}`, async () => {
+    const root = await project(`esbuild-worker-${requests.length}`, { "main.js": text });
+    const out = await bundle(root, { entryPoints: { "app/main": "main.js", worker: "ingot-state/worker" }, loader: { ".wasm": "file" }, publicPath: "/", assetNames: "[name]" });
+    await write(out, { "index.html": PAGE.replace("./main.js", "./app/main.js") });
+    assert.deepEqual([...new Set(await holds(out, undefined, IN_BOTH))].sort(), requests);
+  });
+}
+
 test("esbuild for Node, as CommonJS with the engine inside", async () => {
   const root = await project("esbuild-node", { "main.js": `import { IngotError, open } from "ingot-state/inline";${PROGRAM}program().then(console.log);` });
   await bundle(root, { platform: "node", format: "cjs", outExtension: { ".js": ".cjs" }, logOverride: { "empty-import-meta": "silent" } });
