@@ -13,6 +13,7 @@
 //	ingot build [DIR] [--out FILE] [--source DIR]
 //	ingot guest test TOOL.wasm [--json]
 //	ingot validate [FILE] [--json]
+//	ingot doctor [--config FILE | --data DIR] [--json]
 //	ingot keygen NAME
 //	ingot sign TOOL.wasm --key NAME.key
 //	ingot verify TOOL.wasm --key NAME.pub
@@ -83,6 +84,7 @@ type commands struct {
 	Sign       signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
 	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
 	Validate   validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
+	Doctor     doctorCommand     `cmd:"" help:"Look whether a server would do well here: configuration, disk, clock, address, keys, redis."`
 	New        newCommand        `cmd:"" help:"Begin a server or a tool: writes a project that passes its own tests."`
 	Build      buildCommand      `cmd:"" help:"Make one program of a project with a forge.yaml, or a module of a tool."`
 	Guest      guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
