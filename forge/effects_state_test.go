@@ -33,10 +33,8 @@ tools:
 	all = append(all,
 		// What each policy does to a write, package engine tests.
 		effectOf("state: {options: {sync: never}}"+functions, opened, "sync is for the backend file", "state_options.sync"),
-		// The backend redis is checked, and refused.
-		effectOf("state: {backend: redis, url: 'redis://127.0.0.1:1/0'}"+functions, opened, "redis is not built yet", "state.url"),
 	)
-	return append(all, toolStateEffects()...)
+	return append(append(all, toolStateEffects()...), redisEffects()...)
 }
 
 func toolStateEffects() (all []effect) {

@@ -38,6 +38,8 @@ type effect struct {
 	// without replaces a piece of the file, for keys that are read before their table:
 	// the kinds of tools and middleware. The piece stands in for reading the key over.
 	without map[string]string
+	// unopened has see called too where the file could not be opened.
+	unopened bool
 }
 
 // The times that something may take. With the effect gone, nothing comes, and the wait
@@ -93,9 +95,7 @@ func schemaKeys(t *testing.T) (keys []string) {
 }
 
 // exempt are keys that have no effect of their own, with the reason.
-var exempt = map[string]string{
-	"state.cache_size": "it is for the backend redis, which is refused",
-}
+var exempt = map[string]string{}
 
 // effects are all of them.
 func effects() []effect {
@@ -173,6 +173,7 @@ type world struct {
 	dir      string
 	patience time.Duration
 	peer     *peer
+	redis    *fakeRedis // nil where the file names no REDIS
 	log      lockedLog
 	project  *forge.Project
 	err      error // of opening the file
@@ -184,6 +185,15 @@ func newWorld(t *testing.T, name, file, blank string, patience time.Duration) *w
 		file = "forge: {name: demo}\n" + file
 	}
 	_, port, _ := strings.Cut(w.peer.Listener.Addr().String(), ":")
+	if strings.Contains(file, "REDIS") {
+		var err error
+		if w.redis, err = newFakeRedis(); err != nil {
+			t.Error(err)
+			w.err = err
+			return w
+		}
+		file = strings.ReplaceAll(file, "REDIS", w.redis.listener.Addr().String())
+	}
 	file = strings.NewReplacer("ORIGIN", w.peer.URL, "PORT", port, "DIR", w.dir).Replace(file)
 	main := w.path("forge.yaml")
 	if err := errorOf(os.MkdirAll(w.path("sub"), 0o700), os.WriteFile(main, []byte(file), 0o600),
@@ -227,6 +237,12 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 // look says what the effect's see says, or why there is no server, and ends the world.
 func (w *world) look(e effect) (seen string) {
 	defer w.peer.Close()
+	if w.redis != nil {
+		defer w.redis.Close()
+	}
+	if w.err != nil && e.unopened {
+		return e.see(w)
+	}
 	if w.err != nil {
 		return "not opened: " + strings.ReplaceAll(w.err.Error(), w.dir, "") // whose number may hold what is shown
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ingot-run/ingot/internal/sandbox"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
+	"github.com/ingot-run/ingot/state/redis"
 )
 
 // tickInterval is how often expired state is removed, watchInterval how often files are
@@ -91,9 +92,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unbuilt(c); err != nil {
-		return nil, err
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -129,16 +127,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	p.firstLook = firstLook(p.watched, began)
 	p.run()
 	return p, nil
-}
-
-// unbuilt refuses what a file may say and nothing would act on: better no server than
-// one that is not what its file says.
-func unbuilt(c *config.Config) error {
-	var errs []error
-	if c.State.Backend == config.BackendRedis {
-		errs = append(errs, fmt.Errorf("%s: the backend redis is not built yet: use file or memory", c.State.At("backend")))
-	}
-	return errors.Join(errs...)
 }
 
 // openState opens the store of the file, or one in memory, and what servers share that
@@ -185,7 +173,12 @@ func OpenState(ctx context.Context, c *config.Config, inMemory bool, log func(te
 	return m, nil
 }
 
-func openBackend(_ context.Context, s config.State, log func(text string)) (state.Manager, error) {
+func openBackend(ctx context.Context, s config.State, log func(text string)) (state.Manager, error) {
+	if s.Backend == config.BackendRedis {
+		return redis.Open(ctx, redis.Options{
+			URL: s.URL, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), CacheEntries: s.CacheEntries, Log: log,
+		})
+	}
 	return state.Open(state.Options{
 		Backend: s.Backend, Path: s.Path, TTL: s.TTL, BytesMax: int64(s.BytesMax), ValueBytesMax: int(s.ValueBytesMax), Sync: s.Sync, Log: log, WrapDir: timedDir,
 	})

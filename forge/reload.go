@@ -71,9 +71,6 @@ func (p *Project) mayReload() error {
 // become makes a generation of a configuration and has it serve. p.reloading is held.
 func (p *Project) become(ctx context.Context, c *config.Config) (*Diff, error) {
 	before := p.now.Load()
-	if err := unbuilt(c); err != nil {
-		return nil, err
-	}
 	g, err := p.newGeneration(ctx, c, before)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -226,13 +227,13 @@ func stateFields() {
 	})
 	entries := func() value[State] { return count(1, 100_000_000, func(s *State, v int) { s.CacheEntries = v }) }
 	stateTable.fields = []field[State]{
-		{name: "backend", byDef: "memory", doc: "What keeps it. trueno and sled, names of pforge, are memory and file. redis is checked and not built yet: ingot serve refuses it.", value: backend},
+		{name: "backend", byDef: "memory", doc: "What keeps it. trueno and sled, names of pforge, are memory and file. redis is for several servers that share it.", value: backend},
 		{name: "path", doc: "file: the directory.", value: statePath()},
-		{name: "url", doc: "redis: where it is, as redis://localhost:6379/0.", value: stateURL()},
+		{name: "url", doc: "redis: where it is, as redis://localhost:6379/0; rediss:// over TLS, redis+cluster://HOST,HOST for a cluster, redis+sentinel://HOST,HOST/NAME for a master that Sentinels name. A password belongs into the environment: redis://:${NAME}@HOST.", value: stateURL()},
 		{name: "ttl", same: "ttl_seconds", doc: "How long entries live that say nothing else.", value: duration(func(s *State) *time.Duration { return &s.TTL })},
 		{name: "ttl_seconds", same: "ttl", doc: "How long entries live that say nothing else, in seconds.", value: units(time.Second, func(s *State) *time.Duration { return &s.TTL })},
 		{name: "max_size", doc: "The budget of all entries; without one the state grows as it is written.", value: size(func(s *State) *uint64 { return &s.BytesMax })},
-		{name: "cache_size", doc: "redis: how many entries are kept at hand.", value: entries()},
+		{name: "cache_size", doc: "redis: how many entries are kept in this process too, for reading; redis says when one has changed.", value: entries()},
 		{name: "options", doc: "Options of the backend.", value: value[State]{
 			form{human: "mapping", schema: ref("state_options"), uses: []described{&optionsTable}},
 			func(l *loader, n *node, s *State, _ string) { optionsTable.read(l, n, s, nil) },
@@ -259,6 +260,7 @@ func statePath() value[State] {
 	return v
 }
 
+// stateURL reads a URL as package state/redis takes it, which checks the rest of it.
 func stateURL() value[State] {
 	v := text(func(s *State) *string { return &s.URL })
 	read := v.read
@@ -268,16 +270,31 @@ func stateURL() value[State] {
 		if l.Faults() > before {
 			return
 		}
-		u, err := url.Parse(s.URL)
-		if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
-			l.Fault(n, "url is no URL of redis, as redis://localhost:6379/0 or rediss://…")
+		scheme, rest, ok := strings.Cut(s.URL, "://")
+		rest, _, _ = strings.Cut(rest, "?")
+		authority, _, _ := strings.Cut(rest, "/")
+		at := strings.LastIndexByte(authority, '@')
+		if _, password, ok := strings.Cut(authority[:max(at, 0)], ":"); ok && password != "" {
+			l.Secret(password, "[secret]")
+			if plain, err := url.PathUnescape(password); err == nil {
+				l.Secret(plain, "[secret]")
+			}
+		}
+		if strings.Contains(rest[len(authority):], "@") { // what is no password yet might be shown
+			l.Fault(n, "url has a user or a password with characters that end them: write / as %%2F, ? as %%3F and @ as %%40")
 			return
 		}
-		if password, ok := u.User.Password(); ok {
-			l.Secret(password, "[secret]")
+		if !ok || !slices.Contains(redisSchemes, scheme) || authority[at+1:] == "" {
+			l.Fault(n, "url is no URL of redis, as redis://localhost:6379/0, rediss://… (TLS), redis+cluster://… or redis+sentinel://…")
 		}
 	}
 	return v
+}
+
+// redisSchemes are how a URL of redis may begin; valkey may stand for redis.
+var redisSchemes = []string{
+	"redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel",
+	"valkey", "valkeys", "valkey+cluster", "valkeys+cluster", "valkey+sentinel", "valkeys+sentinel",
 }
 
 func (l *loader) state(n *node, s *State) {

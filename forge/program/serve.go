@@ -66,6 +66,9 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 	defer door.Close()
 	door.Observe(project.Metrics())
 	project.Check(door.Checks)
+	if b := project.ClientBuckets(); b != nil {
+		door.Share(b)
+	}
 	var page http.Handler
 	shown := ""
 	if s.Page != nil {
