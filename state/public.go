@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -163,23 +164,43 @@ func (p *public) Clear(ctx context.Context, prefix string) (deleted int, err err
 		if err != nil {
 			return deleted, err
 		}
-		ops := make([]Op, len(page.Entries))
-		for i := range page.Entries {
-			ops[i] = Op{Kind: OpDelete, Key: page.Entries[i].Key}
-		}
-		results, err := p.Manager.Batch(ctx, ops)
+		n, err := p.deleteAll(ctx, page.Entries)
+		deleted += n
 		if err != nil {
 			return deleted, err
-		}
-		for _, r := range results {
-			if r.Existed {
-				deleted++
-			}
 		}
 		if o.Cursor = page.Next; o.Cursor == "" {
 			return deleted, nil
 		}
 	}
+}
+
+// deleteAll deletes entries as one batch, or one by one where the backend has no
+// batch for them.
+func (p *public) deleteAll(ctx context.Context, entries []ListEntry) (deleted int, err error) {
+	ops := make([]Op, len(entries))
+	for i := range entries {
+		ops[i] = Op{Kind: OpDelete, Key: entries[i].Key}
+	}
+	results, err := p.Manager.Batch(ctx, ops)
+	if errors.Is(err, ErrBatch) {
+		for i := range entries {
+			_, existed, err := p.Manager.Delete(ctx, entries[i].Key, DeleteOptions{})
+			if err != nil {
+				return deleted, err
+			}
+			if existed {
+				deleted++
+			}
+		}
+		return deleted, nil
+	}
+	for _, r := range results {
+		if r.Existed {
+			deleted++
+		}
+	}
+	return deleted, err
 }
 
 func (p *public) Watch(ctx context.Context, o WatchOptions) (Watcher, error) {

@@ -1,7 +1,33 @@
 package redis
 
+import (
+	"context"
+)
+
 // WithClock makes the store live on the clock of a test instead of the server's.
 func WithClock(o Options, now func() int64) Options {
 	o.now = now
 	return o
+}
+
+// Settle waits until the watchers of this process have heard of all that was written
+// until now.
+func (m *Manager) Settle(ctx context.Context) error {
+	until, err := m.positions(ctx)
+	for err == nil && !m.hub.reached(until) {
+		err = m.pause(ctx, retryPauseMin)
+	}
+	return err
+}
+
+// reached reports whether the hub has handed out all up to the positions.
+func (h *hub) reached(until []uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, p := range h.positions {
+		if p < until[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -144,8 +144,11 @@ func (h *hub) read(ctx context.Context, b *bucket) {
 
 // await reads events behind a position, and waits a while for the first.
 func (m *Manager) await(ctx context.Context, b *bucket, after uint64) ([]change, error) {
-	ctx, cancel := context.WithTimeout(ctx, streamBlock+m.o.Timeout)
+	// A context with a deadline would bound the connection instead of the call, which
+	// then no cancellation ends.
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(streamBlock+m.o.Timeout, cancel).Stop()
 	id := strconv.FormatUint(after, 10)
 	reply, err := m.client.Do(ctx, m.client.B().Xread().Count(streamCount).Block(streamBlock.Milliseconds()).Streams().Key(b.stream).Id(id).Build()).AsXRead()
 	if rueidis.IsRedisNil(err) {

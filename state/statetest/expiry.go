@@ -105,14 +105,14 @@ func testNothingBack(t *testing.T, open Opener) {
 
 func testBatchEnds(t *testing.T, open Opener) {
 	m, c := opened(t, open, Options{})
-	_, err := m.SetMany(background, []state.Item{{Key: "a", TTL: time.Second}, {Key: "b"}})
+	_, err := m.SetMany(background, []state.Item{{Key: together(m, "a"), TTL: time.Second}, {Key: together(m, "b")}})
 	require.NoError(t, err)
 	_, err = m.Batch(background, []state.Op{
-		{Kind: state.OpSet, Key: "c", TTL: time.Second}, {Kind: state.OpExpire, Key: "b", TTL: time.Minute},
+		{Kind: state.OpSet, Key: together(m, "c"), TTL: time.Second}, {Kind: state.OpExpire, Key: together(m, "b"), TTL: time.Minute},
 	})
 	require.NoError(t, err)
 	c.pass(1000)
-	require.Equal(t, []string{"b"}, keys(t, m, state.ListOptions{}))
+	require.Equal(t, []string{together(m, "b")}, keys(t, m, state.ListOptions{}))
 	c.pass(60_000)
 	require.Empty(t, keys(t, m, state.ListOptions{}))
 }

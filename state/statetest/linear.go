@@ -140,7 +140,7 @@ func runClient(m state.Manager, client int, plan []linearCall, tick *atomic.Int6
 // call makes one call; an error that the plan cannot cause becomes a reply that the
 // model refuses.
 func call(m state.Manager, in linearCall) (out linearReply) {
-	key := linearKeys[in.key]
+	key := together(m, linearKeys[in.key])
 	var err error
 	switch in.kind {
 	case "get":
@@ -161,7 +161,7 @@ func call(m state.Manager, in linearCall) (out linearReply) {
 		out.value = strconv.FormatInt(n, 10)
 	default:
 		first := state.Op{Kind: state.OpSet, Key: key, Value: []byte(in.value), IfVersion: in.version, IfAbsent: in.version == 0}
-		second := state.Op{Kind: state.OpSet, Key: linearKeys[in.other], Value: []byte(in.value)}
+		second := state.Op{Kind: state.OpSet, Key: together(m, linearKeys[in.other]), Value: []byte(in.value)}
 		var results []state.OpResult
 		results, err = m.Batch(background, []state.Op{first, second})
 		if c, ok := errors.AsType[*state.ConflictError](err); ok {

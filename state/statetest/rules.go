@@ -82,15 +82,16 @@ func testIncrement(t *testing.T, open Opener) {
 
 func testBatch(t *testing.T, open Opener) {
 	m, _ := opened(t, open, Options{})
-	v := set(t, m, "a", "1", state.SetOptions{})
-	set(t, m, "gone", "x", state.SetOptions{})
+	key := func(name string) string { return together(m, name) }
+	v := set(t, m, key("a"), "1", state.SetOptions{})
+	set(t, m, key("gone"), "x", state.SetOptions{})
 	results, err := m.Batch(background, []state.Op{
-		{Kind: state.OpIncrement, Key: "a", Delta: 4, IfVersion: v},
-		{Kind: state.OpSet, Key: "b", Value: []byte("new"), IfAbsent: true},
-		{Kind: state.OpDelete, Key: "gone"},
-		{Kind: state.OpDelete, Key: "none"},
-		{Kind: state.OpCheck, Key: "never", IfAbsent: true},
-		{Kind: state.OpExpire, Key: "nobody", TTL: time.Hour},
+		{Kind: state.OpIncrement, Key: key("a"), Delta: 4, IfVersion: v},
+		{Kind: state.OpSet, Key: key("b"), Value: []byte("new"), IfAbsent: true},
+		{Kind: state.OpDelete, Key: key("gone")},
+		{Kind: state.OpDelete, Key: key("none")},
+		{Kind: state.OpCheck, Key: key("never"), IfAbsent: true},
+		{Kind: state.OpExpire, Key: key("nobody"), TTL: time.Hour},
 	})
 	require.NoError(t, err)
 	require.Len(t, results, 6)
@@ -99,37 +100,37 @@ func testBatch(t *testing.T, open Opener) {
 	require.False(t, results[1].Existed)
 	require.True(t, results[2].Existed)
 	require.False(t, results[3].Existed)
-	require.Equal(t, "5", value(t, m, "a"))
-	require.Equal(t, "new", value(t, m, "b"))
-	absent(t, m, "gone")
+	require.Equal(t, "5", value(t, m, key("a")))
+	require.Equal(t, "new", value(t, m, key("b")))
+	absent(t, m, key("gone"))
 
 	before := keys(t, m, state.ListOptions{})
-	e, err := m.Get(background, "a")
+	e, err := m.Get(background, key("a"))
 	require.NoError(t, err)
 	for name, refused := range map[string]struct {
 		last state.Op
 		is   error
 	}{
-		"a condition":    {state.Op{Kind: state.OpCheck, Key: "a", IfVersion: e.Version + 100}, state.ErrConflict},
-		"no number":      {state.Op{Kind: state.OpIncrement, Key: "b", Delta: 1}, state.ErrNotNumber},
-		"a key twice":    {state.Op{Kind: state.OpSet, Key: "c"}, state.ErrBatch},
+		"a condition":    {state.Op{Kind: state.OpCheck, Key: key("a"), IfVersion: e.Version + 100}, state.ErrConflict},
+		"no number":      {state.Op{Kind: state.OpIncrement, Key: key("b"), Delta: 1}, state.ErrNotNumber},
+		"a key twice":    {state.Op{Kind: state.OpSet, Key: key("c")}, state.ErrBatch},
 		"no key":         {state.Op{Kind: state.OpSet}, state.ErrKey},
-		"a negative TTL": {state.Op{Kind: state.OpSet, Key: "d", TTL: -1}, state.ErrTTL},
-		"contradiction":  {state.Op{Kind: state.OpSet, Key: "d", IfAbsent: true, IfVersion: 1}, state.ErrOptions},
+		"a negative TTL": {state.Op{Kind: state.OpSet, Key: key("d"), TTL: -1}, state.ErrTTL},
+		"contradiction":  {state.Op{Kind: state.OpSet, Key: key("d"), IfAbsent: true, IfVersion: 1}, state.ErrOptions},
 	} {
-		_, err := m.Batch(background, []state.Op{{Kind: state.OpSet, Key: "c", Value: []byte("c")}, {Kind: state.OpDelete, Key: "b0"}, refused.last})
+		_, err := m.Batch(background, []state.Op{{Kind: state.OpSet, Key: key("c"), Value: []byte("c")}, {Kind: state.OpDelete, Key: key("b0")}, refused.last})
 		require.ErrorIs(t, err, refused.is, name)
 		if refused.is == state.ErrConflict {
-			conflict(t, err, "a", 2, e.Version)
+			conflict(t, err, key("a"), 2, e.Version)
 		}
 		require.Equal(t, before, keys(t, m, state.ListOptions{}), "%s: all or nothing", name)
 	}
-	versions, err := m.SetMany(background, []state.Item{{Key: "x", Value: []byte("1")}, {Key: "y", Value: []byte("2")}})
+	versions, err := m.SetMany(background, []state.Item{{Key: key("x"), Value: []byte("1")}, {Key: key("y"), Value: []byte("2")}})
 	require.NoError(t, err)
-	many, err := m.GetMany(background, []string{"x", "y"})
+	many, err := m.GetMany(background, []string{key("x"), key("y")})
 	require.NoError(t, err)
 	require.Equal(t, versions, []uint64{many[0].Version, many[1].Version})
-	_, err = m.SetMany(background, []state.Item{{Key: "x"}, {Key: "x"}})
+	_, err = m.SetMany(background, []state.Item{{Key: key("x")}, {Key: key("x")}})
 	require.ErrorIs(t, err, state.ErrBatch)
 	empty, err := m.Batch(background, nil)
 	require.NoError(t, err)
@@ -186,7 +187,7 @@ func testBudget(t *testing.T, open Opener) {
 	set(t, m, "a", "small", state.SetOptions{})
 	_, err := m.Set(background, "large", make([]byte, 100_000), state.SetOptions{})
 	require.ErrorIs(t, err, state.ErrFull)
-	_, err = m.SetMany(background, []state.Item{{Key: "b", Value: make([]byte, 60_000)}, {Key: "c", Value: make([]byte, 60_000)}})
+	_, err = m.SetMany(background, []state.Item{{Key: together(m, "b"), Value: make([]byte, 60_000)}, {Key: together(m, "c"), Value: make([]byte, 60_000)}})
 	require.ErrorIs(t, err, state.ErrFull)
 	require.Equal(t, []string{"a"}, keys(t, m, state.ListOptions{}))
 	set(t, m, "fits", strings.Repeat("v", 60_000), state.SetOptions{})

@@ -3,7 +3,8 @@
 // against a plain map, a check of concurrent histories for linearizability, lists
 // and watchers under changes, and namespaces that nobody leaves.
 //
-// Run takes a function that opens a Manager and runs everything as subtests:
+// Run takes a function that opens a Manager and runs everything as subtests. What a
+// backend on other machines does otherwise, its Manager says: see Grouper and Settler.
 //
 //	func TestMemory(t *testing.T) {
 //		statetest.Run(t, func(t testing.TB, o statetest.Options) state.Manager { … })
@@ -36,6 +37,34 @@ type Options struct {
 
 // Opener opens an empty Manager. The test closes it.
 type Opener func(t testing.TB, o Options) state.Manager
+
+// Grouper is a Manager that changes several keys as one only where they are alike:
+// Together makes such keys, for the tests of batches and of an order between keys.
+type Grouper interface {
+	Together(key string) string
+}
+
+// Settler is a Manager whose watchers hear of a change after the write has returned:
+// Settle returns when they have heard of all changes.
+type Settler interface {
+	Settle(t testing.TB)
+}
+
+// together is a key that m changes as one with others of this function.
+func together(m state.Manager, key string) string {
+	if g, ok := m.(Grouper); ok {
+		return g.Together(key)
+	}
+	return key
+}
+
+// settle waits until the watchers of m have heard of all changes.
+func settle(t testing.TB, m state.Manager) {
+	t.Helper()
+	if s, ok := m.(Settler); ok {
+		s.Settle(t)
+	}
+}
 
 // Run runs the whole suite on the Managers that open makes.
 func Run(t *testing.T, open Opener) {

@@ -42,13 +42,14 @@ func testWatch(t *testing.T, open Opener) {
 		m, _ := opened(t, open, Options{})
 		w := watching(t, m, state.WatchOptions{Buffer: 3})
 		for i := range 10 {
-			set(t, m, fmt.Sprint(i), "v", state.SetOptions{})
+			set(t, m, together(m, fmt.Sprint(i)), "v", state.SetOptions{})
 		}
+		settle(t, m)
 		e := next(t, w)
 		require.Equal(t, state.EventLagged, e.Kind)
 		require.Contains(t, []int{0, 7}, e.Lost, "7, or nobody knows")
 		for i := 7; i < 10; i++ {
-			require.Equal(t, fmt.Sprint(i), next(t, w).Key)
+			require.Equal(t, together(m, fmt.Sprint(i)), next(t, w).Key)
 		}
 	})
 	t.Run("resume", func(t *testing.T) { testResume(t, open) })
@@ -102,7 +103,7 @@ func testWatchOrder(t *testing.T, open Opener) {
 		own := rand.New(rand.NewPCG(rng.Uint64(), 0))
 		wg.Go(func() {
 			for range steps {
-				key := fmt.Sprint("k", own.IntN(names))
+				key := together(m, fmt.Sprint("k", own.IntN(names)))
 				var err error
 				switch own.IntN(4) {
 				case 0:
@@ -120,9 +121,10 @@ func testWatchOrder(t *testing.T, open Opener) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
-	last := set(t, m, "end", "", state.SetOptions{})
+	end := together(m, "end")
+	last := set(t, m, end, "", state.SetOptions{})
 	mirror, versions := map[string]string{}, map[string]uint64{}
-	for e := next(t, w); e.Key != "end"; e = next(t, w) {
+	for e := next(t, w); e.Key != end; e = next(t, w) {
 		require.Greater(t, e.Version, versions[e.Key], "key %s", e.Key)
 		require.Less(t, e.Version, last)
 		versions[e.Key] = e.Version
@@ -135,40 +137,41 @@ func testWatchOrder(t *testing.T, open Opener) {
 	for key, v := range mirror {
 		require.Equal(t, v, value(t, m, key))
 	}
-	require.Len(t, keys(t, m, state.ListOptions{Prefix: "k"}), len(mirror))
+	require.Len(t, keys(t, m, state.ListOptions{Prefix: together(m, "k")}), len(mirror))
 }
 
 func testEvents(t *testing.T, open Opener) {
 	m, c := opened(t, open, Options{})
-	w := watching(t, m, state.WatchOptions{Prefix: "a", Values: true})
+	a, a1, a2, a3 := together(m, "a"), together(m, "a1"), together(m, "a2"), together(m, "a3")
+	w := watching(t, m, state.WatchOptions{Prefix: a, Values: true})
 	set(t, m, "b", "unseen", state.SetOptions{})
-	v1 := set(t, m, "a1", "x", state.SetOptions{TTL: time.Second})
+	v1 := set(t, m, a1, "x", state.SetOptions{TTL: time.Second})
 	e := next(t, w)
 	require.Equal(t, state.EventSet, e.Kind)
-	require.Equal(t, "a1", e.Key)
+	require.Equal(t, a1, e.Key)
 	require.Equal(t, "x", string(e.Value))
 	require.Equal(t, v1, e.Version)
 	require.Equal(t, m.Now()+1000, e.ExpiresAt)
-	_, _, err := m.Increment(background, "a2", state.IncrementOptions{Delta: 3})
+	_, _, err := m.Increment(background, a2, state.IncrementOptions{Delta: 3})
 	require.NoError(t, err)
 	e = next(t, w)
-	require.Equal(t, "a2 3", e.Key+" "+string(e.Value))
+	require.Equal(t, a2+" 3", e.Key+" "+string(e.Value))
 	require.Greater(t, e.Version, v1)
-	_, _, err = m.Delete(background, "a2", state.DeleteOptions{})
+	_, _, err = m.Delete(background, a2, state.DeleteOptions{})
 	require.NoError(t, err)
 	e = next(t, w)
 	require.Equal(t, state.EventDelete, e.Kind)
-	require.Equal(t, "a2", e.Key)
-	_, err = m.SetMany(background, []state.Item{{Key: "a3"}, {Key: "c"}})
+	require.Equal(t, a2, e.Key)
+	_, err = m.SetMany(background, []state.Item{{Key: a3}, {Key: together(m, "c")}})
 	require.NoError(t, err)
-	require.Equal(t, "a3", next(t, w).Key)
+	require.Equal(t, a3, next(t, w).Key)
 	c.pass(1000)
-	set(t, m, "a1", "again", state.SetOptions{}) // a write to a key whose time is over tells of that first
+	set(t, m, a1, "again", state.SetOptions{}) // a write to a key whose time is over tells of that first
 	e = next(t, w)
 	require.Equal(t, state.EventExpire, e.Kind)
-	require.Equal(t, "a1", e.Key)
+	require.Equal(t, a1, e.Key)
 	require.Equal(t, "again", string(next(t, w).Value))
-	_, err = m.Clear(background, "a")
+	_, err = m.Clear(background, a)
 	require.NoError(t, err)
 	require.Equal(t, state.EventDelete, next(t, w).Kind)
 }
