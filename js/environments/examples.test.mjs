@@ -1,12 +1,14 @@
 // examples/js-node, js-page (a page and its worker) and js-vite, on the packed package.
 import assert from "node:assert/strict";
-import { cp } from "node:fs/promises";
+import { cp, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { build } from "vite";
 import { FLAGS, install, pack, run, serve, temporary } from "./project.mjs";
+
+const EXAMPLES = fileURLToPath(new URL("../../examples", import.meta.url));
 
 // Chromium writes to its profile in there until it is closed.
 const dir = await temporary((remove) => after(async () => {
@@ -16,9 +18,19 @@ const dir = await temporary((remove) => after(async () => {
 const archive = await pack(dir);
 const context = await chromium.launchPersistentContext(join(dir, "profile"), { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 
+test("each example says what it is, how to run it and what to see", async () => {
+  for (const name of (await readdir(EXAMPLES)).filter((name) => name.startsWith("js-"))) {
+    const readme = await readFile(join(EXAMPLES, name, "README.md"), "utf8");
+    assert.match(readme, /^# .+\n\n.+[\s\S]*```console\n\$ npm install\n/, name);
+    const { scripts = {}, dependencies } = JSON.parse(await readFile(join(EXAMPLES, name, "package.json"), "utf8"));
+    for (const [, script] of readme.matchAll(/npm run (\w+)/g)) assert.ok(scripts[script], `${name} has a script ${script}`);
+    assert.ok(dependencies["ingot-state"], name);
+  }
+});
+
 async function example(name) {
   const root = join(dir, name);
-  await cp(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)), root, { recursive: true, filter: (path) => !path.endsWith("node_modules") });
+  await cp(join(EXAMPLES, name), root, { recursive: true, filter: (path) => !path.endsWith("node_modules") });
   await install(archive, root);
   return root;
 }
