@@ -17,8 +17,12 @@ var packageFiles = fstest.MapFS{
 	"index.js":         {Data: []byte("export const open = 1;\n")},
 	"dist/engine.wasm": {Data: []byte("\x00asm\x01\x00\x00\x00")},
 	"tools/index.js":   {Data: []byte("export const open = 1;\n")},
-	"index.d.ts":       {Data: []byte("export {};\n")},
-	"README.md":        {Data: []byte("# read me\n")},
+	"mcp/index.js":     {Data: []byte("export const serve = 1;\n")},
+	"worker.js":        {Data: []byte("export {};\n")},
+
+	"persist/web-lock.js": {Data: []byte("export const lockName = 1;\n")},
+	"index.d.ts":          {Data: []byte("export {};\n")},
+	"README.md":           {Data: []byte("# read me\n")},
 }
 
 func newHandler(t *testing.T, o Options) http.Handler {
@@ -104,7 +108,7 @@ func TestSecurityHeaders(t *testing.T) {
 	for _, path := range []string{"/", "/app.js", "/js/dist/engine.wasm", "/info.json", "/missing"} {
 		header := ask(h, "GET", path, nil).Header()
 		csp := header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "script-src 'self' 'wasm-unsafe-eval';", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"} {
+		for _, want := range []string{"default-src 'none'", "script-src 'self' 'wasm-unsafe-eval';", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'; trusted-types default"} {
 			if !strings.Contains(csp, want) {
 				t.Errorf("%s: the policy %q lacks %s", path, csp, want)
 			}

@@ -2,6 +2,7 @@
 // tab. The State view is two panes over two sources.
 
 import { offerBenchmark } from "./bench.js";
+import { KeptStore } from "./kept.js";
 import { McpClient } from "./mcp.js";
 import { Pane } from "./pane.js";
 import { problemText } from "./problems.js";
@@ -12,6 +13,7 @@ import { ToolRunner } from "./tool.js";
 import { ToolsView } from "./tools.js";
 import { TrafficView } from "./traffic.js";
 import { Views } from "./views.js";
+import { AgentSwitch } from "./webmcp.js";
 
 const tickMillis = 1000;
 const pollMillis = 2000;
@@ -68,6 +70,7 @@ async function startTab(info) {
   }
   pane.setState("ready", "running");
   new ToolRunner(document.getElementById("tool"), tab.store);
+  new AgentSwitch(document.getElementById("agent"), tab.store);
   offerBenchmark(document.getElementById("bench"));
   await keepTab(tab, pane);
   return pane;
@@ -197,11 +200,20 @@ function showConfig({ endpoint, auth }) {
   });
 }
 
+// The page's policy takes no address of a script from text; that of the store's worker,
+// which the npm package starts, is the one exception.
+const workerPath = "/js/worker.js";
+globalThis.trustedTypes?.createPolicy("default", {
+  createScriptURL: (text) => (new URL(text, location.href).href === new URL(workerPath, location.href).href ? text : null),
+});
+
 const info = await readInfo();
 document.getElementById("release").textContent = info.version;
 showConfig(info);
 const views = new Views(document.getElementById("views"), document.querySelector("main"));
 const session = new Session(new McpClient(info.endpoint, { name: "ingot-page", version: info.version || "0" }), info);
+if (info.tabEngine) new KeptStore(document.getElementById("kept"), views);
+else document.getElementById("kept").hidden = true;
 const [tab, server] = await Promise.all([startTab(info), startServer(session, views)]);
 offerState(session.hasState || session.state !== "ready", views);
 if (tab) {

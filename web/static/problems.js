@@ -15,8 +15,15 @@ export class ConflictError extends Error {
   }
 }
 
+/** Errors of the npm package whose own words are for its callers. */
+const byCode = {
+  ERR_SPACE: "The browser has no more room for this site, so the write was refused. All that was stored before is there, and can be read. Free some space, and try again.",
+  ERR_OWNER_CHANGED: "The tab that had the files was closed meanwhile, and another took over: the write may have taken effect or not. Look, and do it again if need be.",
+};
+
 /** The text of an error; the layers' own names in front are left out. */
 export function problemText(error) {
+  if (byCode[error.code]) return byCode[error.code];
   const text = error.message.replace(/^(engine|ingot|state): /, "");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

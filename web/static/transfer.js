@@ -120,8 +120,7 @@ export class Transfer {
         this.#part(".note").textContent = `${countText(stored)} of ${countText(this.#ready.length)} …`;
       }
     } catch (error) {
-      error.message = `${problemText(error)} ${entriesText(stored)} of the file ${stored === 1 ? "is" : "are"} stored, and the rest is not.`;
-      throw error;
+      throw new InputError(`${problemText(error)} ${entriesText(stored)} of the file ${stored === 1 ? "is" : "are"} stored, and the rest is not.`);
     } finally {
       this.onStored();
     }

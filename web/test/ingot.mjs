@@ -23,6 +23,9 @@ export const axePath = createRequire(import.meta.url).resolve("axe-core/axe.min.
 
 export const launch = () => chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
 
+/** A browser whose profile is a directory: one without keeps what pages store in memory, and knows no quota of it. */
+export const launchWithProfile = (profile, options) => chromium.launchPersistentContext(profile, { executablePath: chromiumPath, args: chromiumFlags, ...options });
+
 /** Starts `ingot serve`, of a forge.yaml if config names one, and resolves to { origin, port, stop, signal } once it serves. */
 export async function serve({ port = 0, config, args = [] } = {}) {
   const child = spawn(binary, ["serve", ...(config ? ["--config", config] : ["--memory"]), "--listen", `127.0.0.1:${port}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });

@@ -202,13 +202,17 @@ test("a server that keeps its figures to itself", async () => {
   }
 });
 
-test("the benchmark measures and draws all four", () => at(forge, "local", async (page) => {
+test("the benchmark measures and draws all", () => at(forge, "local", async (page) => {
   await page.getByText("Measure this tab").click();
   await page.getByRole("button", { name: "Measure" }).click();
   await page.locator("#bench .note").filter({ hasText: "Done." }).waitFor();
-  assert.deepEqual(await page.locator("#bench tbody th").allTextContents(), ["ingot, in memory", "Map, with copies", "localStorage", "IndexedDB"]);
-  assert.equal(await page.locator("#bench rect").count(), 8, "two bars each");
-  assert.deepEqual(await page.evaluate(async () => [localStorage.length, (await indexedDB.databases()).length]), [0, 0], "nothing stays");
+  assert.deepEqual(await page.locator("#bench tbody th").allTextContents(), ["ingot, in memory", "Map, with copies", "localStorage", "ingot, durable", "durable, 64 at once", "IndexedDB", "IndexedDB, 64 at once"]);
+  assert.equal(await page.locator("#bench rect").count(), 14, "two bars each");
+  assert.deepEqual(await page.evaluate(async () => {
+    const kept = [];
+    for await (const folder of (await navigator.storage.getDirectory()).values()) for await (const store of folder.keys()) kept.push(store);
+    return [localStorage.length, (await indexedDB.databases()).length, kept];
+  }), [0, 0, []], "nothing stays");
   await checkLooks(page, "desk-bench");
   await page.setViewportSize(sizes.phone);
   await checkLooks(page, "phone-bench");
