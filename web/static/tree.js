@@ -38,7 +38,7 @@ export function childrenOf(entries, lo, hi, prefix) {
 /** What two keys share up to a separator behind which both go on; they share `length` characters at least. */
 function sharedPrefix(a, b, length) {
   const most = Math.min(a.length, b.length) - 1;
-  for (let i = length; i < most && a[i] === b[i]; i++) if ("/:.;".includes(a[i])) length = i + 1;
+  for (let i = length; i < most && a[i] === b[i]; i++) if (/[/:.;]/.test(a[i])) length = i + 1;
   return a.slice(0, length);
 }
 
