@@ -60,6 +60,16 @@ func (s *Store) Sync() error {
 	return s.log.syncNow()
 }
 
+// StoreID is the store's own number, drawn when its directory began: its files carry it,
+// and a copy of the entries in another directory has another one. It is 0 for a store in
+// memory.
+func (s *Store) StoreID() uint64 {
+	if s.log == nil {
+		return 0
+	}
+	return s.log.id
+}
+
 // LogStats tells of the store's directory; all of it is zero for a store in memory.
 func (s *Store) LogStats() LogStats {
 	l := s.log

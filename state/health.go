@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/engine/storage"
@@ -25,6 +26,15 @@ func (e *Embedded) Health(context.Context) error {
 
 // Folder is the directory that the state is kept in; empty where it is in memory.
 func (e *Embedded) Folder() string { return e.store.LogStats().Dir }
+
+// SnapshotSince is the store's: what changed since a version, or all, for a backup.
+func (e *Embedded) SnapshotSince(w io.Writer, since uint64) (version uint64, full bool, err error) {
+	version, full, err = e.store.SnapshotSince(w, since)
+	return version, full, translated(err)
+}
+
+// StoreID is the store's own number; 0 where it is in memory.
+func (e *Embedded) StoreID() uint64 { return e.store.StoreID() }
 
 // Engine tells of the store below, and of the directory that Open opened for it; nil: none.
 func (e *Embedded) Engine() (engine.Stats, engine.LogStats, storage.Dir) {
