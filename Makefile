@@ -16,7 +16,7 @@ CRASH   ?= 1
 
 # Where the tests have npm packages of their own. None is committed with a lock
 # file; package.json pins exact versions.
-NODE_DIRS := js js/environments conformance conformance/clients/node conformance/official web/test
+NODE_DIRS := js js/environments js/environments/node22 conformance conformance/clients/node conformance/official web/test
 
 .PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-js clean help
 
@@ -111,7 +111,7 @@ bench-forge: ## measure servers of a forge.yaml beside the bare core and a bare 
 	@$(GO) -C bench run ./forge $(FLAGS)
 
 bench-js: js-build ## compare the npm package with other stores of Node (3 minutes; writes docs/BENCHMARKS.md)
-	@cd js/environments && $(NPM)
+	@for dir in js/environments js/environments/node22; do (cd $$dir && $(NPM)) || exit 1; done
 	@$(GO) -C bench run ./js $(FLAGS)
 
 clean: ## remove what was built

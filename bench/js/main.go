@@ -81,7 +81,7 @@ func newestNode(dir string) string {
 	if arch == "" {
 		arch = runtime.GOARCH
 	}
-	path := filepath.Join(dir, "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
+	path := filepath.Join(dir, "node22", "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
 	if _, err := os.Stat(path); err != nil {
 		return "node"
 	}

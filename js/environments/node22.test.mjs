@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "./project.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const node22 = here(`node_modules/node-${process.platform}-${process.arch}/bin/node`);
+const node22 = here(`node22/node_modules/node-${process.platform}-${process.arch}/bin/node`);
 const version = await run(node22, ["--version"]).then(({ stdout }) => stdout.trim(), () => undefined);
 const skip = version === undefined ? `npm has no Node 22 for ${process.platform} on ${process.arch} that is installed without a script` : false;
 
