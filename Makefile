@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js js/environments js/environments/node22 conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-js clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-js bench-scale clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,13 +36,15 @@ build: wasm ## build the commands into bin/, with the page's engine.wasm inside
 
 wasm: $(WASM) $(MCP) ## build js/dist/engine.wasm and mcp.wasm: the engine and the MCP core as wasip1 reactors
 
-$(WASM): go.mod $(wildcard wasm/*.go wasm/*.s engine/*.go engine/storage/*.go hash/*.go internal/invariant/*.go internal/message/*.go)
+$(WASM): go.mod $(wildcard wasm/*.go wasm/*.s engine/*.go engine/storage/*.go hash/*.go internal/invariant/*.go internal/message/*.go wasm/slim/*.go)
 	@echo "== building $(WASM)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm
+	@$(GO) run ./wasm/slim $@
 
-$(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go engine/*.go)
+$(MCP): go.mod $(wildcard wasm/mcp/*.go wasm/mcp/hoststate/*.go internal/statetools/*.go mcp/*.go mcp/seal/*.go state/*.go engine/*.go wasm/slim/*.go)
 	@echo "== building $(MCP)"
 	@GOOS=wasip1 GOARCH=wasm $(GO) build -trimpath -buildmode=c-shared -ldflags="-s -w" -o $@ ./wasm/mcp
+	@$(GO) run ./wasm/slim $@
 
 js-build: wasm ## build js/build: the npm package's CommonJS modules and ./inline
 	@cd js && { test -d node_modules/typescript || $(NPM); } && npm run --silent build
@@ -113,6 +115,9 @@ bench-forge: ## measure servers of a forge.yaml beside the bare core and a bare 
 bench-js: js-build ## compare the npm package with other stores of Node (3 minutes; writes docs/BENCHMARKS.md)
 	@for dir in js/environments js/environments/node22; do (cd $$dir && $(NPM)) || exit 1; done
 	@$(GO) -C bench run ./js $(FLAGS)
+
+bench-scale: ## measure what a server costs as what it holds grows, and one to three servers on one Redis (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./scale $(FLAGS)
 
 clean: ## remove what was built
 	rm -rf js/build $(BIN) $(VENV) $(WASM) $(MCP)
