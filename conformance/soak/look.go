@@ -182,7 +182,7 @@ func (s *site) leftovers() {
 		return
 	}
 	for _, p := range processes {
-		if dir, err := os.Readlink(p); err == nil && strings.HasPrefix(dir, s.dir) {
+		if dir, err := os.Readlink(p); err == nil && strings.HasPrefix(dir+string(filepath.Separator), s.dir+string(filepath.Separator)) {
 			s.leaks++
 			s.tally.fault("a process is left behind: %s", p)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -20,8 +21,11 @@ func TestSoak(t *testing.T) {
 	out, err := exec.Command("go", "build", "-o", ingot, "../../cmd/ingot").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	var stdout, stderr bytes.Buffer
-	code := run([]string{"-duration", "15s", "-clients", "4", "-ingot", ingot, "-redis", ""}, &stdout, &stderr)
+	code := run([]string{"-duration", "15s", "-clients", "4", "-ingot", ingot}, &stdout, &stderr)
 	require.Zero(t, code, "%s%s", &stdout, &stderr)
+	if os.Getenv("INGOT_REDIS_REQUIRE") != "" {
+		require.Contains(t, stdout.String(), "site redis", "%s", &stderr)
+	}
 	t.Log(stdout.String())
 	for _, counted := range []string{`acknowledged writes +[1-9]`, `lost acknowledged writes +0\n`, `leaks +0\n`, `: 0 faults`} {
 		require.Regexp(t, regexp.MustCompile(counted), stdout.String())
