@@ -145,6 +145,14 @@ func (l *local) setAll(ctx context.Context, items []state.Item) error {
 
 func (l *local) close() error { return l.closeStore() }
 
+// shared is a state on redis. Of several entries some may be stored where others fail:
+// not all may be changed as one in a cluster.
+type shared struct{ local }
+
+func (s *shared) setAll(ctx context.Context, items []state.Item) error {
+	return setEach(ctx, s.Manager, items)
+}
+
 // remote is the state of a server, by its tools state_*.
 type remote struct{ client *mcpclient.Client }
 

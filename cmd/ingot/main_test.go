@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"github.com/ingot-run/ingot/internal/httpserve"
+	"github.com/ingot-run/ingot/internal/statetools"
+	"github.com/ingot-run/ingot/state"
 	"log/slog"
 	"net"
 	"net/http"
@@ -103,7 +105,8 @@ func newTestHandler(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { door.Close() })
-	server, _, err := newServer(store, nil, flags, logger)
+	m := state.Embed(store)
+	server, _, err := newServer(&serveState{Manager: m, tasks: statetools.NewTasks(m)}, flags, logger)
 	if err != nil {
 		t.Fatal(err)
 	}

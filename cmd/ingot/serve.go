@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/ingot-run/ingot/engine"
-	"github.com/ingot-run/ingot/engine/storage"
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/hash"
 	"github.com/ingot-run/ingot/internal/command"
@@ -39,6 +37,8 @@ func (c *serveCommand) Help() string {
 
 SIGTERM and SIGINT end it: /readyz says 503 for the time of --drain, then no new connection is taken, and calls in flight have --drain-timeout to end. A second signal ends it at once.
 
+Several servers may stand on one state on redis (--data redis://…, or a forge.yaml that says so) behind a balancer: what one of them writes is read at each, and tasks, handles and rates are shared. docs/CLUSTER.md says how.
+
 With --config, SIGHUP has the file read again, where the system has that signal: calls that run end on the old tools, and a file that is wrong changes nothing. "ingot dev" follows each change.
 
 Examples:
@@ -46,6 +46,7 @@ Examples:
   ingot serve
   ingot serve --listen 127.0.0.1:0 --memory
   ingot serve --config forge.yaml
+  INGOT_DATA=redis://:$(cat password)@10.0.0.11 ingot serve
   openssl rand -hex 32 > token && ingot serve --listen 0.0.0.0:7070 --token-file token --allow-host box.example --tls-self-signed
   INGOT_TOKEN=$(cat token) ingot serve --listen :443 --allow-host mcp.example --tls-cert chain.pem --tls-key key.pem
   ingot serve --trusted-proxy 127.0.0.1 --oauth-issuer https://login.example --oauth-audience https://mcp.example --oauth-tool-scope '*=state:write'`
@@ -62,22 +63,24 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer door.Close()
-	store, closeStore, err := c.StoreFlags.Open(ctx, "serve", logger)
+	m, err := c.openState(ctx, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeStore()) }()
-	server, counts, err := newServer(store, c.Disk, &c.Flags, logger)
+	defer func() { err = errors.Join(err, m.close()) }()
+	server, counts, err := newServer(m, &c.Flags, logger)
 	if err != nil {
 		return err
 	}
 	door.Observe(counts)
-	forge.CheckState(door.Checks, state.Embed(store))
+	forge.CheckState(door.Checks, m.Manager)
+	if m.clients != nil {
+		door.Share(m.clients)
+	}
 	page, err := newPage(door, c.AllowHost)
 	if err != nil {
 		return err
 	}
-	defer command.StartTicking(store)()
 	w := welcome{origin: door.Origin, guarded: door.Guard != nil, issuer: c.Issuer, fingerprint: door.Fingerprint}
 	if err := w.print(out.stdout); err != nil {
 		return fmt.Errorf("printing the address: %w", err)
@@ -85,20 +88,16 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	return door.Serve(ctx, server, page)
 }
 
-// newServer puts MCP on the store, and counts the calls of its tools. disk is what the
-// store was opened in, for its figures.
-func newServer(store *engine.Store, disk storage.Dir, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
+// newServer puts MCP on the state, and counts the calls of its tools.
+func newServer(m *serveState, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
 	var tools []string
 	var counted []*metrics.Tool
-	m := state.Embed(store)
 	counts := metrics.New(metrics.Sources{
-		Server: func() metrics.Server { return metrics.Server{Name: "ingot", Version: command.Version()} }, State: m.Stats,
-		Engine: func() (metrics.Engine, bool) {
-			return metrics.Engine{Stats: store.Stats(), Log: store.LogStats(), Dir: disk}, true
-		},
+		Server: func() metrics.Server { return metrics.Server{Name: "ingot", Version: command.Version()} }, State: m.Stats, Engine: m.engine,
 	}, logger)
 	server := mcp.NewServer(mcp.Options{
-		Tasks:        statetools.NewTasks(m),
+		Tasks:        m.tasks,
+		StateKey:     m.key,
 		Name:         "ingot",
 		Title:        "ingot",
 		Version:      command.Version(),
@@ -109,8 +108,8 @@ func newServer(store *engine.Store, disk storage.Dir, access *httpserve.Flags, l
 			return access.WrapTool(t, counted[len(counted)-1].Wrap(h))
 		},
 	})
-	statetools.Register(server, state.Public(m))
-	statetools.RegisterResources(server, state.Public(m), statetools.ResourceOptions{Allow: access.Allow, Logger: logger})
+	statetools.Register(server, state.Public(m.Manager))
+	statetools.RegisterResources(server, state.Public(m.Manager), statetools.ResourceOptions{Allow: access.Allow, Logger: logger})
 	counts.Show(counted)
 	return server, counts, access.CheckTools(tools)
 }

@@ -14,17 +14,18 @@ import (
 
 // stateCommand is "ingot state".
 type stateCommand struct {
-	Get     stateGetCommand    `cmd:"" help:"Print the value of a key."`
-	Set     stateSetCommand    `cmd:"" help:"Store a value under a key."`
-	Delete  stateDeleteCommand `cmd:"" help:"Delete keys."`
-	List    stateListCommand   `cmd:"" help:"List keys."`
-	Export  stateExportCommand `cmd:"" help:"Write entries as JSON lines."`
-	Import  stateImportCommand `cmd:"" help:"Store entries of JSON lines."`
-	Watch   stateWatchCommand  `cmd:"" help:"Print the changes of keys, of a running server."`
-	Verify  verifyCommand      `cmd:"" help:"Read every byte and say what is damaged. Changes nothing."`
-	Repair  repairCommand      `cmd:"" help:"Make a state of what is whole. Says what is kept and lost, and does it with --yes."`
-	Dump    dumpCommand        `cmd:"" help:"Write the entries to stdout, a JSON object a line. Changes nothing."`
-	Compact compactCommand     `cmd:"" help:"Rewrite the entries without the log, under the current key if there is one."`
+	Get     stateGetCommand     `cmd:"" help:"Print the value of a key."`
+	Set     stateSetCommand     `cmd:"" help:"Store a value under a key."`
+	Delete  stateDeleteCommand  `cmd:"" help:"Delete keys."`
+	List    stateListCommand    `cmd:"" help:"List keys."`
+	Export  stateExportCommand  `cmd:"" help:"Write entries as JSON lines."`
+	Import  stateImportCommand  `cmd:"" help:"Store entries of JSON lines."`
+	Migrate stateMigrateCommand `cmd:"" help:"Copy a whole state to another place: a directory or redis, either way."`
+	Watch   stateWatchCommand   `cmd:"" help:"Print the changes of keys, of a running server."`
+	Verify  verifyCommand       `cmd:"" help:"Read every byte and say what is damaged. Changes nothing."`
+	Repair  repairCommand       `cmd:"" help:"Make a state of what is whole. Says what is kept and lost, and does it with --yes."`
+	Dump    dumpCommand         `cmd:"" help:"Write the entries to stdout, a JSON object a line. Changes nothing."`
+	Compact compactCommand      `cmd:"" help:"Rewrite the entries without the log, under the current key if there is one."`
 }
 
 // stateFlags are what the commands below "ingot state" have in common.

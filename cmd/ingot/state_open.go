@@ -18,7 +18,7 @@ import (
 // keeperFlags say which state a command works on.
 type keeperFlags struct {
 	command.KeyFlag
-	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"The directory of a state that nobody serves. (default: the one of ingot serve)"`
+	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"The directory of a state that nobody serves, or the URL of redis, as redis://host:6379/0: in $$INGOT_DATA if it holds a password. (default: the directory of ingot serve)"`
 	Config string `placeholder:"FILE" type:"path" help:"The state of this forge.yaml instead, while nobody serves it."`
 	serverFlags
 }
@@ -34,7 +34,7 @@ func (f *keeperFlags) open(ctx context.Context, out streams, writes bool) (keepe
 	if given > 1 {
 		return nil, command.Usage("--data, --config and --url exclude each other")
 	}
-	if len(f.Key) > 0 && (f.Config != "" || f.URL != "") {
+	if len(f.Key) > 0 && (f.Config != "" || f.URL != "" || command.IsURL(f.Data)) {
 		return nil, command.Usage("--key-file is for a directory")
 	}
 	if err := f.check(); err != nil {
@@ -60,6 +60,8 @@ func (f *keeperFlags) openOne(ctx context.Context, out streams, writes bool) (ke
 		return &remote{client}, nil
 	case f.Config != "":
 		return f.openFile(ctx, out)
+	case command.IsURL(f.Data):
+		return f.openShared(ctx, out)
 	default:
 		return f.openDirectory(out, writes)
 	}
@@ -95,6 +97,15 @@ func (f *keeperFlags) openFile(ctx context.Context, out streams) (keeper, error)
 		return nil, err
 	}
 	return &local{state.Public(m), m.Close}, nil
+}
+
+// openShared opens a state that redis keeps, whether servers stand on it or not.
+func (f *keeperFlags) openShared(ctx context.Context, out streams) (keeper, error) {
+	s, err := place{url: f.Data}.open(ctx, nil, func(text string) { fmt.Fprintln(out.stderr, text) })
+	if err != nil {
+		return nil, err
+	}
+	return &shared{local{state.Public(s.Manager), s.close}}, nil
 }
 
 // openDirectory opens the store in a directory.

@@ -25,7 +25,7 @@ type KeyFlag struct {
 // StoreFlags are the flags of a command that serves a store.
 type StoreFlags struct {
 	KeyFlag
-	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. (default: one of the command's own below ingot in the user's data directory)"`
+	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. ingot serve and mcp-stdio take the URL of redis too, as redis://host:6379/0: in $$INGOT_DATA if it holds a password. (default: one of the command's own below ingot in the user's data directory)"`
 	Memory bool   `env:"INGOT_MEMORY" help:"Keep the state in memory only: it ends with the process."`
 	Sync   string `enum:"always,interval,never" default:"always" help:"When a write is on the disk: always (before it is answered), interval (a second later) or never (when the system likes). (${default})"`
 	// Disk measures the directory's syncs once the store is open; nil: it has none.
@@ -46,6 +46,32 @@ func (f *StoreFlags) Given() bool {
 // IsURL reports whether what names a state is the URL of servers that keep it, and no
 // directory.
 func IsURL(place string) bool { return strings.Contains(place, "://") }
+
+// Remote reports whether the state is kept by other servers, whose URL stands in the
+// place of the directory.
+func (f *StoreFlags) Remote() bool { return IsURL(f.Data) }
+
+// CheckRemote finds flags that say how a directory is kept, where there is none.
+func (f *StoreFlags) CheckRemote() error {
+	switch {
+	case f.Memory:
+		return errDataAndMemory
+	case f.Sync != "always" || len(f.Key) > 0:
+		return errors.New("--sync and --key-file are for a directory: servers that keep a state have settings of their own")
+	}
+	return nil
+}
+
+// GivenBytes is the byte budget of a state that other servers keep: none unless one is
+// given.
+func (f *StoreFlags) GivenBytes() int64 {
+	if f.MaxBytes == maxBytesDefault {
+		return 0
+	}
+	return int64(f.MaxBytes)
+}
+
+var errDataAndMemory = errors.New("--data and --memory (or $INGOT_DATA and $INGOT_MEMORY) exclude each other")
 
 // keyVariable is the environment variable with the key, where no file is given.
 const keyVariable = "INGOT_KEY"
@@ -83,13 +109,16 @@ func (f *StoreFlags) Open(ctx context.Context, name string, logger *slog.Logger)
 	o := engine.Options{BytesMax: int64(f.MaxBytes)}
 	if f.Memory {
 		if f.Data != "" {
-			return nil, nil, errors.New("--data and --memory (or $INGOT_DATA and $INGOT_MEMORY) exclude each other")
+			return nil, nil, errDataAndMemory
 		}
 		store, err = engine.Open(o)
 		if err != nil {
 			return nil, nil, err
 		}
 		return store, store.Close, nil
+	}
+	if f.Remote() {
+		return nil, nil, errors.New("this command keeps its state in a directory or in memory, and --data (or $INGOT_DATA) is a URL")
 	}
 	path := f.Data
 	if path == "" {
