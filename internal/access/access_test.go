@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-run/ingot/engine"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
+	"github.com/ingot-run/ingot/mcp/oauth"
 	"github.com/ingot-run/ingot/state"
 )
 
@@ -469,5 +470,26 @@ func BenchmarkAllow(b *testing.B) {
 				check()
 			}
 		})
+	}
+}
+
+// No two callers are taken for one, whatever bytes an issuer lets into their names.
+func TestCallersAreToldApart(t *testing.T) {
+	tokens := []*oauth.Token{
+		{Subject: "a", ClientID: "b", Scopes: []string{"c"}},
+		{Subject: "a", ClientID: "b\x00c"},
+		{Subject: "a\x00b", ClientID: "c"},
+		{Subject: "a\x00b\x00c"},
+		{Subject: "a", ClientID: "b", Scopes: []string{"c", ""}},
+		{Subject: "a", Scopes: []string{"b", "c"}},
+		{Subject: "a\x01b"},
+		{},
+	}
+	seen := map[string]int{string(appendKey(nil, nil, "")): -1, string(appendKey(nil, nil, "a")): -2}
+	for i, token := range tokens {
+		key := string(appendKey(nil, token, "a"))
+		other, taken := seen[key]
+		require.False(t, taken, "%d and %d are one", i, other)
+		seen[key] = i
 	}
 }

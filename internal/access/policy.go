@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,15 +147,18 @@ func (p *Policy) subject(ctx context.Context) *subject {
 	return s
 }
 
-// appendKey is what tells callers apart: all that roles may depend on.
+// appendKey is what tells callers apart: all that roles may depend on. Each text has its
+// length in front, since any of them may hold any byte.
 func appendKey(dst []byte, t *oauth.Token, principal string) []byte {
 	if t == nil {
 		return append(dst, principal...)
 	}
-	dst = append(append(dst, 0), t.Subject...)
-	dst = append(append(dst, 0), t.ClientID...)
+	dst = append(dst, 0) // with which no principal begins
+	add := func(text string) { dst = append(binary.AppendUvarint(dst, uint64(len(text))), text...) }
+	add(t.Subject)
+	add(t.ClientID)
 	for _, scope := range t.Scopes {
-		dst = append(append(dst, 0), scope...)
+		add(scope)
 	}
 	return dst
 }
