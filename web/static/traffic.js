@@ -2,6 +2,7 @@
 // between two looks is the difference of the tools' histograms.
 
 import { draw, loginForm, make } from "./dom.js";
+import { chip, slots } from "./gauges.js";
 import { problemText } from "./problems.js";
 import { countText, sizeText, timeText } from "./value.js";
 
@@ -32,7 +33,9 @@ export class TrafficView {
   }
 
   #state() {
-    const locked = this.#session.state === "locked";
+    const { state, problem } = this.#session;
+    const locked = state === "locked";
+    if (locked) this.#part(".outage").textContent = problem ?? "";
     const gate = this.#part(".gate");
     this.#part(".traffic").hidden = locked;
     if (locked && !gate.firstChild) gate.replaceChildren(loginForm((token) => this.enter(token)));
@@ -84,7 +87,7 @@ export class TrafficView {
     while (list.children.length > cards.length) list.lastElementChild.remove();
     this.#part(".empty").hidden = busy.length > 0;
     this.#part(".idle").textContent = idle.length > 0 ? `Not called yet: ${idle.map((t) => t.name).join(", ")}.` : "";
-    this.#part(".shared").replaceChildren(...chips(status.middleware ?? []));
+    this.#part(".shared").replaceChildren(...(status.middleware ?? []).map(chip));
     this.#part(".shared-part").hidden = !status.middleware?.length;
     this.#modules(status.modules ?? []);
   }
@@ -114,7 +117,7 @@ export class TrafficView {
       make("ul", { className: "badges", "aria-label": `Errors and middleware of ${tool.name}` },
         ...(errorsOf(tool) === 0 ? [make("li", { className: "good", textContent: "no errors" })] : []),
         ...Object.entries(tool.errors ?? {}).map(([kind, n]) => make("li", { className: "warn", textContent: `${countText(n)} ${kind}` })),
-        ...chips(tool.middleware ?? [])),
+        ...(tool.middleware ?? []).map(chip)),
     );
     return card;
   }
@@ -122,7 +125,7 @@ export class TrafficView {
   #modules(modules) {
     this.#part(".modules-part").hidden = modules.length === 0;
     this.#part(".modules").replaceChildren(...modules.map((m) => make("li", { className: "card" },
-      make("div", { className: "card-head" }, make("h3", { textContent: m.name }), make("span", { className: "kind", textContent: "WebAssembly" })),
+      make("div", { className: "card-head" }, make("h3", { textContent: m.name }), make("span", { className: "kind" }, slots(m.running, m.idle), "WebAssembly")),
       numbers([["Calls", countText(m.calls)], ["Fuel", countText(m.fuel)], ["Running", countText(m.running)], ["Waiting", countText(m.queued)],
         ["Instances", `${countText(m.instances)}, ${countText(m.idle)} idle`], ["Discarded", countText(m.discarded)]]),
       make("ul", { className: "badges", "aria-label": `Errors and refusals of ${m.name}` },
@@ -183,14 +186,4 @@ function sparkline(name, history, bounds) {
   for (const [cx, cy] of points) svg.append(draw("circle", { class: "point", cx, cy, r: 1.6 }));
   svg.setAttribute("aria-label", `Calls of ${name} and their latency in the last ${timeText(history.length * lookMillis)}: ${counted(sum(history.map((h) => h.calls)))}`);
   return svg;
-}
-
-/** What middleware does, a text for each. */
-function chips(all) {
-  return all.map(({ type, status, counts = {}, tracked = 0 }) => {
-    const figures = Object.entries(counts).filter(([, n]) => n !== 0).map(([name, n]) => `${name.replaceAll("_", " ")} ${countText(n)}`);
-    if (tracked > 0) figures.push(`errors kept ${countText(tracked)}`);
-    const text = [type.replaceAll("_", " "), status?.replaceAll("_", " ")].filter(Boolean).join(": ") + (figures.length > 0 ? ` (${figures.join(", ")})` : "");
-    return make("li", { textContent: text, className: { open: "warn", half_open: "warn", closed: "good" }[status] ?? "" });
-  });
 }

@@ -49,10 +49,10 @@ export async function serve({ port = 0, config, args = [] } = {}) {
 }
 
 /** Calls a tool of a served ingot without the page, in the modern era. */
-export async function call(origin, name, args) {
+export async function call(origin, name, args, signal) {
   const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
   const response = await fetch(`${origin}/mcp`, {
-    method: "POST",
+    method: "POST", signal,
     headers: {
       "Content-Type": "application/json", Accept: "application/json, text/event-stream",
       "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name,

@@ -57,7 +57,7 @@ class Tab {
 async function withTabs(body, { allowed = /^$/, profile, ...context } = {}) {
   const options = { viewport: sizes.desk, acceptDownloads: true, ...context };
   const session = await (profile ? launchWithProfile(profile, options) : browser.newContext(options));
-  session.setDefaultTimeout(40_000); // only a failure meets it
+  session.setDefaultTimeout(60_000); // only a failure meets it
   const complaints = [];
   const open = async (address = "local/notes", prepare = () => {}) => {
     const page = await session.newPage();

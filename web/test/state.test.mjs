@@ -30,7 +30,7 @@ async function withPage(body, context = {}) {
   const { entries } = await call(server.origin, "state_list", { limit: 1000 });
   for (const { key } of entries) await call(server.origin, "state_delete", { key });
   const session = await browser.newContext({ viewport: sizes.desk, acceptDownloads: true, ...context });
-  session.setDefaultTimeout(30_000); // only a failure meets it
+  session.setDefaultTimeout(60_000); // only a failure meets it
   const page = await session.newPage();
   const complaints = [];
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));

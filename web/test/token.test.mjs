@@ -27,7 +27,7 @@ after(async () => {
 /** Runs body with a page of its own; requests are the Authorization headers that it sent to /mcp. */
 async function withPage(body) {
   const session = await browser.newContext();
-  session.setDefaultTimeout(20_000); // only a failure meets it
+  session.setDefaultTimeout(60_000); // only a failure meets it
   const page = await session.newPage();
   const errors = [];
   const requests = [];
@@ -88,3 +88,23 @@ test("another tab asks again, and so does a page whose token is taken back", () 
   await connect(remote, token);
   await remote.button("Set").waitFor();
 }));
+
+for (const [view, waited] of [["tools", ".tool-list .tool-name"], ["traffic", ".traffic .facts dd"]]) {
+  test(`the view ${view} asks for the token too, and is there once it has one`, () => withPage(async ({ page, requests }) => {
+    await page.evaluate((hash) => (location.hash = hash), `#${view}`);
+    const part = page.locator(`#view-${view}`);
+    await part.getByLabel("Token").waitFor();
+    assert.ok(await part.locator(waited).first().isHidden());
+    assert.deepEqual(requests, []);
+    await page.evaluate(readFileSync(axePath, "utf8"));
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    assert.deepEqual(violations.map((v) => v.help), []);
+    await part.getByLabel("Token").fill("0123456789abcdef-of-nobody");
+    await part.getByRole("button", { name: "Connect" }).click();
+    await page.waitForFunction((id) => document.querySelector(`#view-${id} .outage`).textContent.includes("did not take the token"), view);
+    await part.getByLabel("Token").fill(token);
+    await part.getByRole("button", { name: "Connect" }).click();
+    await part.locator(waited).first().waitFor();
+    assert.equal(await part.getByLabel("Token").count(), 0);
+  }));
+}

@@ -27,7 +27,7 @@ after(async () => {
 /** Runs body with a page at a view of a server; it fails when the page complains, of its security policy too. */
 async function at(server, view, body, context = {}) {
   const session = await browser.newContext({ viewport: sizes.desk, ...context });
-  session.setDefaultTimeout(20_000); // only a failure meets it
+  session.setDefaultTimeout(60_000); // only a failure meets it
   const page = await session.newPage();
   const complaints = [];
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
@@ -57,7 +57,7 @@ async function checkLooks(page, name) {
 
 test("a forge.yaml has Tools, Traffic and Local, and no State; the address says which", () => at(forge, "", async (page) => {
   assert.deepEqual(await page.locator("#views li:visible").allTextContents(), ["Tools", "Traffic", "Local"]);
-  assert.deepEqual(await page.locator(".tool-list .tool-name").allTextContents(), ["describe", "fails", "sha256", "slow"]);
+  assert.deepEqual(await page.locator(".tool-list .tool-name").allTextContents(), ["describe", "fails", "narrow", "remembered", "sha256", "slow"]);
   await page.getByRole("link", { name: "Tools" }).focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
@@ -150,6 +150,33 @@ test("Traffic counts calls, classes of errors and an open breaker, and draws the
   const { calls, buckets } = await page.evaluate(async () => (await (await fetch("/status")).json()).tools.find((t) => t.name === "fails"));
   assert.equal(buckets.reduce((a, b) => a + b), calls);
   assert.match(await card.textContent(), new RegExp(`Calls${calls}.*p99≤ `));
+}));
+
+test("Traffic draws a cache, a limit, a bulkhead, a breaker and a module's instances", () => at(forge, "traffic", async (page) => {
+  const card = (name) => page.locator(".traffic-tools .card").filter({ has: page.getByRole("link", { name, exact: true }) });
+  const badge = (name, text) => card(name).locator(".badges li").filter({ hasText: text });
+  for (let i = 0; i < 6; i++) await call(forge.origin, "remembered", { word: i === 0 ? "other" : "same" });
+  await badge("remembered", /^ratelimit.*refused 2/).waitFor();
+  const cache = badge("remembered", /^cache \(50 % hits.*entries 2/);
+  await cache.waitFor();
+  assert.equal(await cache.locator(".part-good").getAttribute("width"), "30", "half of the bar");
+  const calling = new AbortController();
+  const calls = [1, 2, 3].map(() => call(forge.origin, "narrow", {}, calling.signal).catch(() => {}));
+  const bulkhead = badge("narrow", /^bulkhead \(refused 1, running 1, waiting 1\)/);
+  await bulkhead.waitFor();
+  assert.deepEqual([await bulkhead.locator(".slot.full").count(), await bulkhead.locator(".slot").count()], [1, 2]);
+  calling.abort();
+  await Promise.all(calls);
+  await badge("narrow", /^bulkhead \(refused 1\)/).waitFor();
+  for (let i = 0; i < 3; i++) await call(forge.origin, "fails", {});
+  const breaker = badge("fails", /open.*tries again in \d/);
+  await breaker.waitFor();
+  assert.deepEqual(await breaker.locator(".lamp").evaluateAll((all) => all.map((e) => e.classList.contains("lit"))), [false, false, true]);
+  await call(forge.origin, "sha256", { text: "abc" });
+  const module = page.locator(".modules .card").first();
+  await module.filter({ hasText: /Calls[1-9].*Instances[1-9]/ }).waitFor();
+  assert.ok((await module.locator(".slot").count()) > 0);
+  await checkLooks(page, "desk-gauges");
 }));
 
 test("a file that was changed changes the list", async () => {
