@@ -100,7 +100,7 @@ var exempt = map[string]string{}
 // effects are all of them.
 func effects() []effect {
 	return slices.Concat(toolEffects(), nativeEffects(), cliEffects(), httpEffects(), pipelineEffects(), wasmEffects(),
-		paramEffects(), middlewareEffects(), resilienceEffects(), blockEffects(), stateEffects())
+		paramEffects(), middlewareEffects(), resilienceEffects(), blockEffects(), stateEffects(), telemetryEffects())
 }
 
 // Each key of the schema has a test that fails when its effect is gone.
@@ -351,6 +351,10 @@ func (p *peer) answer(w http.ResponseWriter, r *http.Request) {
 	case "/broken":
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
+	case "/v1/traces":
+		body, _ := io.ReadAll(r.Body)
+		sentTraces.Store(r.Host, r.Header.Get("X-One")+" "+string(body))
+		return
 	case "/big":
 		fmt.Fprint(w, strings.Repeat("big ", 1000))
 		return
@@ -360,6 +364,7 @@ func (p *peer) answer(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"method": r.Method, "path": r.URL.Path, "query": r.URL.RawQuery, "body": string(body), "x": r.Header.Get("X-One"),
 		"auth": turned(r.Header.Get("Authorization")), "key": turned(r.Header.Get("X-Api-Key")), "other": turned(r.Header.Get("X-Other")), "hit": hit,
+		"baggage": r.Header.Get("Baggage"),
 	})
 }
 

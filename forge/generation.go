@@ -60,7 +60,7 @@ func (p *Project) newGeneration(ctx context.Context, c *config.Config, before *g
 		return nil, err
 	}
 	g.named = g.byNames()
-	o := middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup, DependsOn: g.dependsOn}
+	o := middleware.Options{Logger: p.options.Logger, Secrets: c.Secrets, Lookup: g.lookup, DependsOn: g.dependsOn, Traced: p.tracer != nil}
 	if p.buckets != nil {
 		o.Buckets = p.buckets
 	}
@@ -115,7 +115,7 @@ func (g *generation) addTool(t *config.Tool) error {
 	}
 	if !t.Hidden {
 		listed := listing(t)
-		g.AddTool(listed, g.project.access(listed, h))
+		g.AddTool(listed, g.project.tracer.Tool(t.Name, string(t.Kind), g.project.access(listed, h)))
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func (g *generation) wrapModule(source string, t mcp.Tool, h mcp.Handler) mcp.Ha
 		return h
 	}
 	t.Annotations = nil // a guest's own word that it only reads frees it from no rule
-	return g.project.access(t, done)
+	return g.project.tracer.Tool(t.Name, string(config.KindWasm), g.project.access(t, done))
 }
 
 // complete puts the checks of arguments and results, the chain, and what counts calls

@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-run/ingot/internal/fleet"
 	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
+	"github.com/ingot-run/ingot/internal/telemetry"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
 	"github.com/ingot-run/ingot/state/redis"
@@ -71,6 +72,7 @@ type Project struct {
 	clients   *fleet.Limiter // of the requests of clients, likewise
 	server    *mcp.Server
 	metrics   *metrics.Registry
+	tracer    *telemetry.Tracer // nil: nothing is traced
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 	firstLook look // for watch
@@ -108,6 +110,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 			err = redacted(errors.Join(err, p.Close()), c.Secrets)
 		}
 	}()
+	if err := p.openTelemetry(c); err != nil {
+		return nil, err
+	}
 	if err := p.openState(ctx, c); err != nil {
 		return nil, err
 	}
@@ -229,7 +234,7 @@ func (p *Project) sandbox() *sandbox.Host {
 		if cache == "" {
 			cache, _ = sandbox.DefaultCacheDir() // where nobody is at home, modules are compiled at each start
 		}
-		p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: state.Public(p.state), CacheDir: cache, Lazy: true})
+		p.host = sandbox.New(sandbox.Options{Logger: p.options.Logger, State: p.tracer.State(state.Public(p.state)), CacheDir: cache, Lazy: true})
 	}
 	return p.host
 }
@@ -291,6 +296,7 @@ func (p *Project) Close() error {
 	}
 	p.reloading.Unlock()
 	p.open.Wait()
+	p.note("sending the last traces", p.tracer.Close())
 	if p.host != nil {
 		p.note("closing the sandbox", p.host.Close(context.Background()))
 	}

@@ -93,7 +93,7 @@ func (g *generation) stateful(t *config.Tool, h mcp.Handler) (mcp.Handler, error
 	if s.TTL > 0 {
 		m = &mortal{m, s.TTL}
 	}
-	sees := &seen{m}
+	sees := &seen{g.project.tracer.State(m)}
 	return func(ctx context.Context, r *mcp.CallRequest) (*mcp.CallResult, error) {
 		if len(shows) > 0 {
 			given := r.Arguments // which the next attempt begins with

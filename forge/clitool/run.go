@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/ingot-run/ingot/forge/fault"
+	"github.com/ingot-run/ingot/internal/trace"
 )
 
 const (
@@ -31,8 +33,19 @@ type run struct {
 	exitCode       int
 }
 
-// do runs the program to its end, or to the end of ctx.
+// do runs the program to its end, or to the end of ctx, as a span of its own.
 func (r *run) do(ctx context.Context) error {
+	ctx, span := trace.Start(ctx, trace.Internal, "run")
+	err := r.toItsEnd(ctx)
+	if span != nil {
+		span.Set("process.executable.name", filepath.Base(r.tool.program))
+		span.Set("process.exit.code", int64(r.exitCode))
+		span.End(string(fault.ClassOf(err)))
+	}
+	return err
+}
+
+func (r *run) toItsEnd(ctx context.Context) error {
 	cmd := exec.Command(r.tool.program, r.args...)
 	cmd.Dir, cmd.Env = r.tool.cwd, r.env
 	cmd.WaitDelay = pipeTime

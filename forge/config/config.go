@@ -22,6 +22,7 @@ type Config struct {
 	// inside of it.
 	Middleware     []Middleware
 	FaultTolerance FaultTolerance
+	Telemetry      Telemetry
 	Tests          []Test
 	// Files are the paths of all that was read, the main file first: when one of
 	// them changes, the configuration has to be loaded again.

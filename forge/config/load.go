@@ -143,7 +143,7 @@ func Parse(path string, text []byte, o Options) (*Config, error) {
 	set := yamlfile.NewSet(o)
 	c := &Config{
 		Forge: Meta{Version: "0.1.0", Transport: TransportStdio, Host: "127.0.0.1", Port: 7070},
-		State: State{Backend: BackendMemory},
+		State: State{Backend: BackendMemory}, Telemetry: Telemetry{SampleRatio: 1},
 	}
 	l := &loader{Reader: absolute(set.Reader(path)), shared: &shared{config: c}}
 	l.file(text, &topTable, nil)

@@ -57,6 +57,7 @@ func init() {
 	toolTables()
 	blockTables()
 	topTables()
+	telemetryTables()
 }
 
 // described is a table of any type.

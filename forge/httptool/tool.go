@@ -23,6 +23,7 @@ import (
 	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/template"
 	"github.com/ingot-run/ingot/internal/netguard"
+	"github.com/ingot-run/ingot/internal/trace"
 	"github.com/ingot-run/ingot/mcp"
 )
 
@@ -130,17 +131,32 @@ type answer struct {
 
 // attempt sends the request once.
 func (t *tool) attempt(ctx context.Context, values template.Values) (*answer, error) {
+	ctx, span := trace.Start(ctx, trace.Client, t.request.method)
+	a, err := t.send(ctx, span, values)
+	if span != nil {
+		span.Set("http.request.method", t.request.method)
+		span.Set("server.address", t.request.origin)
+		span.End(string(fault.ClassOf(err)))
+	}
+	return a, err
+}
+
+func (t *tool) send(ctx context.Context, span *trace.Span, values template.Values) (*answer, error) {
 	request, err := t.request.fill(ctx, values)
 	if err != nil {
 		return nil, err
 	}
 	t.authorize(request)
+	if request.Header.Get("Traceparent") == "" { // the file may say one itself
+		trace.Inject(ctx, request.Header)
+	}
 	request.Header.Set("Accept-Encoding", identity) // without it a server may choose
 	response, err := t.guard.Do(request)
 	if err != nil {
 		return nil, t.unsent(ctx, err)
 	}
 	defer response.Body.Close()
+	span.Set("http.response.status_code", int64(response.StatusCode))
 	content, err := io.ReadAll(io.LimitReader(response.Body, int64(t.bytesMax)+1))
 	coding := strings.TrimSpace(response.Header.Get("Content-Encoding"))
 	switch {

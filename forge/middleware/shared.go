@@ -33,6 +33,8 @@ type Options struct {
 	// itself: the steps of a pipeline, the alternatives of a fallback. When one of them
 	// is another one in the next configuration, the tool's state does not outlive it.
 	DependsOn func(t *config.Tool) []*config.Tool
+	// Traced has each middleware begin a span in a call that is traced.
+	Traced bool
 	// Buckets, when not nil, are where rate limits count what several servers let in
 	// together.
 	Buckets Buckets

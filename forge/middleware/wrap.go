@@ -42,7 +42,7 @@ func Wrap(h mcp.Handler, tool *config.Tool, chain []config.Middleware, s *Shared
 			return nil, fmt.Errorf("tool %s: middleware %d (%s): %w", tool.Name, i+1, chain[i].Type, err)
 		}
 		if l != nil {
-			layers = append(layers, l)
+			layers = append(layers, s.traced("middleware "+chain[i].Type, l))
 		}
 	}
 	if tool.Timeout > 0 {

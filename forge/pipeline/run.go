@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/forge/template"
+	"github.com/ingot-run/ingot/internal/trace"
 	"github.com/ingot-run/ingot/mcp"
 )
 
@@ -84,7 +85,11 @@ func (r *run) steps(ctx context.Context, steps []*step, values template.Values) 
 // nil when the step was left out or failed without consequence.
 func (r *run) step(ctx context.Context, s *step, values template.Values) (*answer, error) {
 	defer r.report(ctx, s)
+	ctx, span := trace.Start(ctx, trace.Internal, "step")
 	a, err := r.within(ctx, s, values)
+	if span != nil {
+		tell(span, s, a, err)
+	}
 	switch {
 	case err == nil && a == nil:
 		return nil, nil // left out
@@ -100,6 +105,19 @@ func (r *run) step(ctx context.Context, s *step, values template.Values) (*answe
 		values[s.outputVar] = a.value
 	}
 	return a, nil
+}
+
+// tell ends the span of a step.
+func tell(span *trace.Span, s *step, a *answer, err error) {
+	span.Set("ingot.step.label", s.label)
+	span.Set("ingot.step.left_out", a == nil && err == nil)
+	if s.tool != "" {
+		span.Set("gen_ai.tool.name", s.tool)
+	}
+	if errors.Is(err, mcp.ErrInputRequired) {
+		err = nil
+	}
+	span.End(string(fault.ClassOf(err)))
 }
 
 // within runs a step under its timeout, if its condition holds; without that, and

@@ -65,6 +65,7 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 	}
 	defer door.Close()
 	door.Observe(project.Metrics())
+	door.Traced(project.Tracer())
 	project.Check(door.Checks)
 	if b := project.ClientBuckets(); b != nil {
 		door.Share(b)

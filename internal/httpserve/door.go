@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ingot-run/ingot/internal/health"
+	"github.com/ingot-run/ingot/internal/telemetry"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/mcp/httpguard"
 	"github.com/ingot-run/ingot/mcp/oauth"
@@ -48,6 +49,7 @@ type Door struct {
 	proxies  httpguard.Proxies
 	limited  bool // clients are others than this machine's
 	beside   map[string]http.Handler
+	tracer   *telemetry.Tracer
 	buckets  httpguard.Buckets         // that others count in too; nil: none
 	serving  atomic.Pointer[endpoints] // by Serve; nil before
 }
@@ -170,6 +172,7 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 			routes[path] = access.Metadata()
 		}
 	}
+	routes[PathMCP] = d.tracer.HTTP(routes[PathMCP])
 	if around := d.Around; around != nil {
 		for path, h := range routes {
 			routes[path] = around(path, h)

@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/ingot-run/ingot/internal/sandbox/meter"
+	"github.com/ingot-run/ingot/internal/trace"
 )
 
 // Module is one loaded file of WebAssembly with the tools it holds. It is safe
@@ -200,7 +201,12 @@ func (m *Module) callTool(ctx context.Context, r CallRequest) (Result, error) {
 	if logger == nil {
 		return Result{}, at(m.info.File, "call", failf(ErrInput, "the module has no tool %q: it has %s", clip(r.Tool, nameBytesMax), m.toolNames()))
 	}
+	ctx, span := trace.Start(ctx, trace.Internal, "sandbox")
 	out, err := m.run(ctx, logger, r)
+	if span != nil {
+		span.Set("gen_ai.tool.name", r.Tool)
+		span.End(classOf(err))
+	}
 	err = at(r.Tool, "call", err)
 	m.stats.count(err)
 	return out, err
@@ -246,6 +252,9 @@ func (m *Module) use(caller context.Context, logger *slog.Logger, r CallRequest,
 	defer c.end()
 	c.progress = r.Progress
 	err = do(c, r.Arguments)
+	if span := trace.Current(caller); span != nil {
+		span.Set("ingot.sandbox.fuel", int64(c.burnt()))
+	}
 	fit = !c.failed
 	return err
 }
