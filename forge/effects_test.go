@@ -100,7 +100,7 @@ var exempt = map[string]string{}
 // effects are all of them.
 func effects() []effect {
 	return slices.Concat(toolEffects(), nativeEffects(), cliEffects(), httpEffects(), pipelineEffects(), wasmEffects(),
-		paramEffects(), middlewareEffects(), resilienceEffects(), blockEffects(), stateEffects(), telemetryEffects())
+		paramEffects(), middlewareEffects(), resilienceEffects(), blockEffects(), stateEffects(), telemetryEffects(), accessEffects())
 }
 
 // Each key of the schema has a test that fails when its effect is gone.

@@ -31,7 +31,7 @@ type branch struct {
 var listed = map[string]string{"tools": "tool", "resources": "resource", "prompts": "prompt"}
 
 // single are the blocks that are one item each.
-var single = []string{"forge", "state", "middleware", "fault_tolerance"}
+var single = []string{"forge", "state", "access", "audit", "middleware", "fault_tolerance"}
 
 // outliner reads outlines.
 type outliner struct {

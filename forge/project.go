@@ -12,6 +12,8 @@ import (
 
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/forge/middleware"
+	"github.com/ingot-run/ingot/internal/access"
+	"github.com/ingot-run/ingot/internal/audit"
 	"github.com/ingot-run/ingot/internal/fleet"
 	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/sandbox"
@@ -41,6 +43,9 @@ type Options struct {
 	// completed or listened to, and one of a module is read or completed, by the name
 	// [ReadResources] in the place of a tool's: for access rules. Its error is the answer.
 	Allow func(ctx context.Context, tool string) error
+	// Owner has everything allowed and nothing recorded, whatever the blocks access and
+	// audit say: for who tests a file, or looks at what it makes.
+	Owner bool
 	// StateInMemory keeps the state in memory, empty at first, whatever the file says:
 	// for tests, and for who only looks at what a file makes.
 	StateInMemory bool
@@ -73,6 +78,8 @@ type Project struct {
 	server    *mcp.Server
 	metrics   *metrics.Registry
 	tracer    *telemetry.Tracer // nil: nothing is traced
+	keeper    *access.Keeper    // nil: neither access nor audit
+	audit     *audit.Log        // nil: none
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 	firstLook look // for watch
@@ -116,12 +123,18 @@ func Open(ctx context.Context, path string, o Options) (_ *Project, err error) {
 	if err := p.openState(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := p.openAccess(c); err != nil {
+		return nil, err
+	}
 	watcher := p.newWatcher()
 	p.server = mcp.NewServer(mcp.Options{
 		Name: c.Forge.Name, Version: c.Forge.Version, Instructions: c.Forge.Description, Logger: o.Logger,
 		AllowListen: watcher.AllowListen, OnListen: watcher.OnListen, StateKey: p.key,
 	})
 	watcher.Serve(p.server)
+	if p.keeper != nil {
+		p.server.SetGuard(p.keeper)
+	}
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	g, err := p.newGeneration(ctx, c, nil)
@@ -197,6 +210,9 @@ func (p *Project) note(doing string, err error) {
 
 // access puts the access rules around a tool that clients call.
 func (p *Project) access(t mcp.Tool, h mcp.Handler) mcp.Handler {
+	if p.keeper != nil {
+		h = p.keeper.WrapTool(t, h)
+	}
 	if p.options.WrapTool == nil {
 		return h
 	}
@@ -301,7 +317,7 @@ func (p *Project) Close() error {
 		p.note("closing the sandbox", p.host.Close(context.Background()))
 	}
 	if p.state == nil {
-		return nil
+		return p.closeAccess()
 	}
-	return p.state.Close()
+	return errors.Join(p.closeAccess(), p.state.Close())
 }

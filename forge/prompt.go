@@ -22,6 +22,7 @@ import (
 type prompt struct {
 	config   *config.Prompt
 	set      *resource.Set
+	may      func(ctx context.Context, uri string) error // show a resource
 	state    state.Manager
 	messages []message
 	choices  map[string][]string // by argument
@@ -37,7 +38,7 @@ type message struct {
 // addPrompt offers a prompt.
 func (g *generation) addPrompt(c *config.Prompt) error {
 	made := &prompt{
-		config: c, set: g.resources, state: state.Public(g.project.state),
+		config: c, set: g.resources, may: g.mayReadURI, state: state.Public(g.project.state),
 		choices: map[string][]string{}, prefixes: map[string]string{},
 	}
 	for i := range c.Messages {
@@ -124,6 +125,9 @@ func (p *prompt) content(ctx context.Context, m message, values template.Values)
 	}
 	uri, err := m.text.Text(values, func(_ []string, text string) (string, error) { return resource.Escape(text), nil })
 	if err != nil {
+		return nil, err
+	}
+	if err := p.may(ctx, uri); err != nil {
 		return nil, err
 	}
 	result, err := p.set.Read(ctx, uri)

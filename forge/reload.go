@@ -71,13 +71,20 @@ func (p *Project) mayReload() error {
 // become makes a generation of a configuration and has it serve. p.reloading is held.
 func (p *Project) become(ctx context.Context, c *config.Config) (*Diff, error) {
 	before := p.now.Load()
+	policy, ruled, err := p.reloadedAccess(c)
+	if err != nil {
+		return nil, err
+	}
 	g, err := p.newGeneration(ctx, c, before)
 	if err != nil {
 		return nil, err
 	}
+	if ruled { // before the tools that it is about
+		p.keeper.Use(policy)
+	}
 	d := diffOf(before.outline, g.outline)
 	d.modules(before, g)
-	d.Restart = needsRestart(p.opened, c)
+	d.Restart = append(needsRestart(p.opened, c), p.accessRestart(c)...)
 	p.swap(g)
 	return d, nil
 }

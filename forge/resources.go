@@ -148,6 +148,9 @@ func (g *generation) addWriteTool(set *resource.Set) error {
 			content.Bytes, content.Blob = raw, true
 		}
 		content.Bytes = bytes.Clone(content.Bytes)
+		if err := g.mayReadURI(ctx, args.URI); err != nil {
+			return nil, err
+		}
 		if err := set.Write(ctx, args.URI, content); err != nil {
 			return nil, err
 		}

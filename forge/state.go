@@ -47,6 +47,8 @@ func stateFault(err error) error {
 	switch {
 	case err == nil || errors.As(err, &done):
 		return err
+	case refused(err): // by the rules: no failure of the tool, and nothing to try again
+		return fault.Because(err, fault.InvalidInput, "%v", err)
 	case errors.Is(err, state.ErrKey), errors.Is(err, state.ErrTTL), errors.Is(err, state.ErrValueSize), errors.Is(err, state.ErrOptions):
 		return fault.Because(err, fault.InvalidInput, "%v", err)
 	case errors.Is(err, state.ErrFull), errors.Is(err, state.ErrReadOnly):

@@ -86,7 +86,11 @@ func (g *generation) stateful(t *config.Tool, h mcp.Handler) (mcp.Handler, error
 	if s.Handle {
 		return g.byHandle(t, s, shows, h), nil
 	}
-	m, err := within(state.Public(g.project.state), s.Namespace)
+	public := state.Public(g.project.state)
+	if s.ByCaller {
+		public = g.project.ofCaller(public)
+	}
+	m, err := within(public, s.Namespace)
 	if err != nil {
 		return nil, fmt.Errorf("tool %s: %w", t.Name, err)
 	}

@@ -20,6 +20,9 @@ func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog
 	if c.StoreFlags.Given() {
 		return command.Usage("--config does not go with --data, --memory, --sync, --max-bytes or --key-file: the file says where its state is, and how it is kept")
 	}
+	if c.accessFlags.Access != "" || c.Audit != "" {
+		return command.Usage("--access and --audit do not go with --config: the file says it in the blocks access and audit")
+	}
 	return program.Serve(ctx, c.Config, program.Serving{
 		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: logger,
 		Page: func(door *httpserve.Door) (http.Handler, error) { return newPage(door, c.AllowHost) },

@@ -137,7 +137,7 @@ func (c *inspectCommand) file(ctx context.Context, stderr io.Writer) (_ *inspect
 		return nil, command.Usage(err.Error() + ", or the URL of a running server")
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	project, err := forge.Open(ctx, file, forge.Options{Logger: logger, StateInMemory: true})
+	project, err := forge.Open(ctx, file, forge.Options{Logger: logger, StateInMemory: true, Owner: true})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@
 //	ingot state get|set|list|delete|export|import [--data DIR | --config FILE | --url URL]
 //	ingot state watch KEY… --url URL
 //	ingot state verify|repair|dump|compact DIR [--json]
+//	ingot audit verify|tail|query FILE
 //	ingot new NAME [--template minimal|full|http|cli|wasm-go|wasm-rust|wasm-c|wasm-as]
 //	ingot build [DIR] [--out FILE] [--source DIR]
 //	ingot guest test TOOL.wasm [--json]
@@ -80,6 +81,7 @@ type commands struct {
 	Inspect    inspectCommand    `cmd:"" help:"Show what a forge.yaml makes, or how a running server stands."`
 	Call       callCommand       `cmd:"" help:"Call a tool, of a forge.yaml or of a running server."`
 	State      stateCommand      `cmd:"" help:"Read, write, move and watch a state, and look after its directory."`
+	Audit      auditCommand      `cmd:"" help:"Verify and read the record of who did what."`
 	Keygen     keygenCommand     `cmd:"" help:"Make a pair of keys for signing tools."`
 	Sign       signCommand       `cmd:"" help:"Sign a WebAssembly tool: writes TOOL.wasm.sig beside it."`
 	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`

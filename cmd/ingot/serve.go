@@ -28,6 +28,7 @@ type serveCommand struct {
 	Listen string `placeholder:"HOST:PORT" help:"Address to listen on; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer. (127.0.0.1:7070, or what the forge.yaml says)"`
 	Config string `placeholder:"FILE" type:"existingfile" help:"Be the server that this forge.yaml describes, over the transport that it names."`
 	httpserve.Flags
+	accessFlags
 	command.StoreFlags
 }
 
@@ -48,6 +49,7 @@ Examples:
   ingot serve --config forge.yaml
   INGOT_DATA=redis://:$(cat password)@10.0.0.11 ingot serve
   openssl rand -hex 32 > token && ingot serve --listen 0.0.0.0:7070 --token-file token --allow-host box.example --tls-self-signed
+  ingot serve --token-file tokens --access access.yaml --audit audit.log
   INGOT_TOKEN=$(cat token) ingot serve --listen :443 --allow-host mcp.example --tls-cert chain.pem --tls-key key.pem
   ingot serve --trusted-proxy 127.0.0.1 --oauth-issuer https://login.example --oauth-audience https://mcp.example --oauth-tool-scope '*=state:write'`
 }
@@ -68,6 +70,11 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
+	closeAudit, err := c.accessFlags.open(&c.Flags, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAudit()) }()
 	server, counts, err := newServer(m, &c.Flags, logger)
 	if err != nil {
 		return err
@@ -108,8 +115,10 @@ func newServer(m *serveState, access *httpserve.Flags, logger *slog.Logger) (*mc
 			return access.WrapTool(t, counted[len(counted)-1].Wrap(h))
 		},
 	})
-	statetools.Register(server, state.Public(m.Manager))
-	statetools.RegisterResources(server, state.Public(m.Manager), statetools.ResourceOptions{Allow: access.Allow, Logger: logger})
+	public := state.Public(m.Manager)
+	seen := guarded(access.Keeper, server, public)
+	statetools.Register(server, seen)
+	statetools.RegisterResources(server, seen, statetools.ResourceOptions{Allow: access.Allow, Watched: public, Logger: logger})
 	counts.Show(counted)
 	return server, counts, access.CheckTools(tools)
 }

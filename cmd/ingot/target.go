@@ -120,7 +120,7 @@ func (f *targetFlags) open(ctx context.Context, out streams, o mcpclient.Options
 		return nil, nil, command.Usage(err.Error() + ", or a running server with --url")
 	}
 	logger := slog.New(slog.NewTextHandler(out.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	project, err := forge.Open(ctx, file, forge.Options{Logger: logger})
+	project, err := forge.Open(ctx, file, forge.Options{Logger: logger, Owner: true})
 	if err != nil {
 		return nil, nil, err
 	}

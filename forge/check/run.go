@@ -156,7 +156,7 @@ func (r *running) unit(ctx context.Context, numbers []int) (err error) {
 	if ctx.Err() != nil {
 		return nil // told already
 	}
-	project, err := forge.Open(ctx, r.path, forge.Options{Logger: r.options.Logger, StateInMemory: true})
+	project, err := forge.Open(ctx, r.path, forge.Options{Logger: r.options.Logger, StateInMemory: true, Owner: true})
 	if err != nil {
 		return err
 	}

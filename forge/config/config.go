@@ -22,6 +22,8 @@ type Config struct {
 	// inside of it.
 	Middleware     []Middleware
 	FaultTolerance FaultTolerance
+	Access         Access
+	Audit          Audit
 	Telemetry      Telemetry
 	Tests          []Test
 	// Files are the paths of all that was read, the main file first: when one of
@@ -125,6 +127,8 @@ type ToolState struct {
 	// Handle keeps what is written under a handle, which a client gets with its first
 	// answer and gives back as the argument state_handle.
 	Handle bool
+	// ByCaller gives the tool the caller's rights to keys in the place of the file's.
+	ByCaller bool
 }
 
 // HandleParam is the parameter of a tool whose state is kept by handle.

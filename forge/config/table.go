@@ -58,6 +58,7 @@ func init() {
 	blockTables()
 	topTables()
 	telemetryTables()
+	accessTables()
 }
 
 // described is a table of any type.

@@ -20,6 +20,7 @@ func toolStateFields() {
 	toolStateTable.fields = []field[ToolState]{
 		{name: "namespace", doc: "The tool's keys begin with this name and a slash in the store, and it reaches no others. Tools of the same namespace share them.", value: text(func(s *ToolState) *string { return &s.Namespace })},
 		{name: "scope", byDef: "shared", doc: "shared: all callers see the same. handle: each conversation has a state of its own, under a handle that the first call answers with as state_handle, and that later calls give back as that argument; it is good for the same caller only.", value: choice(scopes, func(s *ToolState, w string) { s.Handle = w == "handle" })},
+		{name: "rights", byDef: "file", doc: "file: the tool has the state whatever its caller may do with keys. caller: it reads and writes what the caller may, by the block access.", value: choice([]string{"file", "caller"}, func(s *ToolState, w string) { s.ByCaller = w == "caller" })},
 		{name: "ttl", same: "ttl_seconds", doc: "How long entries live that a function of this tool writes and says nothing else of; with scope handle, how long a handle is good, a day otherwise.", value: duration(func(s *ToolState) *time.Duration { return &s.TTL })},
 		{name: "ttl_seconds", same: "ttl", doc: "The same in seconds.", value: units(time.Second, func(s *ToolState) *time.Duration { return &s.TTL })},
 	}
@@ -108,6 +109,9 @@ func (l *loader) checkToolState(t *Tool) {
 	if !uses {
 		l.Note(s.Pos, "nothing in this tool sees the state: show some of it as {{state.KEY}}, or leave state out")
 		return
+	}
+	if s.ByCaller && s.Handle {
+		l.Note(s.At("rights"), "what is kept by handle is the caller's alone: leave out rights: caller, or scope: handle")
 	}
 	if s.TTL > 0 && !s.Handle && !function {
 		key := "ttl"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge"
 	"github.com/ingot-run/ingot/forge/config"
+	"github.com/ingot-run/ingot/internal/access"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/internal/httpserve"
 )
@@ -57,7 +58,7 @@ func Serve(ctx context.Context, file string, s Serving) (err error) {
 		if err := s.Access.Unused("the file says stdio: name an address with --listen"); err != nil {
 			return err
 		}
-		return project.Server().ServeStdio(ctx, s.Stdin, s.Stdout)
+		return project.Server().ServeStdio(access.WithLocal(ctx), s.Stdin, s.Stdout)
 	}
 	door, err := s.Access.Open("--listen", cmp.Or(s.Listen, net.JoinHostPort(meta.Host, strconv.Itoa(meta.Port))), s.Logger)
 	if err != nil {

@@ -118,8 +118,8 @@ func (d *Door) Share(b httpguard.Buckets) { d.buckets = b }
 // Auth says in a word what clients have to bring: nothing (""), a "token", or one of
 // "oauth".
 func (d *Door) Auth() string {
-	switch d.Guard.(type) {
-	case nil:
+	switch named(d.Guard).(type) {
+	case nil, httpguard.Certificates: // which TLS asks for
 		return ""
 	case *oauth.Server:
 		return "oauth"
@@ -167,7 +167,7 @@ func (d *Door) endpoints(server *mcp.Server, rest http.Handler) *endpoints {
 	for path, h := range d.Checks.Handlers(d.known()) {
 		routes[path] = probed(gate, h)
 	}
-	if access, ok := d.Guard.(*oauth.Server); ok {
+	if access, ok := named(d.Guard).(*oauth.Server); ok {
 		for _, path := range access.MetadataPaths() {
 			routes[path] = access.Metadata()
 		}

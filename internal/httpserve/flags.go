@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/ingot-run/ingot/internal/access"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/mcp/httpguard"
 )
@@ -23,15 +25,19 @@ const TokenVariable = "INGOT_TOKEN"
 
 // Flags are what a command asks about who may come in, and how.
 type Flags struct {
-	TokenFile    string   `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File of bearer tokens, one a line; clients send one of them. (or a single token in the environment variable INGOT_TOKEN)"`
+	TokenFile    string   `env:"INGOT_TOKEN_FILE" placeholder:"FILE" type:"path" help:"File of bearer tokens, one a line, or NAME: TOKEN; clients send one of them. (or a single token in the environment variable INGOT_TOKEN)"`
 	AuthDisabled bool     `name:"auth-disabled" help:"Let everybody in who can reach an address that is not loopback. They can read and change everything."`
 	AllowHost    []string `placeholder:"NAME" help:"Further name under which clients reach the server, as in the Host header without port; * is any. (loopback names always)"`
 	AllowOrigin  []string `placeholder:"ORIGIN" help:"Further origin of pages that may call the server, such as https://app.example; * is any. (loopback ones always)"`
 
 	oauthFlags `embed:""`
 
+	// Keeper, when not nil, holds the callers of tools to their quotas.
+	Keeper *access.Keeper `kong:"-"`
+
 	TLSCert       string `name:"tls-cert" placeholder:"FILE" type:"path" help:"Serve TLS with this certificate (PEM, with its chain)."`
 	TLSKey        string `name:"tls-key" placeholder:"FILE" type:"path" help:"The certificate's key (PEM)."`
+	TLSClientCA   string `name:"tls-client-ca" placeholder:"FILE" type:"path" help:"Let in who has a client certificate that one of these (PEM) signs. With a token or OAuth both are needed."`
 	TLSSelfSigned bool   `name:"tls-self-signed" help:"Serve TLS with a certificate made for this start, for development; its fingerprint is printed."`
 
 	MetricsDisabled bool `name:"metrics-disabled" help:"Serve neither /metrics (for Prometheus) nor /status (JSON), which are for the same clients as /mcp."`
@@ -79,6 +85,7 @@ func (f *Flags) Unused(instead string) error {
 		{"--tls-cert", f.TLSCert != ""},
 		{"--tls-key", f.TLSKey != ""},
 		{"--tls-self-signed", f.TLSSelfSigned},
+		{"--tls-client-ca", f.TLSClientCA != ""},
 		{"--metrics-disabled", f.MetricsDisabled},
 		{"--drain", f.Drain != 0},
 		{"--drain-timeout", f.DrainTimeout != 0 && f.DrainTimeout != drainTimeoutDefault},
@@ -101,6 +108,36 @@ const (
 
 // authenticator returns who decides who comes in; nil for nobody.
 func (a *Flags) authenticator(logger *slog.Logger) (httpguard.Authenticator, error) {
+	named, err := a.byToken(logger)
+	switch {
+	case err != nil || a.TLSClientCA == "":
+		return named, err
+	case a.TLSCert == "" && !a.TLSSelfSigned:
+		return nil, command.Usage("--tls-client-ca is about TLS: give --tls-cert and --tls-key, or --tls-self-signed")
+	case a.AuthDisabled:
+		return nil, command.Usage("--auth-disabled does not go with --tls-client-ca")
+	case named == nil:
+		return httpguard.Certificates{}, nil
+	}
+	return both{named, httpguard.Certificates{}}, nil
+}
+
+// both asks for a certificate, and then for what names the caller.
+type both struct{ named, certificate httpguard.Authenticator }
+
+// Wrap implements httpguard.Authenticator.
+func (b both) Wrap(next http.Handler) http.Handler { return b.certificate.Wrap(b.named.Wrap(next)) }
+
+// named is the part of a guard that names callers.
+func named(a httpguard.Authenticator) httpguard.Authenticator {
+	if b, ok := a.(both); ok {
+		return b.named
+	}
+	return a
+}
+
+// byToken returns who decides who comes in by a token; nil for nobody.
+func (a *Flags) byToken(logger *slog.Logger) (httpguard.Authenticator, error) {
 	token, fromEnvironment := os.LookupEnv(TokenVariable)
 	access, err := a.resourceServer(logger)
 	switch {
@@ -174,8 +211,25 @@ func (a *Flags) secure(l net.Listener) (_ net.Listener, scheme, fingerprint stri
 	if err != nil {
 		return nil, "", "", fmt.Errorf("preparing TLS: %w", err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	config, err := a.clients(&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		return nil, "", "", err
+	}
 	return tls.NewListener(l, config), "https", fingerprint, nil
+}
+
+// clients has TLS verify the certificates that clients show. Who shows none is turned away
+// by the guard, so that the page and the checks of health stay for everybody.
+func (a *Flags) clients(c *tls.Config) (*tls.Config, error) {
+	if a.TLSClientCA == "" {
+		return c, nil
+	}
+	pool, err := httpguard.ReadClientCAs(a.TLSClientCA)
+	if err != nil {
+		return nil, command.Usage("--tls-client-ca: " + err.Error())
+	}
+	c.ClientCAs, c.ClientAuth = pool, tls.VerifyClientCertIfGiven
+	return c, nil
 }
 
 // admit returns an error for an address that others can reach, unless it is

@@ -52,8 +52,16 @@ func (f *oauthFlags) host() string {
 	return strings.ToLower(u.Hostname())
 }
 
-// WrapTool is for [mcp.Options]: it has a tool ask for its scope.
-func (f *oauthFlags) WrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
+// WrapTool is for [mcp.Options]: it has a tool ask for its scope, and holds callers to
+// their quotas.
+func (f *Flags) WrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
+	if f.Keeper != nil {
+		h = f.Keeper.WrapTool(t, h)
+	}
+	return f.oauthFlags.wrapTool(t, h)
+}
+
+func (f *oauthFlags) wrapTool(t mcp.Tool, h mcp.Handler) mcp.Handler {
 	scope := f.ToolScopes[t.Name]
 	if scope == "" && !readOnly(t) {
 		scope = f.ToolScopes[everyWriter]

@@ -41,6 +41,9 @@ type ResourceOptions struct {
 	// state_get) or keys are listed or completed (state_list): who may not call the tool may not
 	// have the resource. Its error is the answer.
 	Allow func(ctx context.Context, tool string) error
+	// Watched, when not nil, is the state whose changes are told, where what callers see
+	// of it depends on who asks.
+	Watched state.Manager
 	// Logger, such as a *slog.Logger, is told why clients no longer hear of changes.
 	// Nil discards.
 	Logger mcp.Logger
@@ -170,7 +173,11 @@ func (r *resources) complete(ctx context.Context, req *mcp.CompleteRequest) (*mc
 // goroutine that does it.
 func (r *resources) follow() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	w, err := r.state.Watch(ctx, state.WatchOptions{Buffer: watchBuffer})
+	watched := r.options.Watched
+	if watched == nil {
+		watched = r.state
+	}
+	w, err := watched.Watch(ctx, state.WatchOptions{Buffer: watchBuffer})
 	if err != nil {
 		if r.options.Logger != nil {
 			r.options.Logger.ErrorContext(ctx, "clients are not told of changes of the state", "error", err)

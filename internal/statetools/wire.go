@@ -66,6 +66,10 @@ func within(err error, where string) error {
 // explain turns an error of the state into one for the caller of a tool:
 // argument is the one to name when the fault is in the key.
 func explain(err error, argument string) error {
+	var refused *mcp.Error
+	if errors.As(err, &refused) { // by access rules: no failure of the tool
+		return err
+	}
 	text := strings.TrimPrefix(err.Error(), "state: ")
 	if errors.Is(err, state.ErrValueSize) {
 		argument = "value"

@@ -48,12 +48,29 @@ func (r *Reader) Expand(n *Node, s string) (string, bool) {
 		}
 		out.WriteString(before)
 		inner, after, closed := strings.Cut(rest, "}")
+		if file, ok := strings.CutPrefix(inner, "file:"); ok && closed {
+			value, err := r.secretFile(file)
+			if err != nil {
+				r.Fault(n, "the secret ${file:%s} cannot be read: %v", file, err)
+				return "", false
+			}
+			if r.Escape != nil {
+				value = r.Escape(value)
+			}
+			out.WriteString(value)
+			s = after
+			continue
+		}
 		name, def, hasDefault := strings.Cut(inner, ":-")
 		if !closed || !IsVariable(name) {
-			r.Fault(n, "a variable is written ${NAME} or ${NAME:-default}; $${ is for a plain ${")
+			r.Fault(n, "a variable is written ${NAME} or ${NAME:-default}, the text of a file ${file:PATH}; $${ is for a plain ${")
 			return "", false
 		}
-		value, set := r.lookup(name)
+		value, set, err := r.variable(name)
+		if err != nil {
+			r.Fault(n, "%v", err)
+			return "", false
+		}
 		switch {
 		case set && (value != "" || !hasDefault):
 			r.Secret(value, "${"+name+"}")
