@@ -22,7 +22,7 @@ type breaker struct {
 const (
 	breakerFailures = 5
 	breakerPauseMin = 50 * time.Millisecond
-	breakerPauseMax = 2 * time.Second
+	breakerPauseMax = 500 * time.Millisecond
 )
 
 // admit reports whether a call may go on; else since when and why none may.

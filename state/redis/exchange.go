@@ -50,7 +50,7 @@ func (m *Manager) again(ctx context.Context, b *bucket, write bool, send func() 
 			return m.uncertain(err)
 		}
 		since := b.breaker.failed(err)
-		if time.Since(begun)+pause > m.o.Timeout {
+		if time.Since(begun)+pause > m.o.retryFor {
 			if means := m.meaning(err); errors.Is(means, state.ErrReadOnly) {
 				return means
 			}

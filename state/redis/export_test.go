@@ -2,11 +2,18 @@ package redis
 
 import (
 	"context"
+	"time"
 )
 
 // WithClock makes the store live on the clock of a test instead of the server's.
 func WithClock(o Options, now func() int64) Options {
 	o.now = now
+	return o
+}
+
+// WithRetry bounds how long calls try again.
+func WithRetry(o Options, d time.Duration) Options {
+	o.retryFor = d
 	return o
 }
 
@@ -31,3 +38,6 @@ func (h *hub) reached(until []uint64) bool {
 	}
 	return true
 }
+
+// Shut reports whether calls on a key fail at once.
+func Shut(m *Manager, key string) bool { return m.bucketOf(key).breaker.shutUntil.Load() != 0 }

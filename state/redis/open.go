@@ -14,6 +14,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
+// closePatience is how long Close lets servers answer what is under way.
+const closePatience = time.Second
+
 // Backend is the name of this backend in Stats.
 const Backend = "redis"
 
@@ -26,6 +29,8 @@ type Manager struct {
 	buckets []*bucket
 	cache   *cache // nil without
 	hub     hub
+
+	conns conns // open connections of the clients
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -96,6 +101,7 @@ func (m *Manager) dial(invalidated func([]rueidis.RedisMessage)) (rueidis.Client
 		InitAddress: m.target.addresses, Username: m.target.username, Password: m.target.password,
 		SelectDB: m.target.database, TLSConfig: m.target.tls, ClientName: "ingot",
 		Dialer:           net.Dialer{Timeout: m.o.Timeout, KeepAlive: time.Second},
+		DialCtxFn:        m.conns.dial,
 		ConnWriteTimeout: m.o.Timeout,
 		DisableRetry:     true, // attempt knows what is safe to try again
 		DisableCache:     invalidated == nil,
@@ -221,6 +227,8 @@ func (m *Manager) Close() error {
 	m.cancel()
 	m.hub.close()
 	m.work.Wait()
+	// A client waits for what is under way, which a server that is silent never ends.
+	defer time.AfterFunc(closePatience, m.conns.close).Stop()
 	if m.reader != nil && m.reader != m.client {
 		m.reader.Close()
 	}

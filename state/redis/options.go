@@ -74,7 +74,8 @@ type Options struct {
 	// Nil means nobody.
 	Log func(text string)
 
-	now func() int64 // the time in Unix milliseconds, for tests; nil means the servers'
+	now      func() int64  // the time in Unix milliseconds, for tests; nil means the servers'
+	retryFor time.Duration // how long a call tries again, for tests; 0 means Timeout
 }
 
 // target is what Options mean, checked.
@@ -264,6 +265,7 @@ func (o *Options) defaults(cluster bool) error {
 	o.Buckets = first(o.Buckets, 16)
 	o.Timeout = first(o.Timeout, 5*time.Second)
 	o.WaitTimeout = first(o.WaitTimeout, o.Timeout)
+	o.retryFor = first(o.retryFor, o.Timeout)
 	o.StreamEvents = first(o.StreamEvents, 10_000)
 	o.StreamValueBytes = first(o.StreamValueBytes, 1024)
 	o.CacheBytes = first(o.CacheBytes, 64<<20)
