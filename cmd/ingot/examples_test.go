@@ -20,6 +20,7 @@ var notRun = map[string]string{
 	"ingot dev":                      "serves until it is stopped; see dev_test.go",
 	"ingot build":                    "runs compilers, in minutes; see build_test.go",
 	"GOOS=linux":                     "runs compilers, see above",
+	"ingot state backup now":         "needs a server with --backup; see TestBackupOfARunningServer",
 	"ingot state watch greeting":     "waits for a change; see TestStateWatch",
 	"ingot state watch --prefix":     "waits for a change; see TestStateWatch",
 	"ingot inspect http":             "needs a server at the documented address; see TestInspectServer",
@@ -162,6 +163,7 @@ tests:
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "data")},
 		{"state", "set", "session/1", "open", "--data", filepath.Join(dir, "data")},
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "old")},
+		{"state", "backup", filepath.Join(dir, "earlier.backup"), "--data", filepath.Join(dir, "data")},
 	} {
 		if code, _, stderr := runWith(t, args...); code != 0 {
 			t.Fatalf("%v: %s", args, stderr)

@@ -17,6 +17,9 @@ import (
 // serveForge is the server of a forge.yaml, until the end of stdin or of ctx. SIGHUP has
 // it read the file again.
 func (c *serveCommand) serveForge(ctx context.Context, out streams, logger *slog.Logger) error {
+	if c.Backup {
+		return command.Usage("--backup is for a server without --config: back the state of a file up with ingot state backup --config, while nobody serves it")
+	}
 	if c.StoreFlags.Given() {
 		return command.Usage("--config does not go with --data, --memory, --sync, --max-bytes or --key-file: the file says where its state is, and how it is kept")
 	}

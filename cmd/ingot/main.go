@@ -8,6 +8,8 @@
 //	ingot inspect [FILE|URL] [--json]
 //	ingot state get|set|list|delete|export|import [--data DIR | --config FILE | --url URL]
 //	ingot state watch KEY… --url URL
+//	ingot state backup FILE [--since FILE] [--data DIR | --config FILE | --url URL]
+//	ingot state restore FILE… [--data DIR] [--check]
 //	ingot state verify|repair|dump|compact DIR [--json]
 //	ingot audit verify|tail|query FILE
 //	ingot new NAME [--template minimal|full|http|cli|wasm-go|wasm-rust|wasm-c|wasm-as]

@@ -30,6 +30,7 @@ type serveCommand struct {
 	httpserve.Flags
 	accessFlags
 	command.StoreFlags
+	backupFlags
 }
 
 // Help ends "ingot serve --help".
@@ -57,6 +58,9 @@ Examples:
 // Run serves until ctx ends and what is in flight is answered.
 func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
+	if c.Backup && c.Access != "" {
+		return command.Usage("--backup does not go with --access: it gives the whole state to everybody who may come in, whatever their roles")
+	}
 	if c.Config != "" {
 		return c.serveForge(ctx, out, logger)
 	}
@@ -80,6 +84,9 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	door.Observe(counts)
+	if err := c.offer(door, m.Manager, &c.KeyFlag, logger); err != nil {
+		return err
+	}
 	forge.CheckState(door.Checks, m.Manager)
 	if m.clients != nil {
 		door.Share(m.clients)

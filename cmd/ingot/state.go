@@ -22,6 +22,8 @@ type stateCommand struct {
 	Import  stateImportCommand  `cmd:"" help:"Store entries of JSON lines."`
 	Migrate stateMigrateCommand `cmd:"" help:"Copy a whole state to another place: a directory or redis, either way."`
 	Watch   stateWatchCommand   `cmd:"" help:"Print the changes of keys, of a running server."`
+	Backup  stateBackupCommand  `cmd:"" help:"Write all of a state to one file, while it is served or not."`
+	Restore stateRestoreCommand `cmd:"" help:"Make a directory of backups."`
 	Verify  verifyCommand       `cmd:"" help:"Read every byte and say what is damaged. Changes nothing."`
 	Repair  repairCommand       `cmd:"" help:"Make a state of what is whole. Says what is kept and lost, and does it with --yes."`
 	Dump    dumpCommand         `cmd:"" help:"Write the entries to stdout, a JSON object a line. Changes nothing."`
