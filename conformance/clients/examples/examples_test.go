@@ -109,7 +109,51 @@ func command(t *testing.T, name string, e example) *exec.Cmd {
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "API_URL="+peer(t), "API_PRIVATE=true", "API_TOKEN=the-token", "PORT="+freePort(t),
 		"DATA_DIR="+filepath.Join(t.TempDir(), "data"), "XDG_DATA_HOME="+t.TempDir())
+	if e.Redis {
+		cmd.Env = append(cmd.Env, "REDIS_URL="+redis(t))
+	}
 	return cmd
+}
+
+// redis starts a redis-server with a password, for the time of the test. Where there is
+// none the test is skipped, or fails where INGOT_REDIS_REQUIRE is 1.
+func redis(t *testing.T) (url string) {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("INGOT_REDIS_REQUIRE") == "1" {
+			t.Fatalf("INGOT_REDIS_REQUIRE asks for redis-server: %v", err)
+		}
+		t.Skipf("redis-server is not installed: %v", err)
+	}
+	for range 10 {
+		port := freePort(t)
+		cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--requirepass", "the-token")
+		cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+		require.NoError(t, cmd.Start())
+		exited := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(exited) }() // ends with the process
+		t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
+		if listens(port, exited) {
+			return "redis://:the-token@127.0.0.1:" + port + "/0"
+		}
+	}
+	t.Fatal("redis-server finds no free port")
+	return ""
+}
+
+// listens waits until somebody takes connections on a port; false when exited is closed
+// first: another program was faster.
+func listens(port string, exited chan struct{}) bool {
+	for {
+		select {
+		case <-exited:
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+		if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			return conn.Close() == nil
+		}
+	}
 }
 
 // touchModules makes the committed modules newer than their source: a checkout gives both
@@ -352,6 +396,7 @@ var readmeAnswer = map[string]string{
 	"polyglot":         "    {\"hex\":\"11e60398\"}\n",
 	"production":       "    {\"value\":1}\n",
 	"telemetry":        "`exit code 1`",
+	"shared-state":     "    {\"value\":1}\n",
 }
 
 // The modules' source, compiled here, answers as the committed modules do.

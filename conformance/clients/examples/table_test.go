@@ -16,6 +16,7 @@ import (
 type example struct {
 	Built     bool   `json:"built"` // it is a program that ingot build makes
 	HTTP      bool   `json:"http"`  // it listens on the port that PORT says
+	Redis     bool   `json:"redis"` // its state is where REDIS_URL says
 	Tools     []call `json:"tools"`
 	Resources []read `json:"resources"`
 	Prompts   []get  `json:"prompts"`
