@@ -41,3 +41,6 @@ func (h *hub) reached(until []uint64) bool {
 
 // Shut reports whether calls on a key fail at once.
 func Shut(m *Manager, key string) bool { return m.bucketOf(key).breaker.shutUntil.Load() != 0 }
+
+// CacheSize is how many entries and bytes a Manager keeps.
+func CacheSize(m *Manager) (entries int, bytes int64) { return m.cache.size() }

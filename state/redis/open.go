@@ -136,7 +136,7 @@ func (m *Manager) unreached(err error) error {
 		return m.meaning(err)
 	}
 	hint := "see whether it runs, and whether its name and port are right"
-	if m.target.tls == nil && strings.Contains(err.Error(), "EOF") {
+	if m.target.tls == nil && (strings.Contains(err.Error(), "EOF") || strings.Contains(err.Error(), "reset")) {
 		hint = "it may want TLS: say rediss://"
 	}
 	return fmt.Errorf("%w: %s: %w: %s", state.ErrUnavailable, m.target.shown, err, hint)

@@ -172,7 +172,7 @@ func withPort(host, port string) (string, error) {
 			return "", fmt.Errorf("%.20q is no port: it is 1 to 65535", given)
 		}
 		host, port = name, given
-	} else if strings.Count(host, ":") == 1 {
+	} else if strings.Contains(host, ":") && net.ParseIP(strings.Trim(host, "[]")) == nil {
 		return "", err
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
