@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"math"
-	"runtime/debug"
 	"time"
 
 	"github.com/ingot-run/ingot/engine"
@@ -42,9 +41,9 @@ func openDir(pathBytes uint32) int32 {
 	}
 	o.Dir = dir
 	// While the contents are read nearly nothing becomes garbage.
-	percent := debug.SetGCPercent(openGCPercent)
+	percent := setGCPercent(openGCPercent)
 	s, err := engine.Open(o)
-	debug.SetGCPercent(percent)
+	setGCPercent(percent)
 	if err != nil {
 		return failStorage(errors.Join(err, dir.Close()))
 	}

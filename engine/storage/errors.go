@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"io/fs"
-	"time"
 )
 
 // Returned by the methods of Dir and File.
@@ -30,8 +29,8 @@ type Holder struct {
 	PID int
 	// Host is the name of its machine, which matters on a network file system.
 	Host string
-	// Since is when it took the lock.
-	Since time.Time
+	// Since is when it took the lock, in Unix seconds.
+	Since int64
 }
 
 // LockedError tells who holds a directory. It matches ErrLocked under errors.Is.
@@ -81,8 +80,7 @@ func failed(what, path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err // it names the file again
 	}
 	return &callError{what: what, path: path, err: err, kind: kindOf(err)}

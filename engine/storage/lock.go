@@ -35,7 +35,7 @@ func writeHolder(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(io.NewOffsetWriter(f, 0), holderFormat+"%s", h.PID, h.Host, h.Since.Format(time.RFC3339), holderPlace())
+	_, err := fmt.Fprintf(io.NewOffsetWriter(f, 0), holderFormat+"%s", h.PID, h.Host, h.since(), holderPlace())
 	return err
 }
 
@@ -51,8 +51,10 @@ func readHolder(f *os.File) Holder {
 	if _, err := fmt.Fscanf(strings.NewReader(string(text)), holderFormat, &h.PID, &h.Host, &since); err != nil {
 		return Holder{}
 	}
-	if h.Since, err = time.Parse(time.RFC3339, since); err != nil {
+	at, err := time.Parse(time.RFC3339, since)
+	if err != nil {
 		return Holder{}
 	}
+	h.Since = at.Unix()
 	return h
 }

@@ -57,7 +57,8 @@ func nodeOwner(root *os.Root) (Holder, bool, error) {
 	}
 	h := Holder{Host: fields[1]}
 	h.PID, _ = strconv.Atoi(fields[0])
-	h.Since, _ = time.Parse(time.RFC3339, fields[2])
+	since, _ := time.Parse(time.RFC3339, fields[2])
+	h.Since = since.Unix()
 	return h, ownerLives(h, fields[3], fields[4], fields[5]), nil
 }
 

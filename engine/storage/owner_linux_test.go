@@ -76,7 +76,7 @@ func TestLockHonoursNode(t *testing.T) {
 				require.ErrorAs(t, err, &locked)
 				require.Equal(t, o["pid"], fmt.Sprint(locked.Holder.PID))
 				require.Equal(t, o["host"], locked.Holder.Host)
-				require.Equal(t, o["since"], locked.Holder.Since.Format(time.RFC3339))
+				require.Equal(t, o["since"], time.Unix(locked.Holder.Since, 0).UTC().Format(time.RFC3339))
 				_, err = d.Lock()
 				require.ErrorIs(t, err, storage.ErrLocked, "the refusal has given its own lock back")
 				require.NoError(t, os.Remove(filepath.Join(path, "owner_10")))

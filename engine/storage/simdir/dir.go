@@ -303,7 +303,7 @@ func (d *Dir) Lock() (release io.Closer, err error) {
 		if d.holder != nil {
 			return &storage.LockedError{Dir: d.String(), Holder: *d.holder}
 		}
-		d.holder = &storage.Holder{PID: os.Getpid(), Host: "simdir", Since: time.Now()}
+		d.holder = &storage.Holder{PID: os.Getpid(), Host: "simdir", Since: time.Now().Unix()}
 		release = &lock{dir: d}
 		return nil
 	}))
