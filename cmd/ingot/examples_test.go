@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,23 +10,29 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/ingot-run/ingot/internal/audit"
 	"github.com/ingot-run/ingot/internal/command"
 )
 
 // notRun are beginnings of examples that the test below does not run, with the reason.
 var notRun = map[string]string{
-	"ingot serve":                    "serves until it is stopped, at addresses that a test may not take; other tests serve",
-	"openssl rand":                   "serves, see above",
-	"INGOT_TOKEN=":                   "serves, see above",
-	"ingot dev":                      "serves until it is stopped; see dev_test.go",
-	"ingot build":                    "runs compilers, in minutes; see build_test.go",
-	"GOOS=linux":                     "runs compilers, see above",
-	"ingot state backup now":         "needs a server with --backup; see TestBackupOfARunningServer",
-	"ingot state watch greeting":     "waits for a change; see TestStateWatch",
-	"ingot state watch --prefix":     "waits for a change; see TestStateWatch",
-	"ingot inspect http":             "needs a server at the documented address; see TestInspectServer",
-	"ingot completion zsh":           "writes into a folder that zsh alone knows; see TestCompletionScripts",
-	"ingot new my-tool --template w": "writes a tool in a language; see guest_test.go",
+	"ingot serve":                           "serves until it is stopped, at addresses that a test may not take; other tests serve",
+	"openssl rand":                          "serves, see above",
+	"INGOT_TOKEN=":                          "serves, see above",
+	"INGOT_DATA=redis":                      "serves, see above; see conformance/cluster",
+	"ingot state migrate ./data env":        "wants a redis, see below",
+	"ingot state migrate file:./data redis": "wants a redis; see TestMigrate",
+	"ingot state migrate redis+cluster":     "wants a redis, see above",
+	"ingot dev":                             "serves until it is stopped; see dev_test.go",
+	"ingot build":                           "runs compilers, in minutes; see build_test.go",
+	"GOOS=linux":                            "runs compilers, see above",
+	"ingot state backup now":                "needs a server with --backup; see TestBackupOfARunningServer",
+	"ingot state watch greeting":            "waits for a change; see TestStateWatch",
+	"ingot state watch --prefix":            "waits for a change; see TestStateWatch",
+	"ingot audit tail audit.log --follow":   "goes on until it is stopped; see package audit",
+	"ingot inspect http":                    "needs a server at the documented address; see TestInspectServer",
+	"ingot completion zsh":                  "writes into a folder that zsh alone knows; see TestCompletionScripts",
+	"ingot new my-tool --template w":        "writes a tool in a language; see guest_test.go",
 }
 
 // examples are the lines of a help that are commands.
@@ -138,6 +145,7 @@ tools:
 tests:
   - {tool: greet, input: {name: Ada}, expect: {text: "Hello, Ada"}}
 `,
+		"old.key":       "1:" + strings.Repeat("0a", 32),
 		"logo.png":      "\x89PNG",
 		"entries.jsonl": `{"key":"a","value":"1"}` + "\n",
 	} {
@@ -157,12 +165,21 @@ tests:
 	if err := os.WriteFile(filepath.Join(dir, "tool.wasm"), module, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	record, err := audit.Open(filepath.Join(dir, "audit.log"), audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, head := record.Head()
+	if err := errors.Join(record.Close(), os.WriteFile(filepath.Join(dir, "head"), []byte(head+"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	key := filepath.Join(dir, "author")
 	for _, args := range [][]string{
 		{"keygen", key},
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "data")},
 		{"state", "set", "session/1", "open", "--data", filepath.Join(dir, "data")},
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "old")},
+		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "sealed"), "--key-file", filepath.Join(dir, "old.key")},
 		{"state", "backup", filepath.Join(dir, "earlier.backup"), "--data", filepath.Join(dir, "data")},
 	} {
 		if code, _, stderr := runWith(t, args...); code != 0 {
