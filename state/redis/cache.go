@@ -14,7 +14,8 @@ import (
 // therefore reads what it wrote.
 //
 // A read that fills the cache takes a ticket before it is sent (begin). What is
-// dropped meanwhile makes the ticket void: the answer may be older than the drop.
+// dropped or filled meanwhile makes the ticket void: the answer may be older. Thereby
+// nobody in this process reads an entry and then an older one.
 type cache struct {
 	seed     maphash.Seed
 	shards   [cacheShards]cacheShard
@@ -89,19 +90,21 @@ func (c *cache) begin(name string) ticket {
 	return ticket{hash, c.version(hash).Load()}
 }
 
-// fill keeps what a read found.
+// fill keeps what a read found, unless something newer is there or may have been: of
+// two reads that were under way together, either may come back first.
 func (c *cache) fill(name string, t ticket, meta state.Meta, value string) {
 	charge := int64(len(name) + len(value) + cacheEntryCharge)
 	s := c.shard(t.hash)
-	if charge > s.bytesMax/4 {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.version(t.hash).Load() != t.version {
+	if e := s.entries[name]; e != nil && e.meta.Version >= meta.Version {
 		return
 	}
 	s.remove(name)
+	// What was counted up makes void the tickets of reads that may be older than this.
+	if c.version(t.hash).Add(1) != t.version+1 || charge > s.bytesMax/4 {
+		return
+	}
 	for len(s.ring) > 0 && (len(s.ring) >= s.entriesMax || s.bytes+charge > s.bytesMax) {
 		s.evict()
 	}
@@ -109,6 +112,19 @@ func (c *cache) fill(name string, t ticket, meta state.Meta, value string) {
 	s.entries[name] = e
 	s.ring = append(s.ring, e)
 	s.bytes += charge
+}
+
+// learn forgets an entry where somebody saw another version of it (0: none).
+func (c *cache) learn(name string, version uint64) {
+	hash := maphash.String(c.seed, name)
+	s := c.shard(hash)
+	s.mu.RLock()
+	e := s.entries[name]
+	same := e != nil && version != 0 && e.meta.Version >= version
+	s.mu.RUnlock()
+	if !same {
+		c.drop(name)
+	}
 }
 
 // drop forgets an entry, and what reads under way will bring of it.

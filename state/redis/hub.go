@@ -131,6 +131,9 @@ func (h *hub) read(ctx context.Context, b *bucket) {
 			continue
 		}
 		position = changes[len(changes)-1].version
+		for i := range changes { // who hears of a change reads no older entry
+			h.m.learn(b.entries+changes[i].key, 0)
+		}
 		h.mu.Lock()
 		if ctx.Err() == nil {
 			h.positions[b.number] = position

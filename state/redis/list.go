@@ -228,6 +228,7 @@ func (m *Manager) describe(ctx context.Context, b *bucket, keys []string, share 
 			size, _ := reply[2*i+1].AsInt64()
 			e.Size = int(size) - headBytes
 		}
+		m.learn(names[i], e.Version)
 		found[n] = e
 	}
 	return nil

@@ -43,12 +43,14 @@ func (m *Manager) fetch(ctx context.Context, key string) (entry state.Entry, err
 		return err
 	})
 	if rueidis.IsRedisNil(err) {
+		m.learn(name, 0)
 		return entry, state.ErrNotFound
 	}
 	if err != nil {
 		return entry, err
 	}
 	if entry, err = m.parse(key, raw); err != nil {
+		m.learn(name, 0)
 		return entry, err
 	}
 	if m.cache != nil {
@@ -85,6 +87,13 @@ func (m *Manager) parse(key, raw string) (state.Entry, error) {
 		return state.Entry{}, state.ErrNotFound
 	}
 	return state.Entry{Value: []byte(raw[headBytes:]), Meta: meta}, nil
+}
+
+// learn tells the cache of the version of an entry that was seen elsewhere.
+func (m *Manager) learn(name string, version uint64) {
+	if m.cache != nil {
+		m.cache.learn(name, version)
+	}
 }
 
 // saw notes a version, so that those of later writes are larger.
@@ -125,10 +134,15 @@ func (m *Manager) Exists(ctx context.Context, key string) (bool, error) {
 		raw, err = m.client.Do(ctx, m.client.B().Getrange().Key(b.entries+key).Start(0).End(headBytes-1).Build()).ToString()
 		return err
 	})
-	if err != nil || raw == "" {
+	if err != nil {
 		return false, err
 	}
+	if raw == "" {
+		m.learn(b.entries+key, 0)
+		return false, nil
+	}
 	meta, err := parseHead(key, raw)
+	m.learn(b.entries+key, meta.Version)
 	return err == nil && !m.over(meta), err
 }
 
@@ -192,10 +206,12 @@ func (m *Manager) fetchMany(ctx context.Context, b *bucket, keys []string, wante
 	for i, n := range wanted {
 		raw, err := found[i].ToString()
 		if err != nil {
-			continue // nil: absent
+			m.learn(names[i], 0) // nil: absent
+			continue
 		}
 		entry, err := m.parse(keys[n], raw)
 		if err == state.ErrNotFound {
+			m.learn(names[i], 0)
 			continue
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -71,6 +72,15 @@ func suite(t *testing.T, o redis.Options, wrap func(t testing.TB, m settling, o 
 
 func plain(_ testing.TB, m settling, _ statetest.Options) state.Manager { return m }
 
+// fewer lets random tests make fewer tries, where each costs a connection to every
+// node.
+func fewer(t *testing.T) {
+	const name = "rapid.checks"
+	before := flag.Lookup(name).Value.String()
+	require.NoError(t, flag.Set(name, "25"))
+	t.Cleanup(func() { require.NoError(t, flag.Set(name, before)) })
+}
+
 func TestSingle(t *testing.T) {
 	server := redistest.Single(t, "--appendonly", "no")
 	t.Run("plain", func(t *testing.T) { suite(t, redis.Options{URL: server.URL()}, plain) })
@@ -78,6 +88,7 @@ func TestSingle(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	fewer(t)
 	nodes := redistest.Cluster(t, 3, 0, "--appendonly", "no")
 	t.Run("spread", func(t *testing.T) {
 		suite(t, redis.Options{URL: nodes.URL()}, func(_ testing.TB, m settling, _ statetest.Options) state.Manager { return spread{m} })
