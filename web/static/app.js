@@ -155,6 +155,7 @@ async function startServer(session, views) {
 /** A server without the tools for it has no State view; this tab's pane is in Local then. */
 function offerState(offered, views) {
   views.offer("state", offered);
+  document.documentElement.dataset.remote = offered ? "state" : "none"; // nothing to send entries to
   const tab = document.getElementById("tab");
   const place = document.getElementById(offered ? "panes" : "local-panes");
   if (tab && tab.parentElement !== place) place.prepend(tab);

@@ -172,7 +172,6 @@ export class KeptStore {
         ["Snapshot", log.snapshotBytes === 0 ? "none" : sizeText(log.snapshotBytes)],
         ["Syncs", countText(log.syncs)],
         ["Compactions", countText(log.compactions)],
-        ["Log is", log.state],
       ]);
       open.pane.setOutage(log.state === "ok" ? null : `Writes are refused: ${log.problem}`);
     } catch (error) {

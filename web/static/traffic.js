@@ -183,7 +183,7 @@ function sparkline(name, history, bounds) {
     points.push([x(i) + step / 2, height - 2 - (quantile(h.buckets, 0.99) / bounds.length) * (height - 4)]);
   });
   if (points.length > 1) svg.append(draw("polyline", { class: "line", points: points.map((at) => at.map((n) => n.toFixed(1)).join(",")).join(" ") }));
-  for (const [cx, cy] of points) svg.append(draw("circle", { class: "point", cx, cy, r: 1.6 }));
+  for (const [cx, cy] of points) svg.append(draw("path", { class: "point", d: `M${cx.toFixed(2)} ${cy.toFixed(2)}h0.001` }));
   svg.setAttribute("aria-label", `Calls of ${name} and their latency in the last ${timeText(history.length * lookMillis)}: ${counted(sum(history.map((h) => h.calls)))}`);
   return svg;
 }

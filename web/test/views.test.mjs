@@ -64,7 +64,9 @@ test("a forge.yaml has Tools, Traffic and Local, and no State; the address says 
   await page.locator("#view-traffic:visible").waitFor();
   assert.equal(new URL(page.url()).hash, "#traffic");
   await goTo(page, "local");
-  await new PaneDriver(page, "tab").set("here", "1");
+  const tab = new PaneDriver(page, "tab");
+  await tab.set("here", "1");
+  assert.ok(await tab.button("Send to the server").isHidden(), "this server keeps no state for the page");
   await page.goBack();
   await page.locator("#view-traffic:visible").waitFor();
 }));
