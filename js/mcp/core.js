@@ -164,10 +164,12 @@ export class Core {
 
   /** receive hands a frame over, as bytes. */
   receive(number, frame) {
-    const { address } = this.#place(frame);
-    this.u8.set(frame, address);
-    this.#checked("mcp_receive", number, frame.length);
-    this.#schedule();
+    this.#attempt(() => {
+      const { address } = this.#place(frame);
+      this.u8.set(frame, address);
+      this.#checked("mcp_receive", number, frame.length);
+      this.#schedule();
+    });
   }
 
   /** refuse has a frame answered that is too long. */
@@ -192,8 +194,20 @@ export class Core {
 
   #tell(name, number) {
     if (!this.#connections.has(number)) return; // it is over
-    this.#checked(name, number);
-    this.#schedule();
+    this.#attempt(() => {
+      this.#checked(name, number);
+      this.#schedule();
+    });
+  }
+
+  // attempt keeps a trap from whoever happens to deliver a frame, such as a listener of
+  // process.stdin, where it would end the process: the connections have been told.
+  #attempt(act) {
+    try {
+      act();
+    } catch (error) {
+      if (error !== this.failure) throw error;
+    }
   }
 
   /** forget frees a connection's number. */
@@ -229,14 +243,14 @@ export class Core {
         durable?.catch(() => {}); // where no answer waits for it, the next write tells
         for (const connection of [...this.#connections.values()]) connection.flush(durable);
       } while (this.#again && this.failure === null);
+      if (this.#areaBytes > AREA_BYTES_KEPT && this.failure === null) {
+        this.#areaBytes = 0;
+        this.#call("mcp_scratch", 0);
+      }
     } catch (error) {
       if (error !== this.failure) this.#poisoned(error);
     }
     if (this.failure !== null) return;
-    if (this.#areaBytes > AREA_BYTES_KEPT) {
-      this.#areaBytes = 0;
-      this.#call("mcp_scratch", 0);
-    }
     if (this.#gate.wait !== Infinity) this.#timer = setTimeout(() => this.#pump(), Math.min(Math.ceil(this.#gate.wait), TIMER_MAX));
   }
 

@@ -1,4 +1,4 @@
-// ingot-state/mcp as a package: its types, its size, and what the README says.
+// ingot-state/mcp as a package: its types and its size. js/environments runs what the README says.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
@@ -9,7 +9,6 @@ import { promisify } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { open } from "../index.js";
 import * as mcp from "../mcp/index.js";
-import { RawClient } from "./mcp-client.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const run = promisify(execFile);
@@ -57,17 +56,4 @@ test("mcp.wasm and its modules stay small", async (t) => {
   t.diagnostic(`mcp.wasm ${wasm.length} bytes, ${packed} gzipped; modules ${sources.length} bytes, ${script} gzipped, ${brotliCompressSync(sources).length} with brotli`);
   assert.ok(packed <= WASM_BYTES_MAX, `mcp.wasm has ${packed} bytes gzipped`);
   assert.ok(script <= SCRIPT_BYTES_MAX, `the modules of mcp/ have ${script} bytes gzipped`);
-});
-
-test("the README's example runs", async () => {
-  const readme = await readFile(here("../README.md"), "utf8");
-  const example = /```js\n(import \{ open \} from "ingot-state";\nimport \{ inMemoryPair[\s\S]*?)```/.exec(readme)[1];
-  const body = example.replaceAll(/^import .*\n/gm, "");
-  const AsyncFunction = (async () => {}).constructor;
-  const client = await new AsyncFunction("open", "serve", "inMemoryPair", `${body}\nreturn theirs;`)(open, mcp.serve, mcp.inMemoryPair);
-  const raw = await RawClient.over(client);
-  assert.equal((await raw.call("state_get", { key: "today" })).value, "rain");
-  const { error } = await raw.request("tools/call", { name: "state_set", arguments: { key: "today", value: "sun" } });
-  assert.match(error.message, /state_set/);
-  await raw.close();
 });

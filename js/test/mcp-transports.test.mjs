@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { open } from "../index.js";
 import { inMemoryPair, serve, stdio, windowMessages } from "../mcp/index.js";
+import { fakeEngine } from "./fake-engine.mjs";
 import { RawClient } from "./mcp-client.mjs";
 
 const code = (wanted) => (error) => error.code === wanted;
@@ -251,6 +252,22 @@ test("a trap poisons the server: every connection is over, and the store goes on
   await assert.rejects(server.connect(inMemoryPair()[0]), code("ERR_POISONED"));
   await server.close();
   assert.equal(store.getString("k"), "v");
+});
+
+test("a trap while a frame is taken does not reach who delivers it", async () => {
+  const exports = ["_initialize", ...["abi", "changed", "close", "connect", "end", "error", "receive", "refuse", "run", "scratch", "start", "writable"].map((name) => `mcp_${name}`)];
+  const core = { ...Object.fromEntries(exports.map((name) => [name, 0])), mcp_abi: 1, mcp_connect: 1 };
+  for (const trap of ["mcp_receive", "mcp_end"]) {
+    const store = await open();
+    const input = new PassThrough();
+    const server = await serve(store, stdio({ input, output: new PassThrough() }), { wasm: fakeEngine({ ...core, [trap]: undefined }) });
+    const [connection] = server.connections;
+    input.end(line(ping(1)));
+    await assert.rejects(connection.closed, code("ERR_POISONED"));
+    await assert.rejects(server.done, code("ERR_POISONED"));
+    store.set("k", "the store goes on");
+    await store.close();
+  }
 });
 
 test("no bytes that a client sends end the server", async (t) => {
