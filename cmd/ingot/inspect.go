@@ -85,6 +85,8 @@ type inspectedFile struct {
 	Resources   []inspectedItem    `json:"resources,omitempty"`
 	Prompts     []mcpclient.Prompt `json:"prompts,omitempty"`
 	State       inspectedState     `json:"state"`
+	Access      []inspectedRole    `json:"access,omitempty"`
+	Audit       string             `json:"audit,omitempty"` // the file of the record
 	Tests       int                `json:"tests"`
 }
 
@@ -191,6 +193,7 @@ func describeFile(project *forge.Project, tools []mcpclient.Tool, prompts []mcpc
 	for i := range read.Resources {
 		f.Resources = append(f.Resources, describeResource(&read.Resources[i]))
 	}
+	f.addAccess(read)
 	return f
 }
 

@@ -41,6 +41,12 @@ func (f *inspectedFile) write(w io.Writer, colors command.Colors) error {
 	p.line(1, "%s", f.Description)
 	p.line(1, "transport  %s", strings.TrimSpace(f.Transport+" "+f.Address))
 	p.line(1, "state      %s", f.State.text())
+	for i := range f.Access {
+		p.line(1, "role       %s", f.Access[i].text())
+	}
+	if f.Audit != "" {
+		p.line(1, "audit      %s", f.Audit)
+	}
 	for i, name := range f.Files {
 		p.line(1, "%-10s %s", []string{"files", ""}[min(i, 1)], name)
 	}

@@ -28,6 +28,7 @@ type stateCommand struct {
 	Repair  repairCommand       `cmd:"" help:"Make a state of what is whole. Says what is kept and lost, and does it with --yes."`
 	Dump    dumpCommand         `cmd:"" help:"Write the entries to stdout, a JSON object a line. Changes nothing."`
 	Compact compactCommand      `cmd:"" help:"Rewrite the entries without the log, under the current key if there is one."`
+	Rotate  rotateKeyCommand    `cmd:"" name:"rotate-key" help:"Rewrite the entries under another key, so that the old one opens nothing any more."`
 }
 
 // stateFlags are what the commands below "ingot state" have in common.
