@@ -25,7 +25,7 @@ type KeyFlag struct {
 // StoreFlags are the flags of a command that serves a store.
 type StoreFlags struct {
 	KeyFlag
-	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. ingot serve and mcp-stdio take the URL of redis too, as redis://host:6379/0: in $$INGOT_DATA if it holds a password. (default: one of the command's own below ingot in the user's data directory)"`
+	Data   string `env:"INGOT_DATA" placeholder:"DIR" help:"Directory that keeps the state. ingot serve takes the URL of redis too, as redis://host:6379/0: in $$INGOT_DATA if it holds a password. (default: one of the command's own below ingot in the user's data directory)"`
 	Memory bool   `env:"INGOT_MEMORY" help:"Keep the state in memory only: it ends with the process."`
 	Sync   string `enum:"always,interval,never" default:"always" help:"When a write is on the disk: always (before it is answered), interval (a second later) or never (when the system likes). (${default})"`
 	// Disk measures the directory's syncs once the store is open; nil: it has none.
