@@ -21,15 +21,17 @@ const SHORT = 64;
 /** An area that a call left larger than this is given back. */
 const AREA_BYTES_KEPT = 1 << 20;
 
-const EXPORTS = [
-  "_initialize", "abi", "address", "area_bytes", "batch", "budget", "cas", "clear", "close", "delete", "delete_many",
-  "error", "exists", "expire", "get", "get_many", "increment", "list", "open", "poll", "registers", "restore_close",
-  "restore_end", "restore_open", "restore_write", "scratch", "set", "set_many", "snapshot_close", "snapshot_open",
-  "snapshot_read", "stat", "stats", "tick", "unwatch", "watch",
-].map((name) => (name.startsWith("_") ? name : `ingot_${name}`));
+const EXPORTS = exportNames(
+  "abi address area_bytes batch budget cas clear close delete delete_many error exists expire get get_many increment list open poll registers restore_close restore_end restore_open restore_write scratch set set_many snapshot_close snapshot_open snapshot_read stat stats tick unwatch watch",
+);
+EXPORTS.push("_initialize");
 
 // Asked for where a store is kept in files.
-const FILE_EXPORTS = ["ingot_open_dir", "ingot_flush", "ingot_work", "ingot_compact", "ingot_log_stats"];
+const FILE_EXPORTS = exportNames("open_dir flush work compact log_stats");
+
+function exportNames(names) {
+  return names.split(" ").map((name) => `ingot_${name}`);
+}
 
 // The states of an engine. Only OPEN takes calls.
 export const OPEN = 0;

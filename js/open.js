@@ -1,5 +1,5 @@
 import { Engine } from "./engine.js";
-import { IngotError, typeError } from "./errors.js";
+import { typeError } from "./errors.js";
 import { loadModule } from "./load.js";
 import { flag, refuseUnknown, wholeNumber } from "./options.js";
 import { Store } from "./store.js";
@@ -8,7 +8,6 @@ import { checkedTime } from "./wasi.js";
 // Asks for a store that evicts, above the 32 bits of the longest value; see docs/ABI.md.
 const OPEN_EVICTS = 2 ** 32;
 const OPEN_OPTIONS = new Set(["name", "persist", "dir", "sync", "syncInterval", "wasm", "maxBytes", "maxValueBytes", "evict", "now"]);
-const PERSISTS = new Set(["fs", "opfs", "idb"]);
 
 // The 4 GiB that the engine can address end in a trap; a budget ends in an
 // error that can be handled, and leaves the collector its room.
@@ -21,14 +20,13 @@ const BYTES_MAX_DEFAULT = 2 ** 30;
  */
 export async function openStore(options, defaultEngine, locked = false) {
   refuseUnknown(options, OPEN_OPTIONS, "open");
-  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, evict = false, now = Date.now } = options;
+  const { name = "ingot", persist = false, wasm, maxBytes = BYTES_MAX_DEFAULT, maxValueBytes = 0, evict = false, now = Date.now, dir, sync, syncInterval } = options;
   if (typeof name !== "string") throw typeError("name", "a string", name);
   if (typeof now !== "function") throw typeError("now", "a function that returns Unix milliseconds", now);
   checkedTime(now()); // later a wrong time is met inside the engine, and poisons it
   wholeNumber("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
   wholeNumber("maxValueBytes", maxValueBytes, Number.MAX_SAFE_INTEGER);
   const evicts = flag("evict", evict) ? OPEN_EVICTS : 0;
-  checkPersist(options);
 
   const begin = async (files) => {
     const engine = await Engine.start(await (wasm === undefined ? defaultEngine() : loadModule(wasm)), now, files);
@@ -37,20 +35,10 @@ export async function openStore(options, defaultEngine, locked = false) {
     engine.setSecond(Math.min(maxValueBytes, 2 ** 32 - 1) + evicts);
     return engine;
   };
-  if (persist === false) {
+  if (persist === false && dir === undefined && sync === undefined && syncInterval === undefined) {
     const engine = await begin(null);
     return new Store(engine, engine.checked("ingot_open"), name);
   }
   const { openPersistent } = await import("./persist/open.js");
-  return openPersistent({ ...options, name, locked, begin });
-}
-
-function checkPersist({ persist = false, dir, sync, syncInterval }) {
-  if (persist === false) {
-    if (dir !== undefined || sync !== undefined || syncInterval !== undefined) {
-      throw new IngotError("ERR_OPTIONS", "dir, sync and syncInterval are for a store that is kept: say where with persist");
-    }
-  } else if (!PERSISTS.has(persist)) {
-    throw new IngotError("ERR_OPTIONS", `persist is false, "fs", "opfs" or "idb", not ${JSON.stringify(persist)}`);
-  }
+  return openPersistent({ ...options, name, persist, locked, begin });
 }

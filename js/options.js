@@ -142,9 +142,13 @@ export function flag(what, value) {
 const SET_OPTIONS = new Set(["ttl", "keepTtl", "ifVersion", "ifAbsent"]);
 const DELETE_OPTIONS = new Set(["ifVersion"]);
 const OPERATION_OPTIONS = {
-  set: new Set(["op", "key", "value", "ttl", "keepTtl", "ifVersion", "ifAbsent"]),
-  delete: new Set(["op", "key", "ifVersion", "ifAbsent"]),
-  increment: new Set(["op", "key", "delta", "ifVersion", "ifAbsent"]),
-  expire: new Set(["op", "key", "ttl", "ifVersion", "ifAbsent"]),
-  check: new Set(["op", "key", "ifVersion", "ifAbsent"]),
+  set: operationOptions("value", "ttl", "keepTtl"),
+  delete: operationOptions(),
+  increment: operationOptions("delta"),
+  expire: operationOptions("ttl"),
+  check: operationOptions(),
 };
+
+function operationOptions(...own) {
+  return new Set(["op", "key", ...own, "ifVersion", "ifAbsent"]);
+}

@@ -1,7 +1,7 @@
 import { ABSENT, KEY_SPACE, OPEN, VALUE_BYTES_MAX, decodeText, keyBytesMax, valueBytesMax } from "./engine.js";
 import { IngotError, typeError } from "./errors.js";
 import { deleteConditions, flag, int64, operation, refuseUnknown, setConditions, ttlMillis, versionNumber, wantsBytes, wholeNumber } from "./options.js";
-import { HeaderGuard, chunksOf, joined } from "./stream.js";
+import { joined } from "./stream.js";
 import { Watcher } from "./watcher.js";
 
 const COUNT_MAX = 0x7fffffff;
@@ -29,11 +29,11 @@ const GET_MANY_BYTES = 1 << 20;
 const SAFE_DIGITS = 15;
 const SAFE_DELTA = 8_000_000_000_000_000n;
 
-// What ingot_log_stats says.
-const LOG_STATS = 15;
+// What ingot_stats and ingot_log_stats say, in their order.
+const STATS = "keys bytes bytesMax version sets deletes expired conflicts watchers".split(" ");
+const LOG_STATS = "state segments logBytes snapshotBytes pendingBytes writtenBytes syncs syncedAt compactions".split(" ");
+const RECOVERED = "snapshotBytes logBytes segments records clean tornBytes".split(" ");
 const LOG_STATES = ["ok", "degraded", "read-only"];
-
-const CHUNK_BYTES = 1 << 20;
 
 /**
  * inside gives another part of this package what it needs to use a store without its
@@ -459,18 +459,12 @@ export class Store {
     const e = this.#e;
     if (e.state !== OPEN) e.refuse();
     const at = e.replyAt(0, e.checked("ingot_stats", this.#h));
-    const read = (i) => e.u64At(at + 8 * i, "a counter");
-    return {
-      keys: read(0),
-      bytes: read(1),
-      bytesMax: read(2),
-      version: read(3),
-      sets: read(4),
-      deletes: read(5),
-      expired: read(6),
-      conflicts: read(7),
-      watchers: read(8),
-    };
+    return this.#counters(STATS, at);
+  }
+
+  // counters reads u64 from a reply, as the properties of these names.
+  #counters(names, at) {
+    return Object.fromEntries(names.map((name, i) => [name, this.#e.u64At(at + 8 * i, "a counter")]));
   }
 
   tick(max = 0) {
@@ -497,14 +491,16 @@ export class Store {
     if (e.state !== OPEN) e.refuse();
     const size = e.checked("ingot_log_stats", this.#h);
     const at = e.replyAt(0, size);
-    const numbers = Array.from({ length: LOG_STATS }, (_, i) => e.u64At(at + 8 * i, "a counter"));
-    const [state, segments, logBytes, snapshotBytes, pendingBytes, writtenBytes, syncs, syncedAt, compactions, ...found] = numbers;
-    const problem = decodeText(e.u8.subarray(at + 8 * LOG_STATS, at + size), "a text", "ERR_INTERNAL");
+    const recoveredAt = at + 8 * LOG_STATS.length;
+    const textAt = recoveredAt + 8 * RECOVERED.length;
+    const log = this.#counters(LOG_STATS, at);
+    const recovered = this.#counters(RECOVERED, recoveredAt);
+    const problem = decodeText(e.u8.subarray(textAt, at + size), "a text", "ERR_INTERNAL");
     return {
-      state: LOG_STATES[state],
-      problem: problem === "" ? undefined : problem,
-      segments, logBytes, snapshotBytes, pendingBytes, writtenBytes, syncs, syncedAt, compactions,
-      recovered: { snapshotBytes: found[0], logBytes: found[1], segments: found[2], records: found[3], clean: found[4] === 1, tornBytes: found[5] },
+      ...log,
+      state: LOG_STATES[log.state],
+      problem: problem || undefined,
+      recovered: { ...recovered, clean: recovered.clean === 1 },
     };
   }
 
@@ -522,33 +518,9 @@ export class Store {
   }
 
   async restore(source) {
-    const e = this.#e;
-    if (e.state !== OPEN) e.refuse();
-    const handle = e.checked("ingot_restore_open", this.#h);
-    const header = new HeaderGuard();
-    try {
-      for await (const chunk of chunksOf(source)) {
-        header.look(chunk);
-        for (let from = 0; from < chunk.length; from += CHUNK_BYTES) {
-          this.#restorePart(handle, chunk.subarray(from, from + CHUNK_BYTES));
-        }
-      }
-      if (e.state !== OPEN) e.refuse(); // closed while the source was read
-      header.check();
-    } catch (error) {
-      if (e.state === OPEN) e.call("ingot_restore_close", handle); // free already after the engine's own errors
-      throw error;
-    }
-    e.checked("ingot_restore_end", handle);
-    this.#changed();
-  }
-
-  #restorePart(handle, part) {
-    const e = this.#e;
-    if (e.state !== OPEN) e.refuse(); // closed while the source was read
-    e.reserve(CHUNK_BYTES);
-    e.u8.set(part, e.area);
-    e.checked("ingot_restore_write", handle, part.length);
+    if (this.#e.state !== OPEN) this.#e.refuse();
+    const { restore } = await import("./persist/restore.js");
+    return restore(this, source);
   }
 
   async close() {

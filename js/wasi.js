@@ -61,12 +61,6 @@ export class Wasi {
       args_get: () => SUCCESS,
       environ_get: () => SUCCESS,
       sched_yield: () => SUCCESS,
-      fd_fdstat_get: () => BADF,
-      fd_fdstat_set_flags: () => BADF,
-      fd_prestat_get: () => BADF,
-      fd_prestat_dir_name: () => BADF,
-      fd_read: () => BADF,
-      fd_close: () => BADF,
       ...this.files?.calls(),
     };
     const wasi = {};
@@ -75,7 +69,7 @@ export class Wasi {
       if (wanted.module !== "wasi_snapshot_preview1" || wanted.kind !== "function") {
         throw new IngotError("ERR_ABI", `the wasm file is not an ingot engine: it imports ${wanted.module}.${wanted.name}`);
       }
-      wasi[wanted.name] = known[wanted.name] ?? (() => NOSYS);
+      wasi[wanted.name] = known[wanted.name] ?? (() => (wanted.name.startsWith("fd_") ? BADF : NOSYS)); // there are no files
     }
     return { ...own, wasi_snapshot_preview1: wasi };
   }

@@ -21,6 +21,7 @@ const BACK_ENDS = {
  * its files and fills the registers of ingot_open in.
  */
 export async function openPersistent({ locked = false, begin, ...options }) {
+  checkPersist(options);
   const { name, persist, dir, sync, syncInterval } = checkedOptions(options);
   const { openFiles } = await BACK_ENDS[persist]();
   const { files, release } = await openFiles({ name, dir, locked }).catch((error) => {
@@ -42,6 +43,17 @@ export async function openPersistent({ locked = false, begin, ...options }) {
     engine?.close();
     await release();
     throw error;
+  }
+}
+
+// checkPersist refuses a place that is none, and options of a store that is kept for one
+// that is not.
+function checkPersist({ persist }) {
+  if (persist === false) {
+    throw new IngotError("ERR_OPTIONS", "dir, sync and syncInterval are for a store that is kept: say where with persist");
+  }
+  if (!Object.hasOwn(BACK_ENDS, persist)) {
+    throw new IngotError("ERR_OPTIONS", `persist is false, "fs", "opfs" or "idb", not ${JSON.stringify(persist)}`);
   }
 }
 
