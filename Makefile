@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js js/environments js/environments/node22 conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-js bench-scale clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-redis bench-js bench-scale clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -111,6 +111,9 @@ bench-sandbox: ## measure wasm tools beside plain wazero and Extism (writes docs
 
 bench-forge: ## measure servers of a forge.yaml beside the bare core and a bare HTTP client (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./forge $(FLAGS)
+
+bench-redis: ## measure state on redis beside bare rueidis (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./redis $(FLAGS)
 
 bench-js: js-build ## compare the npm package with other stores of Node (3 minutes; writes docs/BENCHMARKS.md)
 	@for dir in js/environments js/environments/node22; do (cd $$dir && $(NPM)) || exit 1; done

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -242,9 +243,13 @@ func (m *Manager) Close() error {
 // else an error that says since when they do not. It waits for them at most the
 // Timeout of the Options.
 func (m *Manager) Health(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
+	begun := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
-	if _, err := m.positions(ctx); err != nil {
+	if _, err := m.positions(bounded); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return m.unavailable(begun, err)
+		}
 		return err
 	}
 	for _, b := range m.buckets {
