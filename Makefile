@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js js/environments js/environments/node22 conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-redis bench-js bench-scale clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-redis bench-js bench-scale release clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -122,5 +122,9 @@ bench-js: js-build ## compare the npm package with other stores of Node (3 minut
 bench-scale: ## measure what a server costs as what it holds grows, and one to three servers on one Redis (writes docs/BENCHMARKS.md)
 	@$(GO) -C bench run ./scale $(FLAGS)
 
+release: wasm ## make the archives of a release in dist/ (VERSION=v1.2.3; TARGETS=linux/amd64 for fewer), with SHA256SUMS
+	@test -n "$(VERSION)" || { echo "which version? make release VERSION=v1.2.3"; exit 2; }
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run ./internal/release -version $(VERSION) -out dist $(if $(TARGETS),-targets $(TARGETS))
+
 clean: ## remove what was built
-	rm -rf js/build $(BIN) $(VENV) $(WASM) $(MCP)
+	rm -rf js/build dist $(BIN) $(VENV) $(WASM) $(MCP)

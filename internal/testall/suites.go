@@ -29,7 +29,7 @@ func suites() []suite {
 // another, for minutes under the detector. The suite of all packages runs them.
 var serialTests = []string{
 	"TestWasmStaysSmall", "TestNewAndBuild", "TestFuelDoesNotDependOnYields", "TestFaultsAreFound", "TestExtismPlugin",
-	"TestABIRefusesUnknownHandles", "TestOneToolInFourLanguages", "TestCorpus",
+	"TestABIRefusesUnknownHandles", "TestReleaseIsReproducible", "TestOneToolInFourLanguages", "TestCorpus",
 }
 
 // enginePackages are what runs in every build. The crash tests, of which a processor

@@ -93,6 +93,7 @@ var ladder = map[string][]string{
 	"internal/golden":       {},
 	"internal/tidy":         {},
 	"internal/testall":      {},
+	"internal/release":      {},
 	"conformance":           {"engine"},
 	"conformance/soak":      {},
 	"examples/...":          {"forge"},
