@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -122,6 +123,9 @@ func open(name string, o Options, create func(string) (file, error)) (_ *Log, er
 	l.turn.L = &l.mu
 	if err := l.check(); err != nil {
 		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return nil, fmt.Errorf("opening the audit log %s: %w", name, err)
 	}
 	if l.unlock, err = lock(name + ".lock"); err != nil {
 		return nil, err

@@ -72,6 +72,9 @@ func (a *carried) about(c *config.Config) program.About {
 		}
 	}
 	written(c.State.Path)
+	if c.Audit.Path != "" {
+		written(filepath.Dir(c.Audit.Path))
+	}
 	for i := range c.Resources {
 		if r := &c.Resources[i]; r.Write {
 			written(r.Root)

@@ -397,6 +397,7 @@ var readmeAnswer = map[string]string{
 	"production":       "    {\"value\":1}\n",
 	"telemetry":        "`exit code 1`",
 	"shared-state":     "    {\"value\":1}\n",
+	"team-access":      "    local may not write the key \"own/ada/list\"\n",
 }
 
 // The modules' source, compiled here, answers as the committed modules do.
