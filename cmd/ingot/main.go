@@ -57,7 +57,7 @@
 //
 // # Caveats
 //
-//   - Whoever has a token of a --token-file may do everything. Scopes of OAuth
+//   - Without --access whoever has a token of a --token-file may do everything. Scopes of OAuth
 //     can be asked for tool by tool (--oauth-tool-scope).
 //   - The page is served to everybody; where a token is asked for it asks its
 //     user, and shows nothing of the state before.
