@@ -120,13 +120,19 @@ func (d *deployment) testTasks(t *testing.T) {
 	until(t, `"status":"cancelled"`, func() string { return about(t, c, "tasks/get", id) })
 }
 
-// Who listens at one server hears what is written at another.
-func (d *deployment) testListen(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	frame := `{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["state:///told"]},` +
+// stream is an open subscriptions/listen.
+type stream struct {
+	lines chan string
+}
+
+// listen listens to a key at a server, until the test ends.
+func listen(t *testing.T, p *process, key string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	frame := `{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["state:///` + key + `"]},` +
 		`"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.processes[1].origin+"/mcp", strings.NewReader(frame))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.origin+"/mcp", strings.NewReader(frame))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,21 +145,50 @@ func (d *deployment) testListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Body.Close()
-	lines := bufio.NewScanner(w.Body)
-	hear := func(text string) {
-		t.Helper()
-		for lines.Scan() {
-			if strings.Contains(lines.Text(), text) {
+	s := &stream{make(chan string, 1000)}
+	done := make(chan struct{})
+	go func() { // ends with ctx, or the server
+		defer close(done)
+		defer close(s.lines)
+		defer w.Body.Close()
+		for lines := bufio.NewScanner(w.Body); lines.Scan(); {
+			select {
+			case s.lines <- lines.Text():
+			case <-ctx.Done():
 				return
 			}
 		}
-		t.Fatalf("the stream ends before %q: %v", text, lines.Err())
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	s.hear(t, "subscriptions/acknowledged")
+	return s
+}
+
+// hear waits for a line with a text.
+func (s *stream) hear(t *testing.T, text string) {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		select {
+		case line, ok := <-s.lines:
+			if !ok {
+				t.Fatalf("the stream ends before %q", text)
+			}
+			if strings.Contains(line, text) {
+				return
+			}
+		case <-late:
+			t.Fatalf("%q is not heard", text)
+		}
 	}
-	hear("subscriptions/acknowledged")
+}
+
+// Who listens at one server hears what is written at another.
+func (d *deployment) testListen(t *testing.T) {
+	s := listen(t, d.processes[1], "told")
 	for range 3 {
 		must(t, d.processes[0].origin, "state_set", `{"key":"told","value":"x"}`)
-		hear(`"uri":"state:///told"`)
+		s.hear(t, `"uri":"state:///told"`)
 	}
 }
 

@@ -110,9 +110,13 @@ func (l *load) await(t *testing.T, n int) {
 }
 
 // A master of redis and a server are killed under load: no write that was acknowledged is
-// lost, errors come between a fault and its end only, and a task of the server that was
-// killed has failed.
+// lost, errors come between a fault and its end only, who listened still hears, and a task
+// of the server that was killed has failed.
 func (d *deployment) testFaults(t *testing.T) {
+	streams := map[string]*stream{} // of keys in different parts of the cluster
+	for _, key := range []string{"told/a", "told/b", "told/c", "told/d"} {
+		streams[key] = listen(t, d.processes[1], key)
+	}
 	l := run(t, d.balancer.URL)
 	defer func() { l.stop(); l.running.Wait() }()
 	l.await(t, 20)
@@ -128,6 +132,10 @@ func (d *deployment) testFaults(t *testing.T) {
 	l.await(t, 5)
 	l.enter("redis mended")
 	l.await(t, 20)
+	for key, s := range streams { // who listened before the fault still hears
+		must(t, d.processes[0].origin, "state_set", fmt.Sprintf(`{"key":%q,"value":"x"}`, key))
+		s.hear(t, `"uri":"state:///`+key+`"`)
+	}
 
 	task := begin(t, d.processes[2], "never written")
 	l.enter("server fault")
