@@ -34,6 +34,7 @@ type cacheShard struct {
 
 	mu      sync.RWMutex
 	entries map[string]*cachedEntry
+	writing map[string]int // names that batches under way write: how many do
 	ring    []*cachedEntry
 	hand    int
 	bytes   int64
@@ -57,7 +58,7 @@ func newCache(entries int, bytes int64) *cache {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.entriesMax, s.bytesMax = max(entries/cacheShards, 1), max(bytes/cacheShards, 1)
-		s.entries = map[string]*cachedEntry{}
+		s.entries, s.writing = map[string]*cachedEntry{}, map[string]int{}
 	}
 	return c
 }
@@ -102,7 +103,7 @@ func (c *cache) fill(name string, t ticket, meta state.Meta, value string) {
 	}
 	s.remove(name)
 	// What was counted up makes void the tickets of reads that may be older than this.
-	if c.version(t.hash).Add(1) != t.version+1 || charge > s.bytesMax/4 {
+	if c.version(t.hash).Add(1) != t.version+1 || charge > s.bytesMax/4 || s.writing[name] > 0 {
 		return
 	}
 	for len(s.ring) > 0 && (len(s.ring) >= s.entriesMax || s.bytes+charge > s.bytesMax) {
@@ -124,6 +125,33 @@ func (c *cache) learn(name string, version uint64) {
 	s.mu.RUnlock()
 	if !same {
 		c.drop(name)
+	}
+}
+
+// block keeps the names of a batch out of the cache while it is under way: nobody is
+// to read one of its keys as it is afterwards, and then another as it was before.
+// unblock is its partner.
+func (c *cache) block(names []string) {
+	for _, name := range names {
+		s := c.shard(maphash.String(c.seed, name))
+		s.mu.Lock()
+		s.writing[name]++
+		s.remove(name)
+		s.mu.Unlock()
+	}
+}
+
+// unblock lets the names be kept again, by reads that begin from now on.
+func (c *cache) unblock(names []string) {
+	for _, name := range names {
+		hash := maphash.String(c.seed, name)
+		s := c.shard(hash)
+		s.mu.Lock()
+		c.version(hash).Add(1)
+		if s.writing[name]--; s.writing[name] == 0 {
+			delete(s.writing, name)
+		}
+		s.mu.Unlock()
 	}
 }
 

@@ -165,6 +165,10 @@ func (m *Manager) apply(ctx context.Context, b *bucket, ops []state.Op, batch bo
 		keys = append(keys, b.entries+ops[i].Key)
 		args = appendOp(args, &ops[i])
 	}
+	if m.cache != nil && len(ops) > 1 {
+		m.cache.block(keys[6:])
+		defer m.cache.unblock(keys[6:])
+	}
 	reply, err := m.run(ctx, applyScript, b, keys, args)
 	if m.cache != nil && (err == nil || errors.Is(err, state.ErrUncertain)) {
 		for _, name := range keys[6:] {
