@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-run/ingot/forge/config"
 	"github.com/ingot-run/ingot/internal/command"
 	"github.com/ingot-run/ingot/state"
+	"github.com/ingot-run/ingot/state/redis"
 )
 
 // Bounds of the doctor.
@@ -72,7 +73,13 @@ func (e *examination) state(ctx context.Context) {
 	case e.Config != "" && e.config == nil:
 		// it cannot be known
 	case e.config != nil && e.config.State.Backend == config.BackendRedis:
-		e.redis(ctx)
+		e.redis(ctx, func(ctx context.Context) (state.Manager, error) {
+			return forge.OpenState(ctx, e.config, false, func(string) {})
+		})
+	case e.config == nil && !e.Memory && command.IsURL(e.Data):
+		e.redis(ctx, func(ctx context.Context) (state.Manager, error) {
+			return redis.Open(ctx, redis.Options{URL: e.Data})
+		})
 	case e.config != nil && e.config.State.Backend == config.BackendFile:
 		e.directory(e.config.State.Path)
 	case e.config != nil || e.Memory:
@@ -91,11 +98,11 @@ func (e *examination) state(ctx context.Context) {
 }
 
 // redis connects as the server would, and compares clocks.
-func (e *examination) redis(ctx context.Context) {
-	const check, mend = "redis", "see that it runs and that state.url names its address, user and password; ingot tries again until then"
+func (e *examination) redis(ctx context.Context, open func(context.Context) (state.Manager, error)) {
+	const check, mend = "redis", "see that it runs and that state.url (or $INGOT_DATA) names its address, user and password; ingot tries again until then"
 	ctx, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
-	m, err := forge.OpenState(ctx, e.config, false, func(string) {})
+	m, err := open(ctx)
 	if err != nil {
 		e.fail(check, mend, "%v", err)
 		return

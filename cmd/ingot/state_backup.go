@@ -178,6 +178,9 @@ func (c *stateRestoreCommand) Run(out streams) error {
 	if err != nil {
 		return err
 	}
+	if command.IsURL(c.Data) {
+		return command.Usage("--data (or $INGOT_DATA) is a URL, and a backup is restored into a directory: restore it into one, and move that by ingot state migrate")
+	}
 	if c.Data == "" {
 		if c.Data, err = command.DefaultData("serve"); err != nil {
 			return err
