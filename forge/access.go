@@ -45,8 +45,8 @@ func (p *Project) closeAccess() error {
 	return p.audit.Close()
 }
 
-// Keeper is the guard of the project's server; nil: there are neither rules nor a record.
-func (p *Project) Keeper() *access.Keeper { return p.keeper }
+// denied is how many requests the rules refused; false: there are none.
+func (p *Project) denied() (int64, bool) { return p.keeper.Count() }
 
 // reloadedAccess is what the rules come to that a generation brings; the second value says
 // that they can be put in force.

@@ -46,6 +46,7 @@ func CheckState(c *health.Checks, m state.Manager) {
 // sources are what the metrics ask the project.
 func (p *Project) sources() metrics.Sources {
 	return metrics.Sources{
+		Denied: p.denied,
 		Server: func() metrics.Server {
 			m := p.opened.Forge // a reload does not rename the server
 			return metrics.Server{Name: m.Name, Version: m.Version}

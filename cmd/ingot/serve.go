@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-run/ingot/internal/httpserve"
 	"github.com/ingot-run/ingot/internal/metrics"
 	"github.com/ingot-run/ingot/internal/statetools"
+	"github.com/ingot-run/ingot/internal/telemetry"
 	"github.com/ingot-run/ingot/js"
 	"github.com/ingot-run/ingot/mcp"
 	"github.com/ingot-run/ingot/state"
@@ -30,6 +31,7 @@ type serveCommand struct {
 	httpserve.Flags
 	accessFlags
 	command.StoreFlags
+	command.LogFlags
 	backupFlags
 }
 
@@ -38,6 +40,8 @@ func (c *serveCommand) Help() string {
 	return `MCP is served at /mcp (streamable HTTP, both eras), /sse (HTTP+SSE, for clients of 2024-11-05) and /ws (WebSocket). The same clients may read /metrics (for Prometheus) and /status (JSON). Load balancers may ask /healthz (it lives) and /readyz (it works, and is not stopping) without a token.
 
 SIGTERM and SIGINT end it: /readyz says 503 for the time of --drain, then no new connection is taken, and calls in flight have --drain-timeout to end. A second signal ends it at once.
+
+Where OTEL_EXPORTER_OTLP_ENDPOINT names a collector of OpenTelemetry, calls are traced. docs/OPERATE.md tells of health, metrics, traces and logs.
 
 Several servers may stand on one state on redis (--data redis://…, or a forge.yaml that says so) behind a balancer: what one of them writes is read at each, and tasks, handles and rates are shared. docs/CLUSTER.md says how.
 
@@ -57,7 +61,7 @@ Examples:
 
 // Run serves until ctx ends and what is in flight is answered.
 func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
-	logger := slog.New(slog.NewTextHandler(out.stderr, nil))
+	logger := c.LogFlags.Logger(out.stderr)
 	if c.Backup && c.Access != "" {
 		return command.Usage("--backup does not go with --access: it gives the whole state to everybody who may come in, whatever their roles")
 	}
@@ -79,11 +83,18 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAudit()) }()
-	server, counts, err := newServer(m, &c.Flags, logger)
+	tracer, err := forge.TracerOf(telemetry.Options{ServiceName: "ingot", SampleRatio: 1}, logger)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, tracer.Close()) }()
+	server, counts, err := newServer(m, &c.Flags, tracer, logger)
+	if err != nil {
+		return err
+	}
+	forge.CountSpans(counts, tracer)
 	door.Observe(counts)
+	door.Traced(tracer)
 	if err := c.offer(door, m.Manager, &c.KeyFlag, logger); err != nil {
 		return err
 	}
@@ -103,10 +114,11 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 }
 
 // newServer puts MCP on the state, and counts the calls of its tools.
-func newServer(m *serveState, access *httpserve.Flags, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
+func newServer(m *serveState, access *httpserve.Flags, tracer *telemetry.Tracer, logger *slog.Logger) (*mcp.Server, *metrics.Registry, error) {
 	var tools []string
 	var counted []*metrics.Tool
 	counts := metrics.New(metrics.Sources{
+		Denied: access.Keeper.Count,
 		Server: func() metrics.Server { return metrics.Server{Name: "ingot", Version: command.Version()} }, State: m.Stats, Engine: m.engine,
 	}, logger)
 	server := mcp.NewServer(mcp.Options{
@@ -119,12 +131,12 @@ func newServer(m *serveState, access *httpserve.Flags, logger *slog.Logger) (*mc
 		Logger:       logger,
 		WrapTool: func(t mcp.Tool, h mcp.Handler) mcp.Handler {
 			tools, counted = append(tools, t.Name), append(counted, counts.Tool(t.Name, "native"))
-			return access.WrapTool(t, counted[len(counted)-1].Wrap(h))
+			return tracer.Tool(t.Name, "native", access.WrapTool(t, counted[len(counted)-1].Wrap(h)))
 		},
 	})
 	public := state.Public(m.Manager)
 	seen := guarded(access.Keeper, server, public)
-	statetools.Register(server, seen)
+	statetools.Register(server, tracer.State(seen))
 	statetools.RegisterResources(server, seen, statetools.ResourceOptions{Allow: access.Allow, Watched: public, Logger: logger})
 	counts.Show(counted)
 	return server, counts, access.CheckTools(tools)

@@ -44,11 +44,16 @@ func NewKeeper(p *Policy, r Recorder) *Keeper {
 // Use puts another policy in force: requests that begin from then on are asked by it.
 func (k *Keeper) Use(p *Policy) { k.policy.Store(p) }
 
-// Policy is the policy in force; nil: everything is allowed.
-func (k *Keeper) Policy() *Policy { return k.policy.Load() }
-
 // Denied is how many requests were refused since the start.
 func (k *Keeper) Denied() int64 { return k.denied.Load() }
+
+// Count is Denied for what has a keeper or none; false: there is none.
+func (k *Keeper) Count() (denied int64, ok bool) {
+	if k == nil {
+		return 0, false
+	}
+	return k.Denied(), true
+}
 
 // Begin implements mcp.Guard.
 func (k *Keeper) Begin(context.Context) (record bool, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -202,15 +201,4 @@ func (p *Policy) sharedLocked(made *subject) *usage {
 		}
 	}
 	return &usage{}
-}
-
-// Roles are the names of the roles, in the rules' order.
-func (p *Policy) Roles() (all []string) {
-	if p == nil {
-		return nil
-	}
-	for i := range p.rules.Roles {
-		all = append(all, p.rules.Roles[i].Name)
-	}
-	return slices.Clip(all)
 }

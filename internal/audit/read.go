@@ -104,16 +104,18 @@ func (f *follower) more(yield func(*Entry, []byte) bool) (stopped bool, err erro
 			}
 			f.close()
 		}
-		// All files that there are, without what was given: there may be several new ones.
-		if stopped, err := f.older(yield); err != nil || stopped {
-			return stopped, err
-		}
-		if f.file, err = os.Open(f.name); errors.Is(err, os.ErrNotExist) {
-			return false, nil
-		} else if err != nil {
+		// First the file, then the older ones: whatever is renamed meanwhile is among them.
+		next, err := os.Open(f.name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return false, err
 		}
 		f.part = nil
+		if f.file = next; err != nil {
+			f.file = nil
+		}
+		if stopped, err := f.older(yield); err != nil || stopped || f.file == nil {
+			return stopped, err
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ var (
 
 	descStateUp = desc("state_up", "1 while the state answers, 0 while it does not.")
 
+	descDenied = desc("access_denied_total", "Requests that access rules or quotas refused.")
+
 	descSets      = desc("engine_writes_total", "Entries that were written to the embedded store.")
 	descDeletes   = desc("engine_deletes_total", "Entries that were deleted from the embedded store.")
 	descExpired   = desc("engine_expired_total", "Entries that were removed because their time was over.")

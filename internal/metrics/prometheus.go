@@ -153,6 +153,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			s.module(label(name), stats)
 		}
 	}
+	if from.Denied != nil {
+		if n, ok := from.Denied(); ok {
+			s.count(descDenied, uint64(n))
+		}
+	}
 	if from.Engine != nil {
 		if e, ok := from.Engine(); ok {
 			s.engine(e)

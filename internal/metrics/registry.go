@@ -28,6 +28,8 @@ type Sources struct {
 	State      func(context.Context) (state.Stats, error)
 	// Engine is the store of this process, if the state is one.
 	Engine func() (Engine, bool)
+	// Denied is how many requests the access rules refused, if there are any.
+	Denied func() (int64, bool)
 	// Modules are the WebAssembly modules by what they are called.
 	Modules func() map[string]sandbox.Stats
 	// Guests are the tools of modules, by the names of the tools.
