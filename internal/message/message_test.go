@@ -25,7 +25,7 @@ func TestAsFmt(t *testing.T) {
 		{"%s: %v", []any{io.EOF, io.ErrUnexpectedEOF}},
 		{"nothing went wrong: %v", []any{error(nil)}},
 		{"%d %d %d %d %d %d", []any{-1, int64(math.MinInt64), uint64(math.MaxUint64), uint32(7), uint16(8), byte(9)}},
-		{"%v %v %v", []any{0, int64(math.MaxInt64), math.MinInt64}},
+		{"%v %v %v", []any{0, int64(math.MaxInt64), math.MinInt32}},
 		{"%x %#x %016x %04x", []any{uint64(math.MaxUint64), uint16(0x30), uint64(0xabc), uint64(0x12345)}},
 		{"%x %#x", []any{0, -255}},
 		{"%q %q %q", []any{"", "a\nb", long}},
