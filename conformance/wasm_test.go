@@ -37,6 +37,9 @@ var buildEngine = sync.OnceValues(func() ([]byte, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building engine.wasm: %w\n%s", err, out)
 	}
+	if out, err := exec.Command("go", "run", "../wasm/slim", path).CombinedOutput(); err != nil { // as make does
+		return nil, fmt.Errorf("slimming engine.wasm: %w\n%s", err, out)
+	}
 	return os.ReadFile(path)
 })
 
