@@ -1,5 +1,5 @@
-// Package redistest starts redis servers for tests: one (Single) or a cluster
-// (Cluster), with their data in a directory of the test, and ends them with it. A
+// Package redistest starts redis servers for tests: one (Single), one behind a
+// Sentinel (Sentinel) or a cluster (Cluster), with their data in a directory of the test, and ends them with it. A
 // test may kill a server, freeze it and start it again.
 //
 //	func TestSomething(t *testing.T) {
@@ -30,7 +30,7 @@ import (
 )
 
 // patience bounds every wait.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // Server is a redis-server process.
 type Server struct {
@@ -40,6 +40,7 @@ type Server struct {
 
 	t    testing.TB
 	args []string
+	file string // configuration of a Sentinel; empty for a server
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -123,7 +124,11 @@ func busPort(port int) int {
 // run starts the process and waits until it answers.
 func (s *Server) run() error {
 	var log bytes.Buffer
-	cmd := exec.Command("redis-server", append([]string{"--dir", s.Dir, "--logfile", "redis.log"}, s.args...)...)
+	args := append([]string{"--dir", s.Dir, "--logfile", "redis.log"}, s.args...)
+	if s.file != "" {
+		args = append([]string{s.file, "--sentinel"}, args...)
+	}
+	cmd := exec.Command("redis-server", args...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		return err

@@ -76,6 +76,7 @@ var replies = []struct {
 	{"NOPERM", state.ErrUnavailable, "allow the ACL user the keys of the store, and the commands that the documentation lists"},
 	{"MOVED", state.ErrUnavailable, "the server is a node of a cluster: say redis+cluster://"},
 	{"CROSSSLOT", state.ErrBatch, "the server is a node of a cluster: say redis+cluster://"},
+	{"No such master", state.ErrUnavailable, "the path of the URL names a master that the Sentinels do not watch"},
 	{"unsupported command", state.ErrUnavailable, "the server is older than Redis 7"},
 }
 
