@@ -13,7 +13,7 @@ const bytesMax = 256 * 1024 * 1024;
 const nameDefault = "page";
 const lockTries = 100;
 const lockMillis = 20;
-const storages = { opfs: "private files (OPFS)", idb: "IndexedDB" };
+const storages = { opfs: "OPFS", idb: "IndexedDB" };
 const roles = {
   owner: "Owner: this tab has the files",
   follower: "Follower: another tab has the files, and this one asks it",

@@ -83,7 +83,7 @@ test("a store stays when its tab is loaded anew, and is flushed, compacted and c
   await tab.button("Open").click();
   await tab.opened("Owner: this tab has the files");
   assert.match(tab.page.url(), /#local\/notes$/, "the address opens it again");
-  await says(tab.facts, /Tabs1.*private files \(OPFS\).*Snapshotnone/);
+  await says(tab.facts, /Tabs1.*Kept inOPFS.*Snapshotnone/);
   await tab.pane.set("kept", "one");
   await tab.pane.set("kept", "two");
   await tab.button("Flush").click();
