@@ -106,7 +106,7 @@ func newTestHandler(t *testing.T) http.Handler {
 	}
 	t.Cleanup(func() { door.Close() })
 	m := state.Embed(store)
-	server, _, err := newServer(&serveState{Manager: m, tasks: statetools.NewTasks(m)}, flags, logger)
+	server, _, err := newServer(&serveState{Manager: m, tasks: statetools.NewTasks(m)}, flags, nil, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
