@@ -16,6 +16,7 @@
 //	ingot build [DIR] [--out FILE] [--source DIR]
 //	ingot guest test TOOL.wasm [--json]
 //	ingot validate [FILE] [--json]
+//	ingot health [URL] [--alive]
 //	ingot doctor [--config FILE | --data DIR] [--json]
 //	ingot keygen NAME
 //	ingot sign TOOL.wasm --key NAME.key
@@ -89,6 +90,7 @@ type commands struct {
 	Verify     verifyToolCommand `cmd:"" help:"Check a tool's signature against a public key."`
 	Validate   validateCommand   `cmd:"" help:"Check a forge.yaml: say all that is wrong with it, or what is in it."`
 	Doctor     doctorCommand     `cmd:"" help:"Look whether a server would do well here: configuration, disk, clock, address, keys, redis."`
+	Health     healthCommand     `cmd:"" help:"Ask a running server whether it is ready, or lives."`
 	New        newCommand        `cmd:"" help:"Begin a server or a tool: writes a project that passes its own tests."`
 	Build      buildCommand      `cmd:"" help:"Make one program of a project with a forge.yaml, or a module of a tool."`
 	Guest      guestCommand      `cmd:"" help:"Look after WebAssembly tools."`
