@@ -331,8 +331,9 @@ func TestClientCertificates(t *testing.T) {
 		r.Header.Set("Content-Type", "application/json")
 		w, err := c.client.Do(r)
 		if c.failed != "" {
-			if err == nil || !strings.Contains(err.Error(), c.failed) {
-				t.Errorf("a certificate of others: %v", err)
+			if err == nil { // how it ends is a race between the alert and the end of the connection
+				w.Body.Close()
+				t.Errorf("a certificate of others is let in: %d", w.StatusCode)
 			}
 			continue
 		}
