@@ -29,7 +29,7 @@ import (
 // Sprintf is the text of format and its arguments.
 func Sprintf(format string, args ...any) string {
 	vetted(format, args...)
-	text, _ := sprint(format, args)
+	text, _ := sprint(format, args, nil)
 	return text
 }
 
@@ -37,14 +37,16 @@ func Sprintf(format string, args ...any) string {
 // %w through.
 func Errorf(format string, args ...any) error {
 	vetted(format, args...)
-	text, wrapped := sprint(format, args)
-	return &wrapping{text, wrapped}
+	e := &wrapping{}
+	e.text, e.wrapped = sprint(format, args, e.room[:0])
+	return e
 }
 
 // wrapping is an error that says more about others.
 type wrapping struct {
 	text    string
 	wrapped []error
+	room    [2]error // for wrapped, mostly
 }
 
 func (e *wrapping) Error() string   { return e.text }
@@ -86,9 +88,10 @@ func next(format string) (text string, v verb, rest string) {
 	return format, verb{}, ""
 }
 
-// sprint is the text, and the arguments of %w.
-func sprint(format string, args []any) (text string, wrapped []error) {
-	b := make([]byte, 0, len(format)+64)
+// sprint is the text, and the arguments of %w behind those in wrapped.
+func sprint(format string, args []any, wrapped []error) (string, []error) {
+	var room [256]byte
+	b := room[:0]
 	for {
 		before, v, rest := next(format)
 		b = append(b, before...)

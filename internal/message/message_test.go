@@ -65,9 +65,9 @@ func (e *textError) Error() string { return e.text }
 // (Sprintf would have vet refuse these.)
 func TestMistakesAreSeen(t *testing.T) {
 	type named int
-	text, _ := sprint("%d and %d", []any{named(1)})
+	text, _ := sprint("%d and %d", []any{named(1)}, nil)
 	require.Equal(t, "%!v and %!", text)
-	text, _ = sprint("50%", nil)
+	text, _ = sprint("50%", nil, nil)
 	require.Equal(t, "50%", text)
 }
 
