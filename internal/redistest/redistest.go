@@ -24,7 +24,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -172,7 +171,7 @@ func listening(port int) bool {
 }
 
 // signal sends a signal to the process, if it runs.
-func (s *Server) signal(signal syscall.Signal) (exited chan struct{}) {
+func (s *Server) signal(signal os.Signal) (exited chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.process != nil {
@@ -184,13 +183,13 @@ func (s *Server) signal(signal syscall.Signal) (exited chan struct{}) {
 // Kill ends the server as kill -9 does, and waits until it is gone.
 func (s *Server) Kill() {
 	s.t.Helper()
-	if exited := s.signal(syscall.SIGKILL); exited != nil {
+	if exited := s.signal(os.Kill); exited != nil {
 		<-exited
 	}
 }
 
 func (s *Server) stop() {
-	if exited := s.signal(syscall.SIGKILL); exited != nil {
+	if exited := s.signal(os.Kill); exited != nil {
 		<-exited
 	}
 }
@@ -202,13 +201,6 @@ func (s *Server) Restart() {
 		s.t.Fatal(err)
 	}
 }
-
-// Freeze stops the server as it is: its connections stay and nothing answers. Thaw
-// is its partner.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
-
-// Thaw lets a frozen server go on.
-func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 // URL is the server's for the state backend.
 func (s *Server) URL() string { return "redis://" + s.Address }
