@@ -19,8 +19,8 @@ func (p *Project) openTelemetry(c *config.Config) (err error) {
 	t := &c.Telemetry
 	p.tracer, err = TracerOf(telemetry.Options{
 		Endpoint: t.Endpoint, Headers: t.Headers, SampleRatio: t.SampleRatio, Baggage: t.Baggage,
-		ServiceName: cmp.Or(t.ServiceName, c.Forge.Name), ServiceVersion: c.Forge.Version,
-	}, p.options.Logger)
+		ServiceName: t.ServiceName, ServiceVersion: c.Forge.Version,
+	}, c.Forge.Name, p.options.Logger)
 	if err == nil {
 		p.tracer.Redact(c.Secrets.Redact)
 	}
@@ -29,8 +29,9 @@ func (p *Project) openTelemetry(c *config.Config) (err error) {
 }
 
 // TracerOf makes the tracer of some options and of the environment; nil where neither
-// names a collector. What goes wrong later is logged.
-func TracerOf(o telemetry.Options, logger *slog.Logger) (*telemetry.Tracer, error) {
+// names a collector. name is whose spans they are where neither says. What goes wrong
+// later is logged.
+func TracerOf(o telemetry.Options, name string, logger *slog.Logger) (*telemetry.Tracer, error) {
 	o.ServiceVersion = cmp.Or(o.ServiceVersion, command.Version())
 	o.Problem = func(text string) {
 		logger.Warn("traces were not sent; calls go on, and their spans are dropped", "error", text)
@@ -39,6 +40,7 @@ func TracerOf(o telemetry.Options, logger *slog.Logger) (*telemetry.Tracer, erro
 	if err != nil {
 		return nil, err
 	}
+	o.ServiceName = cmp.Or(o.ServiceName, name)
 	return telemetry.Open(o)
 }
 

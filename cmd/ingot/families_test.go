@@ -181,7 +181,7 @@ func TestMetricsTable(t *testing.T) {
 }
 
 // tabledFile is forgeFile with what else there is to tell of.
-var tabledFile = strings.Replace(forgeFile, "  - {type: metrics}\n", "  - {type: metrics}\n  - {type: ratelimit, requests: 1000, per: 1s}\n", 1)
+var tabledFile = strings.Replace(forgeFile, "  - {type: metrics}\n", "  - {type: metrics}\n  - {type: ratelimit, requests: 1000, per: 1s}\n", 1) + "telemetry: {endpoint: 'http://127.0.0.1:1'}\n"
 
 // table are the metrics as the rows of a table.
 func table(all families) string {

@@ -83,7 +83,7 @@ func (c *serveCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAudit()) }()
-	tracer, err := forge.TracerOf(telemetry.Options{ServiceName: "ingot", SampleRatio: 1}, logger)
+	tracer, err := forge.TracerOf(telemetry.Options{SampleRatio: 1}, "ingot", logger)
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,7 @@ func Run(ctx context.Context, archive []byte, args []string, stdin io.Reader, st
 type serveCommand struct {
 	Listen string `placeholder:"HOST:PORT" help:"Address to listen on, in place of the one that the project names; port 0 takes a free one. One that other machines can reach needs --token-file or --oauth-issuer."`
 	httpserve.Flags
+	command.LogFlags
 	dataFlag
 }
 
@@ -92,7 +93,7 @@ func (c *serveCommand) Run(ctx context.Context, p *project, out streams) (err er
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	return Serve(ctx, file, Serving{
-		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: slog.New(slog.NewTextHandler(out.stderr, nil)),
+		Listen: c.Listen, Access: &c.Flags, Stdin: out.stdin, Stdout: out.stdout, Logger: c.LogFlags.Logger(out.stderr),
 	})
 }
 
