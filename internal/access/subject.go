@@ -100,7 +100,10 @@ func rightIn(rules []StateRule, key string) Right {
 
 // behind is the first text that comes after all that begin with prefix; false: none.
 func behind(prefix string) (string, bool) {
-	end := strings.TrimRight(prefix, "\xff")
+	end := prefix
+	for len(end) > 0 && end[len(end)-1] == 0xff { // strings.TrimRight would cut every byte that is no UTF-8
+		end = end[:len(end)-1]
+	}
 	if end == "" {
 		return "", false
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed" // the scripts
 	"fmt"
-	"strings"
 
 	"github.com/ingot-run/ingot/state"
 	"github.com/redis/rueidis"
@@ -143,7 +142,9 @@ func (m *Manager) index(ctx context.Context, b *bucket, prefix, after string, n 
 // prefixEnd is the first string behind all that begin with prefix, or empty when
 // there is none.
 func prefixEnd(prefix string) string {
-	prefix = strings.TrimRight(prefix, "\xff")
+	for len(prefix) > 0 && prefix[len(prefix)-1] == 0xff { // strings.TrimRight would cut every byte that is no UTF-8
+		prefix = prefix[:len(prefix)-1]
+	}
 	if prefix == "" {
 		return ""
 	}
