@@ -99,7 +99,7 @@ func TestSlots(t *testing.T) {
 }
 
 func TestPrefixEnd(t *testing.T) {
-	for prefix, end := range map[string]string{"": "", "a": "b", "a\xff": "b", "\xff\xff": "", "a\x00": "a\x01", "ab": "ac"} {
+	for prefix, end := range map[string]string{"": "", "a": "b", "a\xff": "b", "\xff\xff": "", "a\x00": "a\x01", "ab": "ac", "\xfe": "\xff", "a\xc3\xff": "a\xc4", "a\x80\xff\xff": "a\x81"} {
 		require.Equal(t, end, prefixEnd(prefix), "%q", prefix)
 	}
 }
