@@ -126,5 +126,8 @@ release: wasm ## make the archives of a release in dist/ (VERSION=v1.2.3; TARGET
 	@test -n "$(VERSION)" || { echo "which version? make release VERSION=v1.2.3"; exit 2; }
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(GO) run ./internal/release -version $(VERSION) -out dist $(if $(TARGETS),-targets $(TARGETS))
 
+bench-operate: ## measure what metrics, traces and a record cost a server (writes docs/BENCHMARKS.md)
+	@$(GO) -C bench run ./operate $(FLAGS)
+
 clean: ## remove what was built
 	rm -rf js/build dist $(BIN) $(VENV) $(WASM) $(MCP)
