@@ -23,8 +23,8 @@ import (
 //	        12  4  deferreturn   32  4  compilation unit       44     4 each: pcdata
 //	        16  4  stack sizes   36  4  first line                    4 each: funcdata
 //
-// A pcdata is the offset of a table by instruction, 0 for none; a funcdata one behind
-// go:func.*, which begins where the functions end.
+// A pcdata is the offset of a table by instruction, 0 for none; a funcdata one behind the
+// symbol go:func.*, which begins where the functions end.
 const (
 	headerMagic = "\xf1\xff\xff\xff\x00\x00\x01\x08"
 
