@@ -16,7 +16,7 @@ import (
 var errLocked = fault.New(fault.Denied, "locked with guarded-secret")
 
 func init() {
-	Handle("test::locked", func(context.Context, noteArguments) (any, error) { return nil, errLocked })
+	Handle("test::locked", func(context.Context, struct{}) (any, error) { return nil, errLocked })
 }
 
 // The resources of modules are under the rules of the file's own.

@@ -163,3 +163,28 @@ func eras(t *testing.T, test func(t *testing.T, modern bool)) {
 		t.Run(map[bool]string{false: "legacy", true: "modern"}[modern], func(t *testing.T) { test(t, modern) })
 	}
 }
+
+// listen asks to be told of changes of resources.
+func (p *peer) listen(uris ...string) (bad string) {
+	p.t.Helper()
+	if p.modern {
+		quoted, err := json.Marshal(uris)
+		require.NoError(p.t, err)
+		id := p.send("subscriptions/listen", fmt.Sprintf(`"notifications":{"resourceSubscriptions":%s}`, quoted))
+		for {
+			if got, _, bad := p.message(); got == id {
+				return bad
+			}
+			if len(p.told) > 0 && strings.HasPrefix(p.told[len(p.told)-1], "notifications/subscriptions/acknowledged") {
+				p.told = p.told[:len(p.told)-1]
+				return ""
+			}
+		}
+	}
+	for _, uri := range uris {
+		if _, bad := p.ask("resources/subscribe", fmt.Sprintf(`"uri":%q`, uri)); bad != "" {
+			return bad
+		}
+	}
+	return ""
+}

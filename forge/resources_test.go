@@ -20,6 +20,7 @@ import (
 
 	"github.com/ingot-run/ingot/forge/fault"
 	"github.com/ingot-run/ingot/mcp"
+	"github.com/ingot-run/ingot/state"
 )
 
 // What the function res::notes was told to write, and how often it was asked.
@@ -451,31 +452,6 @@ func TestReadingIsGuarded(t *testing.T) {
 	})
 }
 
-// listen asks to be told of changes of resources.
-func (p *peer) listen(uris ...string) (bad string) {
-	p.t.Helper()
-	if p.modern {
-		quoted, err := json.Marshal(uris)
-		require.NoError(p.t, err)
-		id := p.send("subscriptions/listen", fmt.Sprintf(`"notifications":{"resourceSubscriptions":%s}`, quoted))
-		for {
-			if got, _, bad := p.message(); got == id {
-				return bad
-			}
-			if len(p.told) > 0 && strings.HasPrefix(p.told[len(p.told)-1], "notifications/subscriptions/acknowledged") {
-				p.told = p.told[:len(p.told)-1]
-				return ""
-			}
-		}
-	}
-	for _, uri := range uris {
-		if _, bad := p.ask("resources/subscribe", fmt.Sprintf(`"uri":%q`, uri)); bad != "" {
-			return bad
-		}
-	}
-	return ""
-}
-
 func TestChangesAreTold(t *testing.T) {
 	p, dir := resources(t)
 	eras(t, func(t *testing.T, modern bool) {
@@ -519,7 +495,7 @@ func TestListenersOutliveAReload(t *testing.T) {
 	require.Contains(t, c.hear("resources/updated"), `"docs:///a.txt"`, "it is another file now")
 	require.Contains(t, c.read("docs:///a.txt"), `"text":"another"`)
 	require.Empty(t, c.listen("kv:///x"))
-	_, err = p.state.Set(t.Context(), "a/x", []byte("1"), stateNow)
+	_, err = p.state.Set(t.Context(), "a/x", []byte("1"), state.SetOptions{})
 	require.NoError(t, err)
 	require.Contains(t, c.hear("resources/updated"), `"kv:///x"`)
 }

@@ -174,7 +174,7 @@ func TestStateIsShown(t *testing.T) {
 	require.Contains(t, c.call("fetch", `{}`), "127.0.0.1:1 cannot be reached")
 	c.call("set", `{"key":"path","value":".."}`)
 	require.Contains(t, c.call("fetch", `{}`), `a path with "." or ".."`)
-	_, err := p.state.Set(t.Context(), "a/text", make([]byte, shownBytesMax+1), stateNow)
+	_, err := p.state.Set(t.Context(), "a/text", make([]byte, shownBytesMax+1), state.SetOptions{})
 	require.NoError(t, err)
 	require.Contains(t, c.call("show", `{"x":"a"}`), "at most 1048576 can be shown")
 }

@@ -2,12 +2,6 @@
 
 package forge
 
-import (
-	"syscall"
-
-	"github.com/ingot-run/ingot/state"
-)
-
-var stateNow = state.SetOptions{}
+import "syscall"
 
 func mkfifo(name string) error { return syscall.Mkfifo(name, 0o600) }
