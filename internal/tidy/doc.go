@@ -1,6 +1,7 @@
 // Package tidy holds tests of the source itself: that imports point down the
 // ladder of docs/ARCHITECTURE.md, for linux, js and wasip1 alike; that
-// functions and files stay short; and that every package says what it is.
+// functions and files stay short; that every package says what it is; and that
+// the tests which the documents name exist.
 //
 // There is nothing to call. Run it with
 //
