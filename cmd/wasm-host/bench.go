@@ -85,7 +85,8 @@ func (c *benchCommand) checkArguments(module *sandbox.Module) error {
 	return nil // the call says that there is no such tool
 }
 
-// measure calls the tool until the time is over or a call fails.
+// measure calls the tool until the time is over or a call fails, and once by each caller
+// however short the time is.
 func (c *benchCommand) measure(ctx context.Context, module *sandbox.Module, request sandbox.CallRequest) ([]time.Duration, error) {
 	var mu sync.Mutex // guards all and failed
 	var all []time.Duration
@@ -96,7 +97,7 @@ func (c *benchCommand) measure(ctx context.Context, module *sandbox.Module, requ
 		callers.Go(func() {
 			var mine []time.Duration
 			var err error
-			for begun := time.Now(); begun.Before(end) && err == nil && len(mine) < durationsKept; {
+			for begun := time.Now(); err == nil && (len(mine) == 0 || begun.Before(end) && len(mine) < durationsKept); {
 				_, err = module.Call(ctx, request)
 				now := time.Now()
 				mine = append(mine, now.Sub(begun))

@@ -73,6 +73,7 @@ func TestRun(t *testing.T) {
 		"inspect":             {args: []string{"inspect", sha256Path}, stdout: `"abi": "native/1"`},
 		"inspect a broken":    {args: []string{"inspect", broken}, code: 1, stderr: "bad module"},
 		"bench":               {args: []string{"bench", sha256Path, "--args", `{"text":"a"}`, "--for", "10ms", "--parallel", "2"}, stdout: "fuel a call"},
+		"bench, a moment":     {args: []string{"bench", sha256Path, "--args", `{"text":"a"}`, "--for", "1ns", "--parallel", "2"}, stdout: " 2, "},
 		"bench, bad args":     {args: []string{"bench", sha256Path}, code: 1, stderr: "--args: "},
 		"bench, a failure":    {args: []string{"bench", hostilePath, "--args", `{"mode":"trap"}`}, code: 1, stderr: "trap"},
 		"bench, no time":      {args: []string{"bench", sha256Path, "--for", "0s"}, code: 2, stderr: "--for (0s)"},
