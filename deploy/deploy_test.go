@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -278,6 +279,76 @@ func TestCompose(t *testing.T) {
 		s.stop(t)
 	}
 	require.Equal(t, texts(t, at(t, all[0], "services", "valkey", "command"))[0], "valkey-server")
+}
+
+// The entry for the MCP registry keeps to its schema (registry/internal/validators/schemas/
+// 2025-12-11.json, of which these are the rules that the entry meets), has the version of
+// the npm package, and says how to start and reach the server that there is.
+func TestServerJSON(t *testing.T) {
+	type named struct{ Type, Name, Value string }
+	var entry, npm struct {
+		Schema                            string `json:"$schema"`
+		Name, Title, Description, Version string
+		Packages                          []struct {
+			RegistryType, Identifier, RuntimeHint string
+			RuntimeArguments, PackageArguments    []named
+			EnvironmentVariables                  []struct {
+				Name                 string
+				IsRequired, IsSecret bool
+			}
+			Transport struct {
+				Type, URL string
+				Headers   []named
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(read(t, "server.json")), &entry))
+	require.NoError(t, json.Unmarshal([]byte(read(t, "../js/package.json")), &npm))
+	require.Contains(t, entry.Schema, "/2025-12-11/")
+	require.Regexp(t, `^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$`, entry.Name)
+	require.Equal(t, npm.Version, entry.Version)
+	for _, text := range []string{entry.Description, entry.Title} {
+		require.True(t, text != "" && len(text) <= 100, text)
+	}
+	require.Len(t, entry.Packages, 1)
+	p := entry.Packages[0]
+	require.Equal(t, "oci", p.RegistryType)
+	require.True(t, strings.HasSuffix(p.Identifier, "/ingot:"+entry.Version), p.Identifier)
+	require.Equal(t, "--publish", p.RuntimeArguments[0].Name)
+	require.True(t, strings.HasSuffix(p.RuntimeArguments[0].Value, ":7070"), "which the image listens on")
+	require.Contains(t, read(t, "Dockerfile"), "EXPOSE 7070")
+	volume, folder, _ := strings.Cut(p.RuntimeArguments[1].Value, ":")
+	require.NotEmpty(t, volume)
+	require.Contains(t, read(t, "Dockerfile"), "VOLUME "+folder)
+
+	const token = "an example of a token, of 32 characters and more"
+	require.Equal(t, "INGOT_TOKEN", p.EnvironmentVariables[0].Name)
+	require.True(t, p.EnvironmentVariables[0].IsRequired && p.EnvironmentVariables[0].IsSecret)
+	t.Setenv(p.EnvironmentVariables[0].Name, strings.ReplaceAll(token, " ", "-"))
+	var args []string
+	for _, a := range p.PackageArguments {
+		require.Equal(t, "positional", a.Type)
+		args = append(args, a.Value)
+	}
+	s := start(t, args)
+	defer s.stop(t)
+	require.Equal(t, "streamable-http", p.Transport.Type)
+	_, path, ok := strings.Cut(p.Transport.URL, "{port}")
+	require.True(t, ok)
+	ask := func(authorization string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.origin+path, strings.NewReader(
+			`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`))
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		r.Header.Set(p.Transport.Headers[0].Name, authorization)
+		w, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer w.Body.Close()
+		return w.StatusCode
+	}
+	require.Equal(t, http.StatusOK, ask(strings.Replace(p.Transport.Headers[0].Value, "{INGOT_TOKEN}", os.Getenv("INGOT_TOKEN"), 1)))
+	require.Equal(t, http.StatusUnauthorized, ask("Bearer another"))
 }
 
 func TestUnit(t *testing.T) {
