@@ -18,7 +18,7 @@ CRASH   ?= 1
 # file; package.json pins exact versions.
 NODE_DIRS := js js/environments js/environments/node22 conformance conformance/clients/node conformance/official web/test
 
-.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-redis bench-js bench-scale release clean help
+.PHONY: run test build wasm js-build tools node-deps clients-deps conformance soak soak-engine crash fuzz bench-mcp bench-http bench-engine bench-hash bench-durability bench-sandbox bench-forge bench-redis bench-js bench-scale bench-operate release clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
