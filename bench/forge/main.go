@@ -21,7 +21,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -34,12 +33,7 @@ const sectionName = "bench-forge"
 // benchmarks are those that are run.
 const benchmarks = "^Benchmark(Pipelined|Dispatch|Chain|Open|Page|HTTP)$"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { report.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o := report.Options{Name: sectionName, Rounds: 7, Phase: time.Second}

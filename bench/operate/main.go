@@ -21,7 +21,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -31,12 +30,7 @@ import (
 // sectionName is the name of this command's section in docs/BENCHMARKS.md.
 const sectionName = "bench-operate"
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { report.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o := report.Options{Name: sectionName, Rounds: 9, Phase: 500 * time.Millisecond}

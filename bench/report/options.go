@@ -1,11 +1,13 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -116,6 +118,14 @@ func (o *Options) Publish(section string, stdout io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "\nwritten to", o.Out)
 	return nil
+}
+
+// Main runs a command until it ends or is interrupted, and exits with its code.
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // Exit says on stderr what err is and returns the exit code of the command name:
