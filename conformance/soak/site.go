@@ -22,6 +22,7 @@ const (
 	readyWithin = time.Minute // for a server to answer
 	endWithin   = time.Minute // for a server to end that was told to
 	logTail     = 4 << 10     // of its output, shown with a fault
+	logKept     = 1 << 20     // of its output, looked through: guests flood it
 )
 
 // phase counts how often something has gone down and come up: odd is down.
@@ -210,8 +211,8 @@ func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.b = append(t.b, b...)
-	if over := len(t.b) - 2*logTail; over > 0 {
-		t.b = bytes.Clone(t.b[over+logTail:])
+	if len(t.b) > 2*logKept {
+		t.b = bytes.Clone(t.b[len(t.b)-logKept:])
 	}
 	return len(b), nil
 }

@@ -68,6 +68,25 @@ func TestLedger(t *testing.T) {
 	require.False(t, l.auditSum(1))
 }
 
+// A flood does not wash away what is looked for.
+func TestTail(t *testing.T) {
+	log := &tail{}
+	line := []byte(strings.Repeat("x", 100) + "\n")
+	for range 3 * logKept / len(line) {
+		_, err := log.Write(line)
+		require.NoError(t, err)
+	}
+	_, err := log.Write([]byte("the word\n"))
+	require.NoError(t, err)
+	for range logKept/len(line) - 1 {
+		_, err := log.Write(line)
+		require.NoError(t, err)
+	}
+	require.True(t, log.contains("the word"))
+	require.LessOrEqual(t, len(log.String()), logTail)
+	require.LessOrEqual(t, len(log.b), 2*logKept+len(line))
+}
+
 // What is not excused is a fault: a site whose server answers nothing as it should.
 func TestFaultsAreReported(t *testing.T) {
 	s := &site{name: "broken", tally: newTally(), ledger: newLedger()}
