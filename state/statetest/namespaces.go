@@ -244,14 +244,18 @@ func testPublic(t *testing.T, open Opener) {
 	deleted, err := public.Clear(background, "")
 	require.NoError(t, err)
 	require.Equal(t, len(want), deleted)
-	var heard []string
-	for range want {
-		heard = append(heard, next(t, w).Key)
-	}
-	require.ElementsMatch(t, want, heard, "the write to s000 is not heard, and events are in order for each key alone")
+	require.ElementsMatch(t, want, heard(t, w, len(want)), "the write to s000 is not heard, and events are in order for each key alone")
 	left := map[string]string{}
 	for _, key := range keys(t, m, state.ListOptions{}) {
 		left[key] = value(t, m, key)
 	}
 	require.Equal(t, slices.Sorted(maps.Keys(secret)), slices.Sorted(maps.Keys(left)))
+}
+
+// heard are the keys of the next n events.
+func heard(t *testing.T, w state.Watcher, n int) (all []string) {
+	for range n {
+		all = append(all, next(t, w).Key)
+	}
+	return all
 }
