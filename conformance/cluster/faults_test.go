@@ -98,14 +98,38 @@ func (l *load) await(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(2 * patience); ; time.Sleep(10 * time.Millisecond) {
 		l.mu.Lock()
-		least, phase := slices.Min(l.since), l.phase
+		least, phase, since := slices.Min(l.since), l.phase, slices.Clone(l.since)
 		l.mu.Unlock()
 		if least >= n {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s: some writer gets no answers: %v", phase, l.since)
+			t.Fatalf("%s: some writer gets no answers: %v", phase, since)
 		}
+	}
+}
+
+// settle waits until nothing has failed for a second, which is twice the longest that a
+// server stays away from one that failed it.
+func (l *load) settle(t *testing.T) {
+	t.Helper()
+	failures := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		clear(l.since)
+		return l.counts[l.phase].failed
+	}
+	for end, before := time.Now().Add(2*patience), -1; ; {
+		now := failures()
+		if now == before {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("writes go on to fail: %d so far", now)
+		}
+		before = now
+		time.Sleep(time.Second)
+		l.await(t, 5)
 	}
 }
 
@@ -129,7 +153,7 @@ func (d *deployment) testFaults(t *testing.T) {
 	until(t, "3 masters", func() string { return fmt.Sprintf("%d masters", len(d.nodes.Masters())) })
 	killed.Restart()
 	d.nodes.AwaitHealthy()
-	l.await(t, 5)
+	l.settle(t)
 	l.enter("redis mended")
 	l.await(t, 20)
 	for key, s := range streams { // who listened before the fault still hears
@@ -140,7 +164,7 @@ func (d *deployment) testFaults(t *testing.T) {
 	task := begin(t, d.processes[2], "never written")
 	l.enter("server fault")
 	d.processes[2].kill()
-	l.await(t, 5)
+	l.settle(t)
 	l.enter("server gone")
 	l.await(t, 20)
 	until(t, `"status":"failed"`, func() string { return about(t, d.processes[0], "tasks/get", task) })

@@ -133,8 +133,19 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// gone reports whether the process has ended.
+func (p *process) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // balancer sends each request to the next server. One that takes no connections is left
-// out for that request; what was sent to one that dies meanwhile is an error.
+// out for that request, and one that is known to be gone for all (another program may
+// listen on its port by then); what was sent to one that dies meanwhile is an error.
 type balancer struct {
 	*httptest.Server
 	processes []*process
@@ -162,6 +173,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	first := int(b.next.Add(1))
 	for i := range b.processes {
 		p := b.processes[(first+i)%len(b.processes)]
+		if p.gone() {
+			continue
+		}
 		request, err := http.NewRequestWithContext(r.Context(), r.Method, p.origin+r.URL.Path, bytes.NewReader(body))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

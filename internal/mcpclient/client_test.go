@@ -204,11 +204,15 @@ func TestSubscribeIsGivenUp(t *testing.T) {
 	}
 }
 
+// No more calls are open at once than a session may have over HTTP (MaxPerSession).
 func TestManyAtOnce(t *testing.T) {
 	each(t, mcpclient.Options{}, func(t *testing.T, c *mcpclient.Client, _ *mcp.Server) {
 		var group sync.WaitGroup
+		places := make(chan struct{}, 32)
 		for i := range 200 {
+			places <- struct{}{}
 			group.Go(func() {
+				defer func() { <-places }()
 				want := fmt.Sprintf(`{"n":%d}`, i)
 				r, err := c.CallTool(t.Context(), "echo", json.RawMessage(want), nil)
 				if assert.NoError(t, err) {

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,8 @@ type Nodes struct {
 
 // Cluster starts a cluster of so many masters (at least 3), with so many replicas for
 // each, and waits until it serves all slots and every replica follows its master. A
-// master that is silent for two seconds is replaced.
+// master that is silent for five seconds is replaced: a busy machine may stop one for
+// two. What a node wrote survives its kill, and not that of the machine.
 func Cluster(t testing.TB, masters, replicasEach int, options ...string) *Nodes {
 	t.Helper()
 	c := &Nodes{t: t}
@@ -61,23 +63,30 @@ func Cluster(t testing.TB, masters, replicasEach int, options ...string) *Nodes 
 func startNode(t testing.TB, options []string) *Server {
 	t.Helper()
 	return start(t, append([]string{
-		"--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "yes", "--appendfsync", "everysec",
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "5000", "--appendonly", "yes", "--appendfsync", "no",
 		"--repl-diskless-sync-delay", "0", "--cluster-allow-replica-migration", "no",
 	}, options...))
 }
 
-// AwaitHealthy waits until all nodes are up and agree that every slot is served, and
-// every replica follows its master.
+// AwaitHealthy waits until all nodes are up and agree that every slot is served and by
+// which, and every replica follows its master.
 func (c *Nodes) AwaitHealthy() {
 	c.t.Helper()
 	c.await("the cluster serves all slots", func() bool {
-		for _, s := range c.Servers {
+		var first string
+		for i, s := range c.Servers {
 			info, err := s.Do("CLUSTER", "INFO")
 			if err != nil || !strings.Contains(fmt.Sprint(info), "cluster_state:ok") {
 				return false
 			}
 			nodes, err := s.Do("CLUSTER", "NODES")
 			if err != nil || strings.Contains(fmt.Sprint(nodes), "fail") || strings.Contains(fmt.Sprint(nodes), "handshake") {
+				return false
+			}
+			if i == 0 {
+				first = owners(fmt.Sprint(nodes))
+			}
+			if owners(fmt.Sprint(nodes)) != first {
 				return false
 			}
 			replication, err := s.Do("INFO", "replication")
@@ -88,6 +97,18 @@ func (c *Nodes) AwaitHealthy() {
 		}
 		return true
 	})
+}
+
+// owners says which node has which slots, from what a node answers to CLUSTER NODES.
+func owners(nodes string) string {
+	var all []string
+	for line := range strings.Lines(nodes) {
+		if fields := strings.Fields(line); len(fields) > 8 { // id, address, flags, ..., slots
+			all = append(all, fields[0]+" "+strings.Join(fields[8:], " "))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
 }
 
 // Masters are the nodes that are masters now, as the first that answers sees it.
