@@ -187,7 +187,7 @@ func (d *deployment) testFaults(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("lost acknowledged writes: %d of %d", lost, len(l.acked))
+	t.Logf("acknowledged writes: %d, of them not there: %d", len(l.acked), lost)
 	if lost > 0 {
 		t.Errorf("%d acknowledged writes are lost", lost)
 	}

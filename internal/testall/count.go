@@ -52,9 +52,19 @@ func countNode(output string) (c counts) {
 	return c
 }
 
-// readable turns `go test -json` output into the text of what failed, and cuts
-// other output to its end.
+// readable is failureText, cut to its end.
 func readable(output string) string {
+	const shownBytes = 20_000
+	text := failureText(output)
+	if len(text) > shownBytes {
+		text = "…\n" + text[len(text)-shownBytes:]
+	}
+	return text
+}
+
+// failureText turns `go test -json` output into the text of what failed; other output it
+// leaves as it is.
+func failureText(output string) string {
 	var failed, plain strings.Builder
 	outputs := map[string]*strings.Builder{}
 	for line := range strings.Lines(output) {
@@ -75,12 +85,7 @@ func readable(output string) string {
 			plain.WriteString(e.Output)
 		}
 	}
-	const shownBytes = 20_000
-	text := plain.String() + failed.String()
-	if len(text) > shownBytes {
-		text = "…\n" + text[len(text)-shownBytes:]
-	}
-	return text
+	return plain.String() + failed.String()
 }
 
 // tableRows returns the rows of tables in the output of `go test -json`.

@@ -14,6 +14,11 @@
 // that runs no test fails. One that could not look, as govulncheck without its
 // database, is skipped everywhere, with a line that says so: no change of the code
 // mends that.
+//
+// A few tests that fail are run again by themselves: a Go test has to pass three times,
+// a suite of Node once. They count as passed then, and the end of the run names them as
+// unsteady. A race, a panic, a lost write, a leak, a finding of a fuzzer and what does
+// not build are failures whatever follows.
 package main
 
 import (
@@ -66,6 +71,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	total, failed := runAll(ctx, chosen, *jobs, stdout)
 	fmt.Fprintln(stdout)
+	if len(total.unsteady) > 0 {
+		fmt.Fprintf(stdout, "unsteady, to be mended (failed once, passed by themselves): %s\n", strings.Join(total.unsteady, ", "))
+	}
 	if len(failed) > 0 {
 		fmt.Fprintf(stdout, "failed suites: %s\n", strings.Join(failed, ", "))
 	}
@@ -134,13 +142,18 @@ type suite struct {
 	unchecked  map[string]string          // what a failure's output has when it could not look, and what is said then: it is skipped
 }
 
-// counts are numbers of tests.
-type counts struct{ passed, failed, skipped int }
+// counts are numbers of tests, and the names of those among the passed that failed at
+// first.
+type counts struct {
+	passed, failed, skipped int
+	unsteady                []string
+}
 
 func (c *counts) add(o counts) {
 	c.passed += o.passed
 	c.failed += o.failed
 	c.skipped += o.skipped
+	c.unsteady = append(c.unsteady, o.unsteady...)
 }
 
 // run runs the suite, says how it went, and shows the output when it failed.
@@ -177,8 +190,14 @@ func (s suite) run(ctx context.Context, stdout io.Writer) counts {
 	if s.tables {
 		io.WriteString(stdout, tableRows(string(output)))
 	}
-	if c.failed > 0 {
-		fmt.Fprintf(stdout, "   command: %s (%v)\n%s\n", strings.Join(s.command, " "), err, readable(string(output)))
+	if c.failed == 0 {
+		return c
+	}
+	fmt.Fprintf(stdout, "   command: %s (%v)\n%s\n", strings.Join(s.command, " "), err, readable(string(output)))
+	if c.unsteady = s.again(ctx, string(output), stdout); len(c.unsteady) > 0 {
+		fmt.Fprintf(stdout, "   unsteady, passed by itself: %s\n", strings.Join(c.unsteady, ", "))
+		c.passed += c.failed
+		c.failed = 0
 	}
 	return c
 }
