@@ -26,11 +26,12 @@ type Conn struct {
 
 	receiving sync.Mutex // held during a whole Receive
 
-	reading sync.Mutex  // held while a message is handled, but not while that waits
-	in      *reader     // guarded by reading, as is what follows
-	current request     // the one that is handled
-	call    CallRequest // of the inline tool that runs
-	frames  []byte      // answers of the reading goroutine, not yet written
+	reading sync.Mutex   // held while a message is handled, but not while that waits
+	in      *reader      // guarded by reading, as is what follows
+	current request      // the one that is handled
+	call    CallRequest  // of the inline tool that runs
+	frames  []byte       // answers of the reading goroutine, not yet written
+	held    []heldAnswer // those of them that wait for a guard; in order
 
 	listens map[string]*listener // by idKey
 
@@ -167,6 +168,9 @@ func (c *Conn) Close() {
 
 // flush hands the reading goroutine's answers to the writer.
 func (c *Conn) flush() {
+	if len(c.held) > 0 {
+		c.server.guard.commit(c)
+	}
 	if c.ctx.Err() == nil && len(c.frames) > 0 {
 		c.out.write(c.frames)
 	}
@@ -229,7 +233,11 @@ func (c *Conn) request(m *message) *wireError {
 		c.timed--
 		defer r.tool.clock(c.server, time.Now())
 	}
+	from := len(c.frames)
 	c.frames = append(c.server.respond(c.ctx, r, &c.call, c.frames), '\n')
+	if r.holds {
+		c.hold(from, r)
+	}
 	return nil
 }
 

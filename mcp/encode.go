@@ -76,9 +76,10 @@ func appendOneLine(dst, raw []byte) []byte {
 // section 5 would send null where the id could not be read, but in MCP an id is
 // never null (basic/index, "Requests"), and its clients refuse such a message.
 func appendError(dst, id []byte, e *wireError) []byte {
-	dst = append(dst, `{"jsonrpc":"2.0"`...)
 	if id != nil {
-		dst = append(append(dst, `,"id":`...), id...)
+		dst = append(append(dst, answerHead...), id...)
+	} else {
+		dst = append(dst, `{"jsonrpc":"2.0"`...)
 	}
 	return append(appendErrorObject(append(dst, `,"error":`...), e), '}')
 }

@@ -38,6 +38,18 @@ type Guard interface {
 	Waits() bool
 }
 
+// Committer is a Guard that can record many requests in one go: those of a connection
+// whose answers leave together.
+type Committer interface {
+	Guard
+	// Hold is Record for an answer that does not leave before a Commit that begins
+	// after Hold has returned.
+	Hold(ctx context.Context, r *Record) error
+	// Commit sees to what was held before it. Its error takes the place of the answers
+	// that wait for it.
+	Commit() error
+}
+
 // Record is one request and what became of it. Its slices are good until
 // Guard.Record returns.
 type Record struct {
@@ -60,15 +72,48 @@ type Record struct {
 //
 // It is a method and no option, so that a build that calls it not does not carry it.
 func (s *Server) SetGuard(g Guard) {
-	s.guard = &guarding{guard: g, respond: (*Server).respondGuarded, listen: (*Server).listenGuarded, complete: shownCompletions}
+	committer, _ := g.(Committer)
+	s.guard = &guarding{
+		guard: g, committer: committer, respond: (*Server).respondGuarded, listen: (*Server).listenGuarded, complete: shownCompletions, commit: (*Conn).commitHeld,
+	}
 }
 
 // guarding is a guard with the code that asks it.
 type guarding struct {
-	guard    Guard
-	respond  func(s *Server, ctx context.Context, r *request, call *CallRequest, out []byte) []byte
-	listen   func(s *Server, ctx context.Context, r *request) (*listener, *wireError)
-	complete func(ctx context.Context, g Guard, req *CompleteRequest, values []string) []string
+	guard     Guard
+	committer Committer // the same guard; nil: it is none
+	respond   func(s *Server, ctx context.Context, r *request, call *CallRequest, out []byte) []byte
+	listen    func(s *Server, ctx context.Context, r *request) (*listener, *wireError)
+	complete  func(ctx context.Context, g Guard, req *CompleteRequest, values []string) []string
+	commit    func(c *Conn)
+}
+
+// heldAnswer is an answer among a connection's frames that waits for Commit.
+type heldAnswer struct {
+	from, to int // its frame, with the line break
+	id       int // the length of its id
+}
+
+// hold notes that the last frame, which begins at from, answers a request whose record is
+// held.
+func (c *Conn) hold(from int, r *request) {
+	c.held = append(c.held, heldAnswer{from: from, to: len(c.frames), id: len(r.id)})
+}
+
+// commitHeld commits what is held of the answers that are to leave.
+func (c *Conn) commitHeld() {
+	if err := c.server.guard.committer.Commit(); err != nil {
+		bad := guardError(err)
+		var frames []byte
+		at := 0
+		for _, h := range c.held {
+			id := c.frames[h.from+len(answerHead):][:h.id]
+			frames = append(appendError(append(frames, c.frames[at:h.from]...), id, bad), '\n')
+			at = h.to
+		}
+		c.frames = append(frames, c.frames[at:]...)
+	}
+	c.held = c.held[:0]
 }
 
 // respondGuarded is answer with the guard asked.
@@ -99,7 +144,13 @@ func (s *Server) respondGuarded(ctx context.Context, r *request, call *CallReque
 	if !recorded {
 		return out
 	}
-	if err := g.Record(ctx, s.record(r, kind, name, began)); err != nil {
+	record := s.record(r, kind, name, began)
+	if r.holds = r.inline && s.guard.committer != nil; r.holds {
+		err = s.guard.committer.Hold(ctx, record)
+	} else {
+		err = g.Record(ctx, record)
+	}
+	if err != nil {
 		r.failed = guardError(err)
 		out = appendError(out[:start], r.id, r.failed)
 	}

@@ -20,10 +20,13 @@ func (s *Server) respond(ctx context.Context, r *request, call *CallRequest, out
 	return s.answer(ctx, r, call, out)
 }
 
+// answerHead begins each answer to a request, before its id.
+const answerHead = `{"jsonrpc":"2.0","id":`
+
 // answer is respond for one request that may be served.
 func (s *Server) answer(ctx context.Context, r *request, call *CallRequest, out []byte) []byte {
 	start := len(out)
-	out = append(out, `{"jsonrpc":"2.0","id":`...)
+	out = append(out, answerHead...)
 	out = append(out, r.id...)
 	out = append(out, `,"result":{`...)
 	if r.modern {
@@ -51,7 +54,7 @@ func (s *Server) answer(ctx context.Context, r *request, call *CallRequest, out 
 	case bad == nil:
 		return append(out, "}}"...)
 	case bad.result != nil:
-		out = append(append(out[:start], `{"jsonrpc":"2.0","id":`...), r.id...)
+		out = append(append(out[:start], answerHead...), r.id...)
 		out = append(append(out, `,"result":{`...), bad.result...)
 		return append(out, "}}"...)
 	}

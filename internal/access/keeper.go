@@ -16,6 +16,11 @@ type Recorder interface {
 	Ready() error
 	// Record keeps the record of a request. Its error takes the answer's place.
 	Record(who Caller, r *mcp.Record) error
+	// Hold is Record for an answer that waits for Commit.
+	Hold(who Caller, r *mcp.Record) error
+	// Commit keeps what was held before it. Its error takes the place of the answers
+	// that wait for it.
+	Commit() error
 	// Waits says whether Record may wait for a disk.
 	Waits() bool
 }
@@ -31,7 +36,7 @@ type Keeper struct {
 	budgets map[string]int64 // those that are set, by their prefixes
 }
 
-var _ mcp.Guard = (*Keeper)(nil)
+var _ mcp.Committer = (*Keeper)(nil)
 
 // NewKeeper returns a keeper. A nil policy allows everything, and a nil recorder keeps
 // no records.
@@ -81,6 +86,14 @@ func (k *Keeper) Shows(ctx context.Context, kind mcp.Kind, name string) bool {
 func (k *Keeper) Record(ctx context.Context, r *mcp.Record) error {
 	return k.recorder.Record(CallerOf(ctx), r)
 }
+
+// Hold implements mcp.Committer.
+func (k *Keeper) Hold(ctx context.Context, r *mcp.Record) error {
+	return k.recorder.Hold(CallerOf(ctx), r)
+}
+
+// Commit implements mcp.Committer.
+func (k *Keeper) Commit() error { return k.recorder.Commit() }
 
 // Waits implements mcp.Guard.
 func (k *Keeper) Waits() bool { return k.recorder != nil && k.recorder.Waits() }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -109,11 +110,11 @@ func TestArguments(t *testing.T) {
 		{ArgumentsRedact, ``, ``},
 	} {
 		l := &Log{options: Options{Arguments: c.mode}}
-		require.Equal(t, c.want, string(l.arguments([]byte(c.arguments))))
+		require.Equal(t, c.want, string(l.arguments(l.newDraft().(*draft), []byte(c.arguments))))
 	}
 	l := &Log{options: Options{Arguments: ArgumentsRedact}}
 	var members map[string]string
-	require.NoError(t, json.Unmarshal(l.arguments([]byte(many+"}")), &members))
+	require.NoError(t, json.Unmarshal(l.arguments(l.newDraft().(*draft), []byte(many+"}")), &members))
 	require.Len(t, members, redactedMax+1)
 }
 
@@ -389,6 +390,53 @@ func TestFullDiskContinues(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%d records could not be written before this one", lost-1), entries(t, path)[2].Note)
 }
 
+// What is held is written by the commit behind it, all in one go, or by a Record beside it.
+func TestHold(t *testing.T) {
+	l, path, isFull := onDisk(t, Options{})
+	require.NoError(t, l.Commit(), "nothing is held")
+	for i := range 3 {
+		require.NoError(t, l.Hold(ann, call(i)))
+	}
+	seq, _ := l.Head()
+	require.Equal(t, uint64(1), seq, "only that it was opened is written")
+	require.NoError(t, l.Commit())
+	seq, _ = l.Head()
+	require.Equal(t, uint64(4), seq)
+	require.NoError(t, l.Hold(ann, call(3)))
+	require.NoError(t, l.Record(ann, call(4)))
+	require.Len(t, entries(t, path), 6)
+
+	require.NoError(t, l.Hold(ann, call(5)))
+	isFull.Store(true)
+	require.ErrorIs(t, l.Commit(), errNotRecorded)
+	require.ErrorIs(t, l.Ready(), errNotRecorded)
+	isFull.Store(false)
+	require.NoError(t, l.Hold(ann, call(6)))
+	require.NoError(t, l.Close(), "and what was held is written")
+	require.Error(t, l.Hold(ann, call(7)))
+	var ids []string
+	for _, e := range entries(t, path)[1:] {
+		ids = append(ids, e.ID)
+	}
+	require.Equal(t, []string{"0", "1", "2", "3", "4", "5", "6"}, ids)
+	require.Nil(t, verified(t, path, VerifyOptions{}).Broken)
+}
+
+// A log that goes on without records neither fails a commit nor waits for what it gave up.
+func TestHoldWhereTheDiskIsFull(t *testing.T) {
+	l, path, isFull := onDisk(t, Options{OnFailure: FailureContinue})
+	isFull.Store(true)
+	for i := range 3 {
+		require.NoError(t, l.Hold(ann, call(i)))
+		require.NoError(t, l.Commit())
+	}
+	isFull.Store(false)
+	require.NoError(t, l.Close())
+	for _, e := range entries(t, path)[1:] {
+		require.NotEmpty(t, e.Event+e.Note, "no request was recorded")
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	for _, o := range []Options{{Arguments: "all"}, {Sync: "never"}, {OnFailure: "ignore"}, {Methods: []string{"["}}} {
 		_, err := Open(filepath.Join(t.TempDir(), "a"), o)
@@ -443,6 +491,28 @@ func BenchmarkRecord(b *testing.B) {
 					}
 				}
 			})
+			require.NoError(b, l.Close())
+		})
+	}
+}
+
+// BenchmarkHold records calls whose answers leave together, so many at once.
+func BenchmarkHold(b *testing.B) {
+	for _, burst := range []int{1, 16, 256} {
+		b.Run(strconv.Itoa(burst), func(b *testing.B) {
+			l := opened(b, filepath.Join(b.TempDir(), "audit.log"), Options{})
+			r := call(1)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := l.Hold(ann, r); err != nil {
+					b.Fatal(err)
+				}
+				if i%burst == burst-1 {
+					if err := l.Commit(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
 			require.NoError(b, l.Close())
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strconv"
 	"strings"
 	"time"
@@ -107,8 +108,9 @@ func appendEntry(dst []byte, e *Entry) ([]byte, string) {
 	}
 	dst = append(append(append(dst, `,"prev":"`...), e.Prev...), '"')
 	sum := sha256.Sum256(dst[from:])
-	hash := hex.EncodeToString(sum[:])
-	return append(append(append(dst, hashMember...), hash...), "\"}\n"...), hash
+	dst = hex.AppendEncode(append(dst, hashMember...), sum[:])
+	hash := string(dst[len(dst)-hashLength:])
+	return append(dst, "\"}\n"...), hash
 }
 
 // timeFormat is RFC 3339 in UTC, to the microsecond.
@@ -160,11 +162,21 @@ func parse(line []byte) (e Entry, err error) {
 	return e, nil
 }
 
-// entryOf makes the entry of a request, without its place in the chain.
-func (l *Log) entryOf(who access.Caller, r *mcp.Record) Entry {
+// draft is what it takes to make an entry, used again and again.
+type draft struct {
+	mac       hash.Hash // of arguments, with the log's key
+	arguments []byte
+	sum       []byte
+}
+
+func (l *Log) newDraft() any { return &draft{mac: hmac.New(sha256.New, l.key)} }
+
+// entryOf makes the entry of a request, without its place in the chain. It is good until d
+// is used again.
+func (l *Log) entryOf(d *draft, who access.Caller, r *mcp.Record) Entry {
 	e := Entry{
 		Time: r.Began, Who: l.clean(who.Name), Kind: who.Kind(), Client: l.clean(who.Client), Session: r.Session, ID: string(r.ID),
-		Method: r.Method, Code: r.Code, Micros: r.Took.Microseconds(), Arguments: l.arguments(r.Arguments),
+		Method: r.Method, Code: r.Code, Micros: r.Took.Microseconds(), Arguments: l.arguments(d, r.Arguments),
 	}
 	name := l.clean(r.Name)
 	switch r.Kind {
@@ -203,7 +215,7 @@ func (l *Log) clean(text string) string {
 }
 
 // arguments is what is kept of arguments, as JSON; nil: nothing.
-func (l *Log) arguments(raw []byte) jsontext.Value {
+func (l *Log) arguments(d *draft, raw []byte) jsontext.Value {
 	if len(raw) == 0 {
 		return nil
 	}
@@ -213,10 +225,11 @@ func (l *Log) arguments(raw []byte) jsontext.Value {
 	case ArgumentsRedact:
 		return redacted(raw)
 	}
-	mac := hmac.New(sha256.New, l.key)
-	mac.Write(raw)
-	out := append(make([]byte, 0, 96), `"hmac-sha256:`...)
-	return append(hex.AppendEncode(out, mac.Sum(nil)), '"')
+	d.mac.Reset()
+	d.mac.Write(raw)
+	d.sum = d.mac.Sum(d.sum[:0])
+	d.arguments = append(hex.AppendEncode(append(d.arguments[:0], `"hmac-sha256:`...), d.sum), '"')
+	return d.arguments
 }
 
 // redacted is an object with the kind and the length of each member in the place of its

@@ -68,6 +68,7 @@ type Log struct {
 	stop    chan struct{}
 	stopped sync.WaitGroup
 	methods sync.Map // bool by method: whether it is recorded
+	drafts  sync.Pool
 	create  func(path string) (file, error)
 
 	mu       sync.Mutex
@@ -141,6 +142,7 @@ func open(name string, o Options, create func(string) (file, error)) (_ *Log, er
 	if l.key, err = logKey(name + ".key"); err != nil {
 		return nil, err
 	}
+	l.drafts.New = l.newDraft
 	note, err := l.recover()
 	if err != nil {
 		return nil, err
@@ -243,12 +245,39 @@ func (l *Log) Waits() bool { return l.options.Sync == SyncAlways }
 
 // Record implements access.Recorder.
 func (l *Log) Record(who access.Caller, r *mcp.Record) error {
+	return l.keep(who, r, true)
+}
+
+// Hold implements access.Recorder.
+func (l *Log) Hold(who access.Caller, r *mcp.Record) error {
+	return l.keep(who, r, false)
+}
+
+// keep puts the entry of a request, and waits for it to be written where that is asked for.
+func (l *Log) keep(who access.Caller, r *mcp.Record, wait bool) error {
 	if !l.keeps(r.Method) {
 		return nil
 	}
-	e := l.entryOf(who, r)
+	d := l.drafts.Get().(*draft)
+	defer l.drafts.Put(d)
+	e := l.entryOf(d, who, r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.put(&e); err != nil || !wait {
+		return err
+	}
+	return l.await()
+}
+
+// Commit implements access.Recorder.
+func (l *Log) Commit() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.await()
+}
+
+// put adds an entry to what is to be written, unless there is no use in that. mu is held.
+func (l *Log) put(e *Entry) error {
 	if l.closed {
 		return l.unrecorded()
 	}
@@ -256,9 +285,17 @@ func (l *Log) Record(who access.Caller, r *mcp.Record) error {
 		l.lost++
 		return nil
 	}
-	l.add(&e)
-	mine, drops := l.seq, l.drops
-	for l.writeds < mine {
+	l.add(e)
+	return nil
+}
+
+// await waits until all that was put is written, or could not be. mu is held.
+func (l *Log) await() error {
+	last, drops := l.seq, l.drops
+	for l.writeds < last {
+		if l.closed { // it ended between put and here, and wrote what it could
+			return l.unrecorded()
+		}
 		if l.writing {
 			l.turn.Wait()
 		} else if err := l.flush(); err != nil {
