@@ -398,6 +398,7 @@ func TestRolesAreReloaded(t *testing.T) {
 	}
 	const text = "forge: {name: demo, transport: http}\naccess: {roles: {all: {principals: [anonymous], tools: [a]}}}\ntools:\n" +
 		"  - {type: native, name: a, handler: \"ingot::time\"}\n  - {type: native, name: b, handler: \"ingot::time\"}\n"
+	hearHangups(t)
 	file := forgeProject(t, text)
 	s := serve(t, "--config", file)
 	may := func(tool string) bool {

@@ -105,11 +105,17 @@ func TestDevRefuses(t *testing.T) {
 	}
 }
 
+// hearHangups lets the processes that a test starts hear SIGHUP: under nohup a test
+// ignores it, and so would they.
+func hearHangups(t *testing.T) {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
+}
+
 // SIGHUP has ingot serve read its file again; without one it does not.
 func TestServeReloadsAtHangup(t *testing.T) {
-	heard := make(chan os.Signal, 1) // a test under nohup ignores the signal, and so would its children
-	signal.Notify(heard, syscall.SIGHUP)
-	defer signal.Stop(heard)
+	hearHangups(t)
 	const text = "forge: {name: hup}\ntools: [{type: native, name: value, handler: {inline: '1'}}]\n"
 	file := devProject(t, text)
 	p := startDev(t, "serve", "--config", file)

@@ -33,6 +33,7 @@ func (s suite) again(ctx context.Context, output string, stdout io.Writer) (unst
 		fmt.Fprintf(stdout, "   %s runs once more\n", s.name)
 		text, err := s.output(ctx)
 		if c := s.count(string(text)); err != nil || c.failed > 0 || c.passed == 0 {
+			fmt.Fprintf(stdout, "   and fails again (%v)\n", err)
 			return nil
 		}
 		return []string{s.name}
@@ -47,6 +48,7 @@ func (s suite) again(ctx context.Context, output string, stdout io.Writer) (unst
 		alone.command = s.alone(f)
 		text, err := alone.output(ctx)
 		if err != nil || passes(string(text), f) != againTimes {
+			fmt.Fprintf(stdout, "   and fails again (%v)\n%s\n", err, readable(string(text)))
 			return nil
 		}
 		unsteady = append(unsteady, s.name+": "+f.test)
