@@ -181,6 +181,7 @@ tests:
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "old")},
 		{"state", "set", "greeting", "hello", "--data", filepath.Join(dir, "sealed"), "--key-file", filepath.Join(dir, "old.key")},
 		{"state", "backup", filepath.Join(dir, "earlier.backup"), "--data", filepath.Join(dir, "data")},
+		{"state", "backup", filepath.Join(dir, "notes.ingot-snapshot"), "--snapshot", "--data", filepath.Join(dir, "data")},
 	} {
 		if code, _, stderr := runWith(t, args...); code != 0 {
 			t.Fatalf("%v: %s", args, stderr)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,31 +20,42 @@ import (
 // stateBackupCommand is "ingot state backup".
 type stateBackupCommand struct {
 	keeperFlags
-	Out   string `arg:"" type:"path" help:"The file to write. It must not be there."`
-	Since string `placeholder:"FILE" type:"existingfile" help:"An earlier backup: only what changed since is written, where the store still knows."`
-	JSON  bool   `name:"json" help:"Answer in JSON."`
+	Out      string `arg:"" type:"path" help:"The file to write. It must not be there."`
+	Since    string `placeholder:"FILE" type:"existingfile" help:"An earlier backup: only what changed since is written, where the store still knows."`
+	Snapshot bool   `help:"Write a snapshot instead, which a tab, Node and every other build opens. It is not encrypted."`
+	JSON     bool   `name:"json" help:"Answer in JSON."`
+}
+
+// Validate is kong's hook.
+func (c *stateBackupCommand) Validate() error {
+	if c.Snapshot && c.Since != "" {
+		return errors.New("--snapshot does not go with --since: a snapshot holds everything")
+	}
+	return nil
 }
 
 // Help is kong's hook.
 func (*stateBackupCommand) Help() string {
-	return `The backup is of one moment, and holds every write that was acknowledged before. Of a directory that nobody serves it is taken with --data or --config; of a running server with --url, while it goes on, if that was started with --backup. A state that is encrypted gives a backup that is: --key-file (or $INGOT_KEY) has its key. The file has its name when it is whole, read again and on the disk.
+	return `The backup is of one moment, and holds every write that was acknowledged before. Of a directory that nobody serves it is taken with --data or --config; of a running server with --url, while it goes on, if that was started with --backup. A state that is encrypted gives a backup that is: --key-file (or $INGOT_KEY) has its key. The file has its name when it is whole, read again and on the disk. With --snapshot it is what the page of ingot serve, store.restore of the npm package and ingot state restore take, and takes as much memory as the state.
 
 Examples:
 
   ingot state backup monday.backup
+  ingot state backup for-the-tab.ingot-snapshot --snapshot
   ingot state backup tuesday.backup --since earlier.backup
   ingot state backup now.backup --url http://127.0.0.1:7070`
 }
 
 // backedUp is what backup answers in JSON.
 type backedUp struct {
-	File    string `json:"file"`
-	Version uint64 `json:"version"`
-	Full    bool   `json:"full"`
-	Since   uint64 `json:"since,omitempty"` // where it is not full
-	KeyID   uint64 `json:"key,omitempty"`   // that seals it
-	Bytes   int64  `json:"bytes"`
-	SHA256  string `json:"sha256"`
+	File     string `json:"file"`
+	Version  uint64 `json:"version"`
+	Full     bool   `json:"full"`
+	Since    uint64 `json:"since,omitempty"` // where it is not full
+	KeyID    uint64 `json:"key,omitempty"`   // that seals it
+	Bytes    int64  `json:"bytes"`
+	SHA256   string `json:"sha256,omitempty"`
+	Snapshot bool   `json:"snapshot,omitempty"`
 }
 
 // Run writes the file.
@@ -64,11 +76,44 @@ func (c *stateBackupCommand) Run(ctx context.Context, out streams) error {
 			return fmt.Errorf("%s is sealed with key %d: give that with --key-file", c.Since, since.KeyID)
 		}
 	}
+	if c.Snapshot {
+		return c.writeSnapshot(ctx, out, keys)
+	}
 	info, err := backup.ToFile(c.Out, keys, func(w io.Writer) error { return c.write(ctx, out, w, since) })
 	if err != nil {
 		return err
 	}
 	return c.tell(out.stdout, info)
+}
+
+// writeSnapshot writes a snapshot, by way of a backup where that is what a server sends.
+func (c *stateBackupCommand) writeSnapshot(ctx context.Context, out streams, keys engine.Encryption) error {
+	done, err := backup.SnapshotToFile(c.Out, func(w io.Writer) error {
+		if c.URL == "" {
+			return c.withStore(out, func(store *engine.Store, _ engine.Encryption) error { return store.Snapshot(w) })
+		}
+		f, err := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+"-*.unfinished")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(f.Name())
+		if err := errors.Join(c.write(ctx, out, f, backup.Info{}), f.Close()); err != nil {
+			return err
+		}
+		return backup.Snapshot(w, []string{f.Name()}, keys)
+	})
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(c.Out)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(out.stdout).Encode(backedUp{File: c.Out, Version: done.Version, Full: true, Bytes: info.Size(), Snapshot: true})
+	}
+	_, err = fmt.Fprintf(out.stdout, "%s: a snapshot of %s, not encrypted, in %d bytes\n", c.Out, entries(done.Entries), info.Size())
+	return err
 }
 
 func (c *stateBackupCommand) tell(w io.Writer, info backup.Info) error {
@@ -97,6 +142,14 @@ func (c *stateBackupCommand) write(ctx context.Context, out streams, w io.Writer
 		}
 		return backup.Fetch(ctx, w, c.URL, token, since)
 	}
+	return c.withStore(out, func(store *engine.Store, keys engine.Encryption) error {
+		_, err := backup.Write(w, store, backup.Options{Encryption: keys, Since: since})
+		return err
+	})
+}
+
+// withStore opens the store of the directory that the flags name, while do works on it.
+func (c *stateBackupCommand) withStore(out streams, do func(store *engine.Store, keys engine.Encryption) error) error {
 	path, err := c.directory()
 	if err != nil {
 		return err
@@ -118,8 +171,7 @@ func (c *stateBackupCommand) write(ctx context.Context, out streams, w io.Writer
 		}
 		return errors.Join(err, dir.Close())
 	}
-	_, err = backup.Write(w, store, backup.Options{Encryption: o.Encryption, Since: since})
-	return errors.Join(err, store.Close(), dir.Close())
+	return errors.Join(do(store, o.Encryption), store.Close(), dir.Close())
 }
 
 // directory is that of --data or --config.
@@ -145,7 +197,7 @@ func (c *stateBackupCommand) directory() (string, error) {
 // stateRestoreCommand is "ingot state restore".
 type stateRestoreCommand struct {
 	command.KeyFlag
-	Backup []string `arg:"" type:"existingfile" help:"The backups: a whole one, then those that go on from it, in order."`
+	Backup []string `arg:"" type:"existingfile" help:"The backups: a whole one, then those that go on from it, in order; or a snapshot, as a tab or any other build writes it."`
 	Data   string   `env:"INGOT_DATA" placeholder:"DIR" help:"The directory to make. (default: the one of ingot serve)"`
 	Force  bool     `help:"Replace a directory with contents. It stays, under another name."`
 	Check  bool     `help:"Restore in memory only: says what the backups hold, and changes nothing."`
@@ -160,6 +212,7 @@ Examples:
 
   ingot state restore earlier.backup --check
   ingot state restore earlier.backup --data restored
+  ingot state restore notes.ingot-snapshot --data from-the-tab
   ingot state restore earlier.backup --force`
 }
 

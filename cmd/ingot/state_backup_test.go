@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ingot-run/ingot/engine"
 )
 
 // A server goes on writing while it sends backups; what it acknowledged before is in them.
@@ -68,6 +71,76 @@ func TestBackupOfARunningServer(t *testing.T) {
 	plain := serve(t)
 	if _, stderr, code := runBinary(t, nil, "state", "backup", filepath.Join(folder, "4"), "--url", plain.origin); code != 1 || !strings.Contains(stderr, "--backup") {
 		t.Errorf("of a server that offers none: exit %d, %s", code, stderr)
+	}
+}
+
+// A snapshot, of a directory or of a running server, sealed or not, is what every build
+// opens; it becomes a directory again, with the versions and the ends of its entries.
+func TestSnapshotForEveryBuild(t *testing.T) {
+	folder := t.TempDir()
+	dir, key := filepath.Join(folder, "sealed"), fileOf(t, "key", "7:"+strings.Repeat("ab", 32), 0o600)
+	run := func(code int, args ...string) string {
+		t.Helper()
+		stdout, stderr, got := runBinary(t, nil, append([]string{"state"}, args...)...)
+		if got != code {
+			t.Fatalf("%v: exit %d, %s%s", args, got, stdout, stderr)
+		}
+		return stdout + stderr
+	}
+	run(0, "set", "a", "1", "--data", dir, "--key-file", key)
+	run(0, "set", "a", "2", "--data", dir, "--key-file", key)
+	run(0, "set", "ends", "x", "--ttl", "1h", "--data", dir, "--key-file", key)
+	before := run(0, "export", "--data", dir, "--key-file", key)
+
+	local := filepath.Join(folder, "local.ingot-snapshot")
+	if said := run(0, "backup", local, "--snapshot", "--data", dir, "--key-file", key); !strings.Contains(said, "a snapshot of 2 entries, not encrypted") {
+		t.Error(said)
+	}
+	token := fileOf(t, "token", testToken, 0o600)
+	s := serve(t, "--memory=false", "--data", dir, "--key-file", key, "--backup", "--token-file", token)
+	served := filepath.Join(folder, "served.ingot-snapshot")
+	if said := run(0, "backup", served, "--snapshot", "--json", "--url", s.origin, "--token-file", token, "--key-file", key); !strings.Contains(said, `"snapshot":true`) {
+		t.Error(said)
+	}
+	for _, file := range []string{local, served} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := engine.Open(engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Restore(bytes.NewReader(text)); err != nil {
+			t.Errorf("%s is no snapshot of the engine: %v", file, err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		to := file + ".dir"
+		run(0, "restore", file, "--check")
+		run(0, "restore", file, "--data", to)
+		if after := run(0, "export", "--data", to); after != before {
+			t.Errorf("%s becomes %s, want %s", file, after, before)
+		}
+		damaged := fileOf(t, "damaged", string(text[:len(text)-3])+"???", 0o600)
+		if said := run(1, "restore", damaged, "--data", to+"2"); !strings.Contains(said, "not a usable snapshot") {
+			t.Error(said)
+		}
+		if _, err := os.Stat(to + "2"); err == nil {
+			t.Error("a damaged snapshot left a directory")
+		}
+	}
+	whole := filepath.Join(folder, "whole.backup")
+	run(0, "backup", whole, "--data", local+".dir")
+	if said := run(1, "restore", whole, local, "--check"); !strings.Contains(said, "restore it alone") {
+		t.Error(said)
+	}
+	if said := run(2, "backup", whole+"2", "--snapshot", "--since", whole, "--data", dir); !strings.Contains(said, "does not go with --since") {
+		t.Error(said)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, ".*unfinished")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestConfig(t *testing.T) {
 tools:
   - type: wasm
     module: hostile.wasm
-    timeout: 300ms
+    timeout: 3s
     capabilities:
       clock: real
       random: {seed: a}
@@ -98,7 +98,7 @@ tools:
 	require.Contains(t, c.stderr.String(), "elsewhere")
 	probe := string(c.answer(1, "hostile", `{"mode":"probe","n":1}`).Result.StructuredContent)
 	require.Regexp(t, `"wallNanos":1[6-9]\d{17}`, probe)
-	require.Contains(t, c.answer(2, "hostile", `{"mode":"spin"}`).Result.Content[0].Text, "its time limit of 300ms")
+	require.Contains(t, c.answer(2, "hostile", `{"mode":"spin"}`).Result.Content[0].Text, "its time limit of 3s")
 	require.Empty(t, c.finish())
 }
 

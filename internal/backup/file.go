@@ -12,30 +12,45 @@ import (
 
 // ToFile has write write a backup to the file at path, which is not there before: beside
 // it under another name first, until it is whole, read again and on the disk.
-func ToFile(path string, keys engine.Encryption, write func(w io.Writer) error) (Info, error) {
+func ToFile(path string, keys engine.Encryption, write func(w io.Writer) error) (info Info, err error) {
+	return info, toFile(path, write, func(f *os.File) error {
+		info, err = Check(f, keys)
+		return err
+	})
+}
+
+// SnapshotToFile is ToFile for a snapshot, which every build of the engine opens.
+func SnapshotToFile(path string, write func(w io.Writer) error) (done Restored, err error) {
+	return done, toFile(path, write, func(f *os.File) error {
+		done, err = Try([]string{f.Name()}, nil)
+		return err
+	})
+}
+
+// toFile writes a file that is whole, as check finds, when it has its name.
+func toFile(path string, write func(w io.Writer) error, check func(f *os.File) error) error {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return Info{}, fmt.Errorf("%s is there already: choose another name, for a backup replaces none", path)
+		return fmt.Errorf("%s is there already: choose another name, for a backup replaces none", path)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.unfinished")
 	if err != nil {
-		return Info{}, err
+		return err
 	}
 	defer os.Remove(f.Name()) // nothing is there any more when it has its name
 	defer f.Close()
 	if err := write(f); err != nil {
-		return Info{}, err
+		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return Info{}, err
+		return err
 	}
-	info, err := Check(f, keys)
-	if err != nil {
-		return Info{}, err
+	if err := check(f); err != nil {
+		return err
 	}
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return Info{}, err
+		return err
 	}
-	return info, errors.Join(os.Rename(f.Name(), path), syncDirectory(filepath.Dir(path)))
+	return errors.Join(os.Rename(f.Name(), path), syncDirectory(filepath.Dir(path)))
 }
 
 // OfFile is what the backup at path says of itself, all of it read.

@@ -3,6 +3,7 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,7 +37,8 @@ var ErrNotEmpty = errors.New("the directory is not empty")
 var ErrChain = errors.New("the backups do not go on from each other")
 
 // Restore makes the directory at path of backups: a whole one, then those that go on from
-// it, in order. It builds a directory beside it, reads all of that again, and gives it its
+// it, in order; or of a snapshot, as a tab, Node and every other build of the engine
+// writes it. It builds a directory beside it, reads all of that again, and gives it its
 // name when it is complete and on the disk: a restore that is ended before leaves at path
 // what was there, and beside it a directory whose name ends in .unfinished. Errors:
 // ErrNotEmpty, ErrChain, *CorruptError, *storage.LockedError while a server has the
@@ -73,12 +75,32 @@ func Restore(path string, files []string, o RestoreOptions) (Restored, error) {
 
 // Try restores backups in memory, and changes nothing.
 func Try(files []string, keys engine.Encryption) (Restored, error) {
-	store, err := engine.Open(engine.Options{})
+	store, version, err := open(files, keys)
 	if err != nil {
 		return Restored{}, err
 	}
-	version, err := load(store, files, keys)
-	return Restored{Version: version, Entries: store.Stats().Keys}, errors.Join(err, store.Close())
+	return Restored{Version: version, Entries: store.Stats().Keys}, store.Close()
+}
+
+// Snapshot writes what backups hold as a snapshot, which every build of the engine opens.
+// All of it is in memory meanwhile.
+func Snapshot(w io.Writer, files []string, keys engine.Encryption) error {
+	store, _, err := open(files, keys)
+	if err != nil {
+		return err
+	}
+	return errors.Join(store.Snapshot(w), store.Close())
+}
+
+// open restores backups into a store in memory.
+func open(files []string, keys engine.Encryption) (store *engine.Store, version uint64, err error) {
+	if store, err = engine.Open(engine.Options{}); err != nil {
+		return nil, 0, err
+	}
+	if version, err = load(store, files, keys); err != nil {
+		return nil, 0, errors.Join(err, store.Close())
+	}
+	return store, version, nil
 }
 
 // target looks at what is at path, and takes it if there is something. old says so.
@@ -149,6 +171,9 @@ func loadOne(store *engine.Store, name string, before Info, keys engine.Encrypti
 		return Info{}, err
 	}
 	defer f.Close()
+	if isSnapshot(f) {
+		return loadSnapshot(store, f, before)
+	}
 	info, err := Check(f, keys)
 	switch {
 	case err != nil:
@@ -169,4 +194,24 @@ func loadOne(store *engine.Store, name string, before Info, keys engine.Encrypti
 		return Info{}, err
 	}
 	return info, nil
+}
+
+// isSnapshot reports whether a file begins as a snapshot of the engine does: see
+// docs/FORMAT.md.
+func isSnapshot(f *os.File) bool {
+	const magic = "INGOTSNP"
+	head := make([]byte, len(magic))
+	_, err := f.ReadAt(head, 0)
+	return err == nil && string(head) == magic
+}
+
+// loadSnapshot puts a snapshot, which any build of the engine wrote, into an empty store.
+func loadSnapshot(store *engine.Store, f *os.File, before Info) (Info, error) {
+	if before.Version > 0 {
+		return Info{}, fmt.Errorf("%w: it is a snapshot, which holds everything: restore it alone", ErrChain)
+	}
+	if err := store.Restore(f); err != nil {
+		return Info{}, err
+	}
+	return Info{Tail: Tail{Version: store.Stats().Version, Full: true}}, nil
 }

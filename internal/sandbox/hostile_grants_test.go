@@ -431,7 +431,7 @@ func TestProgressFlood(t *testing.T) {
 func TestWaitForStdin(t *testing.T) {
 	s := loadScript(t, Policy{Limits: Limits{TimeMax: time.Minute}})
 	require.Equal(t, wasiOK, answers(s.run(t, "wait"))[0], "an hour of the virtual clock is no time")
-	s = loadScript(t, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 200 * time.Millisecond, FuelMax: 1 << 60}})
+	s = loadScript(t, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 2 * time.Second, FuelMax: 1 << 60}})
 	_, err := s.try("wait", line("spin", int64(1)<<60))
 	require.ErrorIs(t, err, ErrDeadline)
 	s.serves(t)

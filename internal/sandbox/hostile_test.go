@@ -167,7 +167,7 @@ func TestRandomSource(t *testing.T) {
 }
 
 func TestRealClock(t *testing.T) {
-	tool := loadFile(t, hostilePath, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 500 * time.Millisecond}})
+	tool := loadFile(t, hostilePath, Policy{Clock: ClockReal, Limits: Limits{TimeMax: 2 * time.Second}})
 	// probe sleeps for an hour of real time: the deadline wakes and stops it.
 	_, err := hostile(tool, "probe", 3_600_000)
 	require.ErrorIs(t, err, ErrDeadline)

@@ -252,7 +252,7 @@ func (s *scripted) holding(t *testing.T, session string) (letGo func()) {
 }
 
 func tripConcurrency(t *testing.T) {
-	s := loadScript(t, Policy{Limits: Limits{ConcurrencyMax: 1, TimeMax: 100 * time.Millisecond}})
+	s := loadScript(t, Policy{Limits: Limits{ConcurrencyMax: 1, TimeMax: time.Second}})
 	letGo := s.holding(t, "")
 	_, err := s.try("calls")
 	require.ErrorIs(t, err, ErrBusy)

@@ -162,7 +162,7 @@ func TestModulesThatCannotBeReset(t *testing.T) {
 }
 
 func TestUnfitInstancesAreDiscarded(t *testing.T) {
-	m := loadFile(t, hostilePath, Policy{Limits: Limits{TimeMax: 200 * time.Millisecond, MemoryBytesMax: 8 << 20}})
+	m := loadFile(t, hostilePath, Policy{Limits: Limits{TimeMax: 3 * time.Second, MemoryBytesMax: 8 << 20}})
 	for n, mode := range []string{"trap", "exit", "spin", "memory_bomb", "log_outside"} {
 		_, err := hostile(m, mode, 0)
 		require.Error(t, err)

@@ -31,7 +31,11 @@ func Example() {
 		if err := server.ServeStdio(context.Background(), strings.NewReader(hello+request+"\n"), &answers); err != nil {
 			panic(err)
 		}
-		fmt.Println(strings.Split(answers.String(), "\n")[1])
+		for answer := range strings.Lines(answers.String()) {
+			if !strings.Contains(answer, `"id":0,`) { // that of initialize, which may come before or after
+				fmt.Print(answer)
+			}
+		}
 	}
 	// Output:
 	// {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"{\"stored\":true,\"version\":1}"}],"structuredContent":{"stored":true,"version":1}}}

@@ -1,6 +1,5 @@
 // The Local view: the store that the browser keeps, in one tab and in several, the
-// browser's agent, and the benchmark. Run as page.test.mjs is; it runs `go test` on a
-// snapshot that Chromium has saved.
+// browser's agent, and the benchmark. Run as page.test.mjs is.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -9,8 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { PaneDriver, axePath, goTo, launch, launchWithProfile, serve } from "./ingot.mjs";
+import { PaneDriver, axePath, binary, goTo, launch, launchWithProfile, serve } from "./ingot.mjs";
 
 const screenshots = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "ingot-local-"));
 const folder = mkdtempSync(join(tmpdir(), "ingot-files-"));
@@ -188,17 +186,23 @@ test("a quota that is used up is told in words, and what was stored stays", () =
   await tab.pane.set("room", "again");
 }, { profile: mkdtempSync(join(folder, "profile-")) }));
 
-test("a snapshot of the tab opens in the native engine, and goes back into another store", () => withTabs(async (open) => {
+test("a snapshot of the tab becomes a directory of ingot's, and one of ingot's goes into another tab", () => withTabs(async (open) => {
+  const state = (...args) => execFileSync(binary, ["state", ...args], { encoding: "utf8" });
   const tab = await (await open("local/saved")).opened("Owner");
   await tab.pane.set("from:chromium", "yes");
   await tab.pane.format("Hex").check();
   await tab.pane.set("bytes", "ff 00");
   const [download] = await Promise.all([tab.page.waitForEvent("download"), tab.button("Download a snapshot").click()]);
   assert.equal(download.suggestedFilename(), "saved.ingot-snapshot");
-  const file = join(folder, "saved.ingot-snapshot");
-  await download.saveAs(file);
-  const said = execFileSync("go", ["test", "-count=1", "-v", "-run", "^TestSnapshotOfThePage$", ".", "-snapshot", file], { cwd: fileURLToPath(new URL("..", import.meta.url)), encoding: "utf8" });
-  assert.match(said, /--- PASS: TestSnapshotOfThePage/);
+  const saved = join(folder, "saved.ingot-snapshot"), data = join(folder, "from-the-tab");
+  await download.saveAs(saved);
+  assert.match(state("restore", saved, "--data", data), /2 entries/);
+  assert.equal(state("get", "from:chromium", "--data", data), "yes");
+  const bytes = state("export", "bytes", "--data", data);
+  assert.deepEqual(Buffer.from(JSON.parse(bytes).value_base64, "base64"), Buffer.from([0xff, 0]));
+  state("set", "from:native", "too", "--data", data);
+  const file = join(folder, "back.ingot-snapshot");
+  assert.match(state("backup", file, "--snapshot", "--data", data), /a snapshot of 3 entries/);
 
   await goTo(tab.page, "local/another");
   await says(tab.pane.root.getByRole("heading"), "Kept as “another”");
@@ -209,9 +213,9 @@ test("a snapshot of the tab opens in the native engine, and goes back into anoth
   await says(tab.problem, /snapshot/i);
   await tab.pane.branch("goes").waitFor();
   await tab.root.getByLabel("Restore a snapshot").setInputFiles(file);
-  await tab.button("Replace 1 key by saved.ingot-snapshot").click();
+  await tab.button("Replace 1 key by back.ingot-snapshot").click();
   await says(tab.note, "The store is what the snapshot holds.");
-  await tab.pane.branch("from:chromium").waitFor();
+  await tab.pane.branch("from:").waitFor();
   await tab.pane.branch("goes").waitFor({ state: "detached" });
 }));
 
