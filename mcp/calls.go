@@ -160,6 +160,7 @@ func (p *callPool) work() {
 func (p *callPool) run(j *job, frame []byte) []byte {
 	p.running++
 	p.mu.Unlock()
+	j.mayHold = !p.waits()
 	frame = p.server.respond(j.ctx, &j.request, &j.call, frame)
 	p.mu.Lock()
 	p.running--
@@ -172,13 +173,24 @@ func (p *callPool) run(j *job, frame []byte) []byte {
 	p.mu.Unlock()
 	if len(frame) > 0 {
 		frame = append(frame, '\n')
-		p.out.write(frame)
+		if j.holds {
+			p.out.write(frame, heldAnswer{to: len(frame), id: len(j.id)})
+		} else {
+			p.out.write(frame)
+		}
 	}
 	if j.after != nil {
 		j.after()
 	}
 	p.mu.Lock()
 	return frame
+}
+
+// waits reports whether recording takes long, as for a disk: each call then waits for it,
+// and not the writer, behind which the answers of other calls would.
+func (p *callPool) waits() bool {
+	g := p.server.guard
+	return g != nil && g.guard.Waits()
 }
 
 // finish gives back what j held.

@@ -52,6 +52,9 @@ func newConn(ctx context.Context, s *Server, write func([]byte) error, o ConnOpt
 	c.session = newSession(c.ctx, s, o.Principal)
 	c.out = newFrameWriter(write, func(err error) { c.stop(wrap("writing answers: ", err)) })
 	c.session.out = c.out
+	if s.guard != nil {
+		c.out.commit = s.guard.commit
+	}
 	c.in = newReader(&link{server: s, session: c.session, out: c.out, principal: o.Principal})
 	c.calls = newCallPool(c.ctx, s, c.out)
 	return c
@@ -168,12 +171,10 @@ func (c *Conn) Close() {
 
 // flush hands the reading goroutine's answers to the writer.
 func (c *Conn) flush() {
-	if len(c.held) > 0 {
-		c.server.guard.commit(c)
-	}
 	if c.ctx.Err() == nil && len(c.frames) > 0 {
-		c.out.write(c.frames)
+		c.out.write(c.frames, c.held...)
 	}
+	c.held = c.held[:0]
 	if c.frames = c.frames[:0]; cap(c.frames) > bufferKeptMax {
 		c.frames = nil
 	}
@@ -228,7 +229,7 @@ func (c *Conn) request(m *message) *wireError {
 	if r.waits() {
 		return c.submit(r, c.in.scanner.idKey(r.id))
 	}
-	r.inline = true
+	r.inline, r.mayHold = true, true
 	if c.timed > 0 && r.act == actToolsCall && r.tool != nil {
 		c.timed--
 		defer r.tool.clock(c.server, time.Now())
@@ -236,7 +237,7 @@ func (c *Conn) request(m *message) *wireError {
 	from := len(c.frames)
 	c.frames = append(c.server.respond(c.ctx, r, &c.call, c.frames), '\n')
 	if r.holds {
-		c.hold(from, r)
+		c.held = append(c.held, heldAnswer{from, len(c.frames), len(r.id)})
 	}
 	return nil
 }

@@ -72,9 +72,9 @@ type Record struct {
 //
 // It is a method and no option, so that a build that calls it not does not carry it.
 func (s *Server) SetGuard(g Guard) {
-	committer, _ := g.(Committer)
-	s.guard = &guarding{
-		guard: g, committer: committer, respond: (*Server).respondGuarded, listen: (*Server).listenGuarded, complete: shownCompletions, commit: (*Conn).commitHeld,
+	s.guard = &guarding{guard: g, respond: (*Server).respondGuarded, listen: (*Server).listenGuarded, complete: shownCompletions}
+	if committer, ok := g.(Committer); ok {
+		s.guard.committer, s.guard.commit = committer, s.guard.commitHeld
 	}
 }
 
@@ -85,35 +85,31 @@ type guarding struct {
 	respond   func(s *Server, ctx context.Context, r *request, call *CallRequest, out []byte) []byte
 	listen    func(s *Server, ctx context.Context, r *request) (*listener, *wireError)
 	complete  func(ctx context.Context, g Guard, req *CompleteRequest, values []string) []string
-	commit    func(c *Conn)
+	commit    func(frames []byte, held []heldAnswer) []byte // nil: it is no Committer
 }
 
-// heldAnswer is an answer among a connection's frames that waits for Commit.
+// heldAnswer is an answer among frames that waits for Commit.
 type heldAnswer struct {
 	from, to int // its frame, with the line break
 	id       int // the length of its id
 }
 
-// hold notes that the last frame, which begins at from, answers a request whose record is
-// held.
-func (c *Conn) hold(from int, r *request) {
-	c.held = append(c.held, heldAnswer{from: from, to: len(c.frames), id: len(r.id)})
-}
-
-// commitHeld commits what is held of the answers that are to leave.
-func (c *Conn) commitHeld() {
-	if err := c.server.guard.committer.Commit(); err != nil {
-		bad := guardError(err)
-		var frames []byte
-		at := 0
-		for _, h := range c.held {
-			id := c.frames[h.from+len(answerHead):][:h.id]
-			frames = append(appendError(append(frames, c.frames[at:h.from]...), id, bad), '\n')
-			at = h.to
-		}
-		c.frames = append(frames, c.frames[at:]...)
+// commitHeld commits what is held of the answers that are to leave, and puts errors in
+// their place where that fails. It keeps nothing of frames.
+func (g *guarding) commitHeld(frames []byte, held []heldAnswer) []byte {
+	err := g.committer.Commit()
+	if err == nil {
+		return frames
 	}
-	c.held = c.held[:0]
+	bad := guardError(err)
+	var out []byte
+	at := 0
+	for _, h := range held {
+		id := frames[h.from+len(answerHead):][:h.id]
+		out = append(appendError(append(out, frames[at:h.from]...), id, bad), '\n')
+		at = h.to
+	}
+	return append(out, frames[at:]...)
 }
 
 // respondGuarded is answer with the guard asked.
@@ -145,7 +141,7 @@ func (s *Server) respondGuarded(ctx context.Context, r *request, call *CallReque
 		return out
 	}
 	record := s.record(r, kind, name, began)
-	if r.holds = r.inline && s.guard.committer != nil; r.holds {
+	if r.holds = r.mayHold && s.guard.committer != nil; r.holds {
 		err = s.guard.committer.Hold(ctx, record)
 	} else {
 		err = g.Record(ctx, record)

@@ -92,14 +92,14 @@ const (
 // request is one request that has passed every check that needs no tool.
 // Its slices live as long as the message's.
 type request struct {
-	id     []byte
-	act    action
-	modern bool
-	inline bool // it runs on the reading goroutine
-	holds  bool // its answer waits for the guard's Commit
-	client *client
-	link   *link
-	level  uint8 // modern: the rank of the lowest level of log messages to send, or 0
+	id             []byte
+	act            action
+	modern         bool
+	inline         bool // it runs on the reading goroutine
+	mayHold, holds bool // its answer may wait, and does, for the guard's Commit
+	client         *client
+	link           *link
+	level          uint8 // modern: the rank of the lowest level of log messages to send, or 0
 
 	scanned *scanner // whose arguments are those of a tools/call; nil when it has moved on
 
@@ -219,7 +219,7 @@ func (c *reader) readName(r *request, m *message, member string) *wireError {
 // connection uses one request over and over, and while the garbage collector
 // marks, each pointer that is written costs a barrier.
 func (r *request) reset(l *link, m *message) {
-	r.id, r.act, r.modern, r.inline, r.holds, r.level = m.id, 0, false, false, false, 0
+	r.id, r.act, r.modern, r.inline, r.mayHold, r.holds, r.level = m.id, 0, false, false, false, false, 0
 	r.wantsTask, r.taskTTL = false, 0
 	if r.after != nil {
 		r.after = nil

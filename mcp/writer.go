@@ -20,10 +20,14 @@ const pendingBytesMax = 1 << 20
 type frameWriter struct {
 	out  func(frames []byte) error
 	fail func(error) // told of the write that failed
+	// commit sees to the records of answers among frames before those are written, and
+	// replaces the answers where that fails; nil: nobody records.
+	commit func(frames []byte, held []heldAnswer) []byte
 
 	mu      sync.Mutex
 	room    sync.Cond // pending has shrunk, or the writer is closed
 	pending []byte
+	held    []heldAnswer // of pending
 	writing bool
 	closed  bool
 }
@@ -35,9 +39,9 @@ func newFrameWriter(out func(frames []byte) error, fail func(error)) *frameWrite
 }
 
 // write queues frames and sees that they are written, now or by the goroutine
-// that is writing. It does not keep frames. After close or a failure it
-// drops them.
-func (w *frameWriter) write(frames []byte) {
+// that is writing; those that are held once they are committed. It keeps neither
+// frames nor held. After close or a failure it drops them.
+func (w *frameWriter) write(frames []byte, held ...heldAnswer) {
 	w.mu.Lock()
 	for w.writing && len(w.pending) > pendingBytesMax && !w.closed {
 		w.room.Wait()
@@ -47,21 +51,29 @@ func (w *frameWriter) write(frames []byte) {
 		return
 	}
 	if w.writing {
+		for _, h := range held {
+			h.from, h.to = h.from+len(w.pending), h.to+len(w.pending)
+			w.held = append(w.held, h)
+		}
 		w.pending = append(w.pending, frames...)
 		w.mu.Unlock()
 		return
 	}
 	w.writing = true
-	w.drain(frames)
+	w.drain(frames, held)
 	w.mu.Unlock()
 }
 
 // drain writes frames and then what others leave meanwhile. It is called and
 // returns with mu held, and writing set by the caller.
-func (w *frameWriter) drain(frames []byte) {
+func (w *frameWriter) drain(frames []byte, held []heldAnswer) {
 	var spare []byte
+	var spareHeld []heldAnswer
 	for len(frames) > 0 && !w.closed {
 		w.mu.Unlock()
+		if len(held) > 0 {
+			frames = w.commit(frames, held)
+		}
 		err := w.out(frames)
 		w.mu.Lock()
 		if err != nil && !w.closed {
@@ -69,7 +81,8 @@ func (w *frameWriter) drain(frames []byte) {
 			w.fail(err)
 		}
 		frames, w.pending = w.pending, spare[:0]
-		spare = frames
+		held, w.held = w.held, spareHeld[:0]
+		spare, spareHeld = frames, held
 		if cap(spare) > bufferKeptMax {
 			spare = nil
 		}
@@ -115,9 +128,9 @@ func (w *frameWriter) send(ctx context.Context, frame []byte) error {
 		go func() { // ends when all is written, or when a stuck write returns
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			frames := w.pending
-			w.pending = nil
-			w.drain(frames)
+			frames, held := w.pending, w.held
+			w.pending, w.held = nil, nil
+			w.drain(frames, held)
 		}()
 	}
 	return nil

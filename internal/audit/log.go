@@ -158,9 +158,7 @@ func open(name string, o Options, create func(string) (file, error)) (_ *Log, er
 	if err := l.flush(); err != nil {
 		return nil, err
 	}
-	if o.Sync == SyncInterval {
-		l.stopped.Go(l.syncOften)
-	}
+	l.stopped.Go(l.syncOften)
 	return l, nil
 }
 
@@ -429,7 +427,8 @@ func (l *Log) rotate() error {
 	return errors.Join(syncFolder(l.path), before.Close())
 }
 
-// syncOften syncs what was written, until the log is closed.
+// syncOften syncs what was written, until the log is closed; and writes what was held for
+// an answer that never left.
 func (l *Log) syncOften() {
 	ticker := time.NewTicker(syncEvery)
 	defer ticker.Stop()
@@ -440,6 +439,9 @@ func (l *Log) syncOften() {
 		case <-ticker.C:
 		}
 		l.mu.Lock()
+		if len(l.pending) > 0 && !l.writing {
+			_ = l.flush() // l.failure says it
+		}
 		f, due := l.file, l.unsynced && !l.writing
 		if due {
 			l.unsynced, l.writing = false, true
