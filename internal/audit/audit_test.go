@@ -422,6 +422,16 @@ func TestHold(t *testing.T) {
 	require.Nil(t, verified(t, path, VerifyOptions{}).Broken)
 }
 
+// What is held for an answer that never leaves is written all the same.
+func TestHeldIsWrittenSoon(t *testing.T) {
+	for _, mode := range []string{SyncAlways, SyncInterval} {
+		l, path, _ := onDisk(t, Options{Sync: mode})
+		require.NoError(t, l.Hold(ann, call(1)))
+		require.Eventually(t, func() bool { return len(entries(t, path)) == 2 }, time.Minute, 10*time.Millisecond)
+		require.NoError(t, l.Close())
+	}
+}
+
 // A log that goes on without records neither fails a commit nor waits for what it gave up.
 func TestHoldWhereTheDiskIsFull(t *testing.T) {
 	l, path, isFull := onDisk(t, Options{OnFailure: FailureContinue})

@@ -20,7 +20,8 @@
 // the first. A file that has grown to its bound is renamed to NAME.0000000001 and so on.
 //
 // Records are written in groups: while one is written, those that come in the meantime
-// wait to be written together. With [SyncAlways] an answer is sent when its record is on
+// wait to be written together, and those of answers that leave a connection in one write
+// ([Log.Hold]) are written in one before it. With [SyncAlways] an answer is sent when its record is on
 // the disk, with [SyncInterval] when it is with the system, which a crash of the machine
 // may lose the last second of.
 //
@@ -32,6 +33,8 @@
 //   - A record is written when its answer is ready. When the disk fills up just then, the
 //     request has been acted upon, and its answer is an error; no other request is begun
 //     until there is room. What was waiting to be written is written then.
+//   - The record of a call whose answer never leaves, since it was cancelled or its
+//     client is gone, is written within a second.
 //   - Arguments are hashed as they were sent, with a key of the log's own, which is beside
 //     it (NAME.key): who has both can try what they guess.
 //   - Requests that are no well-formed requests are not recorded, nor is what a task does
