@@ -13,18 +13,20 @@ import (
 // ToFile has write write a backup to the file at path, which is not there before: beside
 // it under another name first, until it is whole, read again and on the disk.
 func ToFile(path string, keys engine.Encryption, write func(w io.Writer) error) (info Info, err error) {
-	return info, toFile(path, write, func(f *os.File) error {
+	err = toFile(path, write, func(f *os.File) (err error) {
 		info, err = Check(f, keys)
 		return err
 	})
+	return info, err
 }
 
 // SnapshotToFile is ToFile for a snapshot, which every build of the engine opens.
 func SnapshotToFile(path string, write func(w io.Writer) error) (done Restored, err error) {
-	return done, toFile(path, write, func(f *os.File) error {
+	err = toFile(path, write, func(f *os.File) (err error) {
 		done, err = Try([]string{f.Name()}, nil)
 		return err
 	})
+	return done, err
 }
 
 // toFile writes a file that is whole, as check finds, when it has its name.
