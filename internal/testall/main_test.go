@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,4 +86,36 @@ func TestRunAllKeepsLinesTogether(t *testing.T) {
 	require.Equal(t, []string{"bad"}, failed)
 	require.Regexp(t, `(?m)^== a: first\n   1 passed`, out.String())
 	require.Regexp(t, `(?m)^== b: second\n   1 passed`, out.String())
+}
+
+// A fuzzer whose time is over is started again, and a finding is none the less one.
+func TestFuzzOne(t *testing.T) {
+	const over = "--- FAIL: FuzzX (5.19s)\n    context deadline exceeded\nFAIL"
+	for _, c := range []struct {
+		name, said string
+		failures   int // before it passes
+		runs       int
+		passes     bool
+	}{
+		{"passes", "", 0, 1, true},
+		{"time is over", over, 1, 2, true},
+		{"time is always over", over, 9, 3, false},
+		{"finding", "--- FAIL: FuzzX (0.1s)\n    --- FAIL: FuzzX (0.00s)\n        x_test.go:1: wrong\n    Failing input written to testdata/fuzz/FuzzX/1", 1, 1, false},
+		{"finding that took its time", over + "\n    Failing input written to testdata/fuzz/FuzzX/1", 1, 1, false},
+		{"what does not build", "x.go:1: syntax error", 1, 1, false},
+		{"error that quotes it", "    x_test.go:1: context deadline exceeded", 1, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			fake := fmt.Sprintf("#!/bin/sh\necho >> %[1]s/runs\ntest $(wc -l < %[1]s/runs) -gt %d && exit 0\ncat %[1]s/said\nexit 1\n", dir, c.failures)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte(fake), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "said"), []byte(c.said+"\n"), 0o600))
+			var out bytes.Buffer
+			s := suite{name: "fuzz", command: []string{"sh", "-c", fuzzOne + "\nfuzz p FuzzX 5"}, path: []string{dir}}
+			require.Equal(t, c.passes, s.run(t.Context(), &out).failed == 0, out.String())
+			runs, err := os.ReadFile(filepath.Join(dir, "runs"))
+			require.NoError(t, err)
+			require.Len(t, runs, c.runs)
+		})
+	}
 }
