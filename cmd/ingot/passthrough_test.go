@@ -130,9 +130,10 @@ func TestCallersTokenStaysInside(t *testing.T) {
 		w.Body.Close()
 		answers.Write(text)
 	}
+	// Spans leave some time after the calls: it is looked for them until they have come.
 	for end := time.Now().Add(deadline); out.count("/asked") < 2 || out.count("/v1/traces") == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not everything goes out: %v", out.seen)
+			t.Fatalf("not everything goes out: %s", out.text())
 		}
 	}
 	s.process.Signal(os.Interrupt)
@@ -155,7 +156,7 @@ func TestCallersTokenStaysInside(t *testing.T) {
 		t.Errorf("the record does not say who: %s", record)
 	}
 	for place, text := range places {
-		if text == "" && place != filepath.Join(dir, "audit.log.lock") && !strings.HasSuffix(place, "lock") {
+		if text == "" && !strings.HasSuffix(place, "lock") {
 			t.Errorf("%s is empty", place)
 		}
 		if strings.Contains(text, signature) || strings.Contains(text, "Bearer ") {

@@ -16,7 +16,7 @@ const (
 )
 
 // grave is what a later pass does not excuse: it may be as rare as it likes.
-var grave = regexp.MustCompile(`DATA RACE|panic:|fatal error:|(?i:\b(lost|corrupt|leak)|invariant)`)
+var grave = regexp.MustCompile(`DATA RACE|panic:|fatal error:|unexpected goroutines|(?i:\b(lost|corrupt|leak)|invariant|linearizab)`)
 
 // goFailure is a test function of a package that failed, itself or in a subtest.
 type goFailure struct{ pkg, test string }

@@ -50,6 +50,16 @@ func TestAgain(t *testing.T) {
 	require.Contains(t, out.String(), "too late", "what it said is shown")
 }
 
+// What goleak and the checks of histories say counts, too.
+func TestGraveFailures(t *testing.T) {
+	for text, is := range map[string]bool{
+		"WARNING: DATA RACE": true, "panic: runtime error": true, "found unexpected goroutines: [Goroutine 7": true, "the history is not linearizable": true,
+		"2 acknowledged writes are lost": true, "leaks: 3": true, "context deadline exceeded": false, "want 3, got 4": false,
+	} {
+		require.Equal(t, is, grave.MatchString(text), text)
+	}
+}
+
 func TestAgainExcusesNoFailure(t *testing.T) {
 	for _, run := range []string{"^Test(Steady|Grave)$", "^Test(Steady|Always)$", "^Test(Unsteady|Always)$"} {
 		var out bytes.Buffer

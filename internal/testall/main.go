@@ -17,8 +17,8 @@
 //
 // A few tests that fail are run again by themselves: a Go test has to pass three times,
 // a suite of Node once. They count as passed then, and the end of the run names them as
-// unsteady. A race, a panic, a lost write, a leak, a finding of a fuzzer and what does
-// not build are failures whatever follows.
+// unsteady. A race, a panic, a lost write, a leak, a history that is not linearizable,
+// a finding of a fuzzer and what does not build are failures whatever follows.
 package main
 
 import (
